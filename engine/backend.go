@@ -1,0 +1,50 @@
+package engine
+
+import "errors"
+
+// Backend is a kind of device that can run plans: the one seam between the
+// engine and what computes.
+type Backend interface {
+	// Name tells the device and how it computes, such as "cpu avx512, 2 threads".
+	Name() string
+	// Supports is nil, or an error wrapping ErrUnsupported that names the call.
+	Supports(Call) error
+	// Workspace is how many float32 of scratch memory the call wants while it runs.
+	Workspace(Call) int
+	// Prepare allocates the plan's memory, all of it zero, and readies every call.
+	Prepare(*Plan) (Executor, error)
+}
+
+// ErrUnsupported says that a backend has no kernel for a call. Nothing falls
+// back to another device silently.
+var ErrUnsupported = errors.New("not supported by this backend")
+
+// Executor is a plan on a device. It is used by one goroutine at a time.
+type Executor interface {
+	// Write copies src to the start of the buffer; Read copies the buffer's start to dst.
+	Write(dst Buffer, src []float32) error
+	Read(dst []float32, src Buffer) error
+	// Run executes calls from ≤ i < to in order and returns when they are done.
+	Run(from, to int) error
+	// Time executes every call in order and stores how long each one took.
+	Time(latencyNS []int64) error
+	Close() error
+}
+
+// Plan is a program as a backend sees it: one memory of Len float32, the spans
+// of it that buffers are, and the calls in order. Spans[0], None's, is empty.
+// Spans start on 64-byte boundaries; buffers whose lives do not overlap may
+// share memory.
+type Plan struct {
+	Len       int
+	Spans     []Span
+	Calls     []Call
+	Workspace []Buffer // one per call, None where it wants none
+	Constant  []Buffer // filters written before the first Run and never by a call, in inference
+}
+
+// Span is a buffer's place in the plan's memory, in float32.
+type Span struct{ Offset, Len int }
+
+// Span of buffer b.
+func (p *Plan) Span(b Buffer) Span { return p.Spans[b] }
