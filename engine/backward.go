@@ -1,0 +1,146 @@
+package engine
+
+import (
+	"fmt"
+
+	"mdp/engine/graph"
+)
+
+// gradOf is the buffer of the gradient of node i's value, and whether something
+// was already written to it, so that the next contribution must add. A flatten
+// shares its input's gradient as it shares its value.
+func (l *lowering) gradOf(i int) (b Buffer, accumulate bool) {
+	i = l.source(i)
+	if l.grad[i] != None {
+		return l.grad[i], true
+	}
+	l.grad[i] = l.transient(l.size(i))
+	return l.grad[i], false
+}
+
+// backward lists the gradients of every unit, last unit first.
+func (l *lowering) backward() {
+	for k := len(l.units) - 1; k >= 0; k-- {
+		l.backwardUnit(l.units[k])
+	}
+}
+
+func (l *lowering) backwardUnit(u unit) {
+	dy, ok := l.gradOf(u.out)
+	if !ok {
+		panic("engine: gradient of " + l.g.Node(u.out).Name + " is read before it is written")
+	}
+	n, in := l.g.Node(u.head), l.g.Inputs(u.head)
+	x, y := l.value[in[0]], l.value[u.out]
+	switch n.Op {
+	case graph.OpConv2D, graph.OpLinear:
+		l.backwardConv(u.head, dy, x)
+		return
+	case graph.OpBatchNorm:
+		l.backwardBatchNorm(u, dy, y, x)
+		return
+	}
+	for _, i := range in {
+		if i == 0 {
+			continue // nobody asks for the image's gradient
+		}
+		dx, accumulate := l.gradOf(i)
+		var c Call
+		switch n.Op {
+		case graph.OpAdd:
+			c = ActivateBackward{Len: l.size(u.out), DX: dx, DY: dy, Y: only(y, u.act), Act: u.act, Accumulate: accumulate}
+		case graph.OpReLU, graph.OpReLU6:
+			c = ActivateBackward{Len: l.size(u.out), DX: dx, DY: dy, Y: y, Act: activation(n.Op), Accumulate: accumulate}
+		case graph.OpMaxPool:
+			c = MaxPoolBackward{Pool: l.pool(u.head), DX: dx, DY: dy, Y: y, X: x, Accumulate: accumulate}
+		case graph.OpAvgPool, graph.OpGlobalAvgPool:
+			c = AvgPoolBackward{Pool: l.pool(u.head), DX: dx, DY: dy, CountPad: countPad(n), Accumulate: accumulate}
+		}
+		l.call(c, u.nodes...)
+	}
+}
+
+func (l *lowering) backwardConv(i int, dy, x Buffer) {
+	g, name := l.conv(i), l.g.Node(i).Name
+	if db := l.grads[name+".bias"]; db != None {
+		l.call(BiasBackward{Rows: l.rows(i), C: g.K, DB: db, DY: dy}, i)
+	}
+	w, dw := l.params[name+".weight"], l.grads[name+".weight"]
+	l.call(ConvBackwardFilter{Conv: g, DW: dw, DY: dy, X: x}, i)
+	if _, ok := l.signed[name]; ok {
+		l.signed[name] = l.transient(g.K)
+		l.call(FilterTaylor{K: g.K, Len: g.filter() / g.K, Signed: l.signed[name], W: w, DW: dw}, i)
+	}
+	if in := l.g.Inputs(i)[0]; in != 0 {
+		dx, accumulate := l.gradOf(in)
+		l.call(ConvBackwardData{Conv: g, DX: dx, DY: dy, W: w, Accumulate: accumulate}, i)
+	}
+}
+
+func (l *lowering) backwardBatchNorm(u unit, dy, y, x Buffer) {
+	i, name := u.head, l.g.Node(u.head).Name
+	c := BatchNormBackward{Rows: l.rows(i), C: l.g.Shape(i).C, DY: dy, Y: only(y, u.act), X: x,
+		DGamma: l.grads[name+".weight"], DBeta: l.grads[name+".bias"],
+		Gamma: l.params[name+".weight"], Beta: l.params[name+".bias"],
+		Mean: l.mean[i], InvStd: l.invstd[i], Act: u.act}
+	if u.addend > 0 {
+		c.DZ, c.AccumulateZ = l.gradOf(u.addend)
+	}
+	if _, ok := l.signed[name]; ok {
+		c.Signed = l.transient(c.C)
+		l.signed[name] = c.Signed
+	}
+	dx, accumulate := l.gradOf(l.g.Inputs(i)[0])
+	c.DX = dx
+	if accumulate {
+		c.DX = l.transient(l.size(i))
+	}
+	l.call(c, u.nodes...)
+	if accumulate {
+		l.call(ActivateBackward{Len: l.size(i), DX: dx, DY: c.DX, Accumulate: true}, u.nodes...)
+	}
+}
+
+// scores lists the Taylor importance of each group that was asked for.
+func (l *lowering) scores() error {
+	for _, members := range l.o.Score {
+		c := Importance{}
+		for _, m := range members {
+			signed := l.signed[m]
+			if signed == None {
+				return fmt.Errorf("score: %q is not a batch norm, convolution or linear layer of the graph", m)
+			}
+			n := l.spans[signed].Len
+			if c.C != 0 && c.C != n {
+				return fmt.Errorf("score: %q has %d channels, its group has %d", m, n, c.C)
+			}
+			if l.score[m] != None {
+				return fmt.Errorf("score: %q is in two groups", m)
+			}
+			c.C = n
+			l.score[m] = l.permanent(n)
+			c.Score, c.Signed = append(c.Score, l.score[m]), append(c.Signed, signed)
+		}
+		l.call(c)
+	}
+	return nil
+}
+
+// update lists the optimiser.
+func (l *lowering) update() {
+	l.hyper = l.permanent(3)
+	if l.decayedLen > 0 {
+		l.call(SGD{Len: l.decayedLen, P: l.decayed[0], V: l.decayed[1], DP: l.decayed[2], Hyper: l.hyper, Decay: true, Nesterov: l.o.Nesterov})
+	}
+	if l.keptLen > 0 {
+		l.call(SGD{Len: l.keptLen, P: l.kept[0], V: l.kept[1], DP: l.kept[2], Hyper: l.hyper, Nesterov: l.o.Nesterov})
+	}
+}
+
+// only is y where the activation's derivative needs it.
+func only(y Buffer, a Act) Buffer {
+	if a == Identity {
+		return None
+	}
+	return y
+}

@@ -1,0 +1,194 @@
+// Package engine turns a graph into a program for one device: a fixed list of
+// calls over one block of memory, planned once and then run without a decision
+// or an allocation.
+//
+// Compile fuses nodes into units (fuse.go), lists each unit's calls forward
+// (forward.go) and, in training, backward (backward.go), and lays the buffers
+// in memory by their lifetimes (plan.go). A Backend runs the list (backend.go);
+// what each call must compute stands with the call (call.go).
+package engine
+
+import (
+	"fmt"
+
+	"mdp/engine/graph"
+)
+
+// Mode is what a program is for.
+type Mode string
+
+// The modes. A program of either mode can be timed call by call with Time.
+const (
+	Train Mode = "train" // batch statistics, gradients, optimiser
+	Infer Mode = "infer" // running statistics folded into the filters, nothing kept for a backward pass
+)
+
+// Options of Compile.
+type Options struct {
+	Mode  Mode
+	Batch int
+
+	// Nesterov momentum instead of the classical one (training).
+	Nesterov bool
+
+	// Score lists coupled groups whose Taylor importance is gathered (training):
+	// each the names of its members, batch norms or, for filters without one,
+	// convolutions and linear layers, all of one channel count.
+	Score [][]string
+}
+
+// Compile makes the program of g on b. The graph ends in its logits or, always
+// in training, in a loss; see graph.WithLoss.
+func Compile(g *graph.Graph, b Backend, o Options) (*Program, error) {
+	if o.Batch < 1 {
+		return nil, fmt.Errorf("compile %q: batch %d must be at least 1", g.Name(), o.Batch)
+	}
+	if o.Mode != Train && o.Mode != Infer {
+		return nil, fmt.Errorf("compile %q: unknown mode %q", g.Name(), o.Mode)
+	}
+	l := newLowering(g, o)
+	if o.Mode == Train && l.loss < 0 {
+		return nil, fmt.Errorf("compile %q: training needs a graph that ends in a loss", g.Name())
+	}
+	l.forward()
+	backward, update := len(l.calls), len(l.calls)
+	if o.Mode == Train {
+		l.backward()
+		if err := l.scores(); err != nil {
+			return nil, fmt.Errorf("compile %q: %w", g.Name(), err)
+		}
+		update = len(l.calls)
+		l.update()
+	}
+	for _, c := range l.calls {
+		if err := b.Supports(c); err != nil {
+			return nil, fmt.Errorf("compile %q on %s: %w", g.Name(), b.Name(), err)
+		}
+	}
+	plan := l.layout(b)
+	if o.Mode == Infer {
+		for _, b := range l.params {
+			plan.Constant = append(plan.Constant, b)
+		}
+	}
+	exec, err := b.Prepare(plan)
+	if err != nil {
+		return nil, fmt.Errorf("compile %q on %s: %w", g.Name(), b.Name(), err)
+	}
+	return &Program{
+		graph: g, options: o, plan: plan, exec: exec, nodes: l.nodes, units: l.units, backward: backward, update: update,
+		image: l.value[0], logits: l.value[l.logits], labels: l.labels, metrics: l.metrics, hyper: l.hyper,
+		params: l.params, grads: l.grads, momenta: l.momenta, score: l.score,
+	}, nil
+}
+
+// lowering is a graph on its way to a list of calls.
+type lowering struct {
+	*planner
+	g      *graph.Graph
+	o      Options
+	units  []unit
+	loss   int // the loss node, −1 without one
+	logits int // the node whose value the loss reads, or the last
+
+	value []Buffer // node → its output; a flatten shares its input's
+	grad  []Buffer // node → gradient of its output, None until something writes it
+
+	params, grads, momenta map[string]Buffer
+	mean, invstd           []Buffer  // of training batch norms, by node
+	decayed, kept          [3]Buffer // runs of (P, V, DP) with and without weight decay
+	decayedLen, keptLen    int
+
+	labels, metrics, hyper Buffer
+
+	signed map[string]Buffer // member of a scored group → its signed Taylor term
+	score  map[string]Buffer
+}
+
+func newLowering(g *graph.Graph, o Options) *lowering {
+	l := &lowering{
+		planner: newPlanner(), g: g, o: o,
+		units:  fuse(g, o.Mode == Train),
+		loss:   -1,
+		logits: g.Len() - 1,
+		value:  make([]Buffer, g.Len()), grad: make([]Buffer, g.Len()),
+		mean: make([]Buffer, g.Len()), invstd: make([]Buffer, g.Len()),
+		params: map[string]Buffer{}, grads: map[string]Buffer{}, momenta: map[string]Buffer{},
+		signed: map[string]Buffer{}, score: map[string]Buffer{},
+	}
+	if g.Node(l.logits).Op == graph.OpSoftmaxLoss {
+		l.loss = l.logits
+		l.logits = g.Inputs(l.loss)[0]
+	}
+	for _, members := range o.Score {
+		for _, m := range members {
+			l.signed[m] = None
+		}
+	}
+	l.value[0] = l.permanent(l.size(0))
+	if o.Mode == Train {
+		l.trainingParams()
+	} else {
+		l.inferenceParams()
+	}
+	return l
+}
+
+// trainingParams lays out every parameter, its gradient and its momentum: one
+// run that weight decay touches (filters) and one that it does not (biases,
+// batch norms), so that the optimiser is two calls. Running statistics have
+// neither gradient nor momentum.
+func (l *lowering) trainingParams() {
+	for _, decay := range []bool{true, false} {
+		var names []string
+		var lens []int
+		total := 0
+		for _, p := range l.g.Params() {
+			if p.Role.Learned() && (p.Role == graph.RoleFilter) == decay {
+				names, lens = append(names, p.Name), append(lens, p.Size())
+				total += roundUp(p.Size())
+			}
+		}
+		var run [3]Buffer
+		for i, m := range []map[string]Buffer{l.params, l.momenta, l.grads} {
+			var each []Buffer
+			run[i], each = l.region(lens)
+			for j, name := range names {
+				m[name] = each[j]
+			}
+		}
+		if decay {
+			l.decayed, l.decayedLen = run, total
+		} else {
+			l.kept, l.keptLen = run, total
+		}
+	}
+	for _, p := range l.g.Params() {
+		if !p.Role.Learned() {
+			l.params[p.Name] = l.permanent(p.Size())
+		}
+	}
+}
+
+// inferenceParams lays out what inference reads: filters and biases with batch
+// norm folded in, and the parameters of batch norms that could not be folded.
+func (l *lowering) inferenceParams() {
+	for _, u := range l.units {
+		for _, p := range l.g.NodeParams(u.head) {
+			l.params[p.Name] = l.permanent(p.Size())
+		}
+		if u.norm >= 0 {
+			if bias := l.g.Node(u.head).Name + ".bias"; l.params[bias] == None {
+				l.params[bias] = l.permanent(l.g.Shape(u.head).C)
+			}
+		}
+	}
+}
+
+// size is the number of elements of node i's output for a whole batch; rows
+// leaves out the channels.
+func (l *lowering) size(i int) int { return l.o.Batch * l.g.Shape(i).Size() }
+func (l *lowering) rows(i int) int { return l.size(i) / l.g.Shape(i).C }
+
+// param is the buffer of one of node i's parameters, None if it has no such.
+func (l *lowering) param(i int, suffix string) Buffer { return l.params[l.g.Node(i).Name+suffix] }

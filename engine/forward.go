@@ -1,0 +1,111 @@
+package engine
+
+import "mdp/engine/graph"
+
+// forward lists the calls that compute every node's value, and the loss.
+func (l *lowering) forward() {
+	at := 0
+	for i := 1; i < l.g.Len(); i++ {
+		switch l.g.Node(i).Op {
+		case graph.OpFlatten:
+			l.value[i] = l.value[l.source(i)]
+			continue
+		case graph.OpSoftmaxLoss:
+			l.forwardLoss(i)
+			continue
+		}
+		if at < len(l.units) && l.units[at].out == i {
+			l.forwardUnit(l.units[at])
+			at++
+		}
+	}
+}
+
+func (l *lowering) forwardUnit(u unit) {
+	n, in := l.g.Node(u.head), l.g.Inputs(u.head)
+	x := l.value[in[0]]
+	var y Buffer
+	if l.source(u.out) == l.source(l.logits) {
+		y = l.permanent(l.size(u.out)) // the host reads it
+	} else {
+		y = l.transient(l.size(u.out))
+	}
+	l.value[u.out] = y
+	z := None
+	if u.addend >= 0 {
+		z = l.value[u.addend]
+	}
+	var c Call
+	switch n.Op {
+	case graph.OpConv2D, graph.OpLinear:
+		c = ConvForward{Conv: l.conv(u.head), Y: y, X: x, W: l.param(u.head, ".weight"), B: l.param(u.head, ".bias"), Z: z, Act: u.act}
+	case graph.OpBatchNorm:
+		c = l.batchNorm(u, y, x, z)
+	case graph.OpAdd:
+		c = Add{Len: l.size(u.out), Y: y, A: x, B: l.value[in[1]], Act: u.act}
+	case graph.OpReLU, graph.OpReLU6:
+		c = Activate{Len: l.size(u.out), Y: y, X: x, Act: activation(n.Op)}
+	case graph.OpMaxPool:
+		c = MaxPoolForward{Pool: l.pool(u.head), Y: y, X: x}
+	case graph.OpAvgPool, graph.OpGlobalAvgPool:
+		c = AvgPoolForward{Pool: l.pool(u.head), Y: y, X: x, CountPad: countPad(n)}
+	}
+	l.call(c, u.nodes...)
+}
+
+// source is the node whose value node i shows: its own, or a flatten's input's.
+func (l *lowering) source(i int) int {
+	for l.g.Node(i).Op == graph.OpFlatten {
+		i = l.g.Inputs(i)[0]
+	}
+	return i
+}
+
+func (l *lowering) batchNorm(u unit, y, x, z Buffer) Call {
+	i, bn := u.head, l.g.Node(u.head).BatchNorm
+	gamma, beta := l.param(i, ".weight"), l.param(i, ".bias")
+	runMean, runVar := l.param(i, ".running_mean"), l.param(i, ".running_var")
+	rows, c := l.rows(i), l.g.Shape(i).C
+	if l.o.Mode == Infer {
+		return BatchNormInfer{Rows: rows, C: c, Y: y, X: x, Z: z, Gamma: gamma, Beta: beta,
+			RunMean: runMean, RunVar: runVar, Eps: float32(bn.Eps), Act: u.act}
+	}
+	l.mean[i], l.invstd[i] = l.transient(c), l.transient(c)
+	return BatchNormForward{Rows: rows, C: c, Y: y, X: x, Z: z, Gamma: gamma, Beta: beta,
+		RunMean: runMean, RunVar: runVar, Mean: l.mean[i], InvStd: l.invstd[i],
+		Eps: float32(bn.Eps), Momentum: float32(bn.Momentum), Act: u.act}
+}
+
+func (l *lowering) forwardLoss(i int) {
+	x := l.logits
+	l.labels, l.metrics = l.permanent(l.o.Batch), l.permanent(3)
+	c := SoftmaxLoss{N: l.o.Batch, C: l.g.Shape(x).C, Metrics: l.metrics, X: l.value[x], Labels: l.labels,
+		Smoothing: float32(l.g.Node(i).SoftmaxLoss.LabelSmoothing)}
+	if l.o.Mode == Train {
+		c.DX, _ = l.gradOf(x)
+	}
+	l.call(c, i)
+}
+
+// conv is the geometry of a convolution or, as a 1×1 image, of a linear layer.
+func (l *lowering) conv(i int) Conv {
+	in, out := l.g.Shape(l.g.Inputs(i)[0]), l.g.Shape(i)
+	one := [2]int{1, 1}
+	if c := l.g.Node(i).Conv2D; c != nil {
+		return Conv{N: l.o.Batch, H: in.H, W: in.W, C: in.C, K: out.C, R: c.Kernel[0], S: c.Kernel[1], P: out.H, Q: out.W,
+			Stride: c.Stride, Pad: [2]int{c.Pad[0], c.Pad[1]}, Dilation: c.Dilation, Groups: c.Groups}
+	}
+	return Conv{N: l.o.Batch, H: 1, W: 1, C: in.C, K: out.C, R: 1, S: 1, P: 1, Q: 1, Stride: one, Dilation: one, Groups: 1}
+}
+
+// pool is a window's geometry; the global average's window is the image.
+func (l *lowering) pool(i int) Pool {
+	in, out := l.g.Shape(l.g.Inputs(i)[0]), l.g.Shape(i)
+	p := Pool{N: l.o.Batch, H: in.H, W: in.W, C: in.C, R: in.H, S: in.W, P: out.H, Q: out.W, Stride: [2]int{1, 1}}
+	if a := l.g.Node(i).Pool; a != nil {
+		p.R, p.S, p.Stride, p.Pad = a.Kernel[0], a.Kernel[1], a.Stride, [2]int{a.Pad[0], a.Pad[1]}
+	}
+	return p
+}
+
+func countPad(n graph.Node) bool { return n.Pool != nil && n.Pool.CountPad }

@@ -1,0 +1,127 @@
+package engine
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
+
+// align is the granularity of spans in float32: 64 bytes, a cache line and an
+// AVX-512 vector.
+const align = 16
+
+// planner hands out buffers while calls are listed, then lays them in memory.
+// A fixed buffer keeps its place for the whole program. Any other lives from
+// the first call that names it to the last, and shares memory with buffers
+// whose lives do not overlap its own.
+type planner struct {
+	spans    []Span // offsets valid only for fixed buffers until layout
+	fixed    []bool
+	fixedLen int
+	calls    []Call
+	nodes    [][]int // the graph nodes each call computes, its head first
+}
+
+func newPlanner() *planner {
+	return &planner{spans: make([]Span, 1), fixed: make([]bool, 1)}
+}
+
+// transient makes a buffer of n float32 that lives as long as calls use it.
+func (p *planner) transient(n int) Buffer {
+	p.spans = append(p.spans, Span{Len: n})
+	p.fixed = append(p.fixed, false)
+	return Buffer(len(p.spans) - 1)
+}
+
+// permanent makes a buffer of n float32 with a place of its own.
+func (p *planner) permanent(n int) Buffer {
+	p.spans = append(p.spans, Span{p.fixedLen, n})
+	p.fixed = append(p.fixed, true)
+	p.fixedLen += roundUp(n)
+	return Buffer(len(p.spans) - 1)
+}
+
+// region makes permanent buffers of the given lengths side by side, and one
+// buffer over all of them, None when there are none.
+func (p *planner) region(lens []int) (all Buffer, each []Buffer) {
+	start := p.fixedLen
+	for _, n := range lens {
+		each = append(each, p.permanent(n))
+	}
+	if p.fixedLen == start {
+		return None, nil
+	}
+	p.spans = append(p.spans, Span{start, p.fixedLen - start})
+	p.fixed = append(p.fixed, true)
+	return Buffer(len(p.spans) - 1), each
+}
+
+func (p *planner) call(c Call, nodes ...int) {
+	p.calls = append(p.calls, c)
+	p.nodes = append(p.nodes, nodes)
+}
+
+// layout asks the backend for each call's scratch memory and places everything:
+// fixed buffers first, then the largest transient buffer first, each at the
+// lowest offset that is free during its whole life.
+func (p *planner) layout(b Backend) *Plan {
+	plan := &Plan{Calls: p.calls, Workspace: make([]Buffer, len(p.calls))}
+	for i, c := range p.calls {
+		if n := b.Workspace(c); n > 0 {
+			plan.Workspace[i] = p.transient(n)
+		}
+	}
+
+	type life struct {
+		buffer      Buffer
+		first, last int
+	}
+	lives := make([]life, len(p.spans))
+	for i := range lives {
+		lives[i] = life{Buffer(i), len(p.calls), -1}
+	}
+	use := func(b Buffer, call int) {
+		lives[b].first = min(lives[b].first, call)
+		lives[b].last = max(lives[b].last, call)
+	}
+	for i, c := range p.calls {
+		for _, o := range c.Operands() {
+			if o.Len > p.spans[o.Buffer].Len {
+				panic(fmt.Sprintf("engine: %v: operand %s needs %d float32, its buffer has %d", c, o.Name, o.Len, p.spans[o.Buffer].Len))
+			}
+			use(o.Buffer, i)
+		}
+		use(plan.Workspace[i], i)
+	}
+	lives = slices.DeleteFunc(lives, func(l life) bool { return l.buffer == None || p.fixed[l.buffer] || l.last < 0 })
+	slices.SortStableFunc(lives, func(a, b life) int {
+		return cmp.Compare(p.spans[b.buffer].Len, p.spans[a.buffer].Len)
+	})
+
+	plan.Len = p.fixedLen
+	var placed []life // by offset
+	for _, l := range lives {
+		n := roundUp(p.spans[l.buffer].Len)
+		offset := p.fixedLen
+		for _, q := range placed {
+			if q.last < l.first || l.last < q.first {
+				continue
+			}
+			s := p.spans[q.buffer]
+			if offset+n <= s.Offset {
+				break
+			}
+			offset = max(offset, s.Offset+roundUp(s.Len))
+		}
+		p.spans[l.buffer].Offset = offset
+		plan.Len = max(plan.Len, offset+n)
+		at, _ := slices.BinarySearchFunc(placed, offset, func(q life, offset int) int {
+			return cmp.Compare(p.spans[q.buffer].Offset, offset)
+		})
+		placed = slices.Insert(placed, at, l)
+	}
+	plan.Spans = p.spans
+	return plan
+}
+
+func roundUp(n int) int { return (n + align - 1) / align * align }
