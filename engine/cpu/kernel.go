@@ -1,5 +1,94 @@
 package cpu
 
+import (
+	"fmt"
+
+	"mdp/engine"
+)
+
 // An op is one call of a plan, compiled: its operands are slices of the plan's
 // memory, and running it allocates nothing.
 type op interface{ run(t *team) }
+
+// Supports is nil for every call this package knows.
+func (b *Backend) Supports(c engine.Call) error {
+	switch c.(type) {
+	case engine.ConvForward, engine.ConvBackwardData, engine.ConvBackwardFilter, engine.BiasBackward,
+		engine.BatchNormForward, engine.BatchNormInfer, engine.BatchNormBackward,
+		engine.Activate, engine.ActivateBackward, engine.Add,
+		engine.MaxPoolForward, engine.MaxPoolBackward, engine.AvgPoolForward, engine.AvgPoolBackward,
+		engine.SoftmaxLoss, engine.SGD, engine.FilterTaylor, engine.Importance:
+		return nil
+	}
+	return fmt.Errorf("cpu: %v: %w", c, engine.ErrUnsupported)
+}
+
+// Workspace is the scratch memory compile hands to the call's op.
+func (b *Backend) Workspace(c engine.Call) int {
+	switch c := c.(type) {
+	case engine.ConvForward, engine.ConvBackwardData, engine.ConvBackwardFilter:
+		return convWorkspace(b.isa, c, b.threads)
+	case engine.BiasBackward:
+		return 2 * fold(c.Rows, c.C).partials()
+	case engine.BatchNormForward:
+		return 2*fold(c.Rows, c.C).partials() + 3*fold(c.Rows, c.C).width
+	case engine.BatchNormInfer:
+		return 3 * fold(c.Rows, c.C).width
+	case engine.BatchNormBackward:
+		return 2*fold(c.Rows, c.C).partials() + 4*fold(c.Rows, c.C).width
+	case engine.MaxPoolBackward:
+		return b.threads * c.C
+	case engine.SoftmaxLoss:
+		return c.N * 3
+	}
+	return 0
+}
+
+// compile turns a call into an op, once per plan. It looks operands up in
+// memory; constant tells whether a filter never changes.
+func (b *Backend) compile(c engine.Call, memory func(engine.Buffer) []float32, scratch []float32, constant func(engine.Buffer) bool) op {
+	k := rowsFor(b.isa)
+	of := map[engine.Buffer][]float32{}
+	for _, o := range c.Operands() {
+		of[o.Buffer] = memory(o.Buffer)[:o.Len]
+	}
+	switch c := c.(type) {
+	case engine.ConvForward:
+		return newConvForward(b.isa, c, of[c.Y], of[c.X], of[c.W], of[c.B], of[c.Z], scratch, b.threads, constant(c.W))
+	case engine.ConvBackwardData:
+		return newConvBackwardData(b.isa, c, of[c.DX], of[c.DY], of[c.W], scratch, b.threads)
+	case engine.ConvBackwardFilter:
+		return newConvBackwardFilter(b.isa, c, of[c.DW], of[c.DY], of[c.X], scratch, b.threads)
+	case engine.BiasBackward:
+		return newBiasBackward(k, c, of[c.DB], of[c.DY], scratch)
+	case engine.BatchNormForward:
+		return newBatchNormForward(k, c, of, scratch)
+	case engine.BatchNormInfer:
+		return newBatchNormInfer(k, c, of, scratch)
+	case engine.BatchNormBackward:
+		return newBatchNormBackward(k, c, of, scratch)
+	case engine.Activate:
+		return newActivate(k, c, of[c.Y], of[c.X])
+	case engine.ActivateBackward:
+		return newActivateBackward(k, c, of[c.DX], of[c.DY], of[c.Y])
+	case engine.Add:
+		return newAdd(k, c, of[c.Y], of[c.A], of[c.B])
+	case engine.MaxPoolForward:
+		return &maxPoolForward{c.Pool, of[c.Y], of[c.X]}
+	case engine.MaxPoolBackward:
+		return &maxPoolBackward{c.Pool, of[c.DX], of[c.DY], of[c.Y], of[c.X], scratch, c.Accumulate}
+	case engine.AvgPoolForward:
+		return &avgPoolForward{c.Pool, of[c.Y], of[c.X], c.CountPad}
+	case engine.AvgPoolBackward:
+		return &avgPoolBackward{c.Pool, of[c.DX], of[c.DY], c.CountPad, c.Accumulate}
+	case engine.SoftmaxLoss:
+		return &softmaxLoss{c.N, c.C, of[c.Metrics], of[c.DX], of[c.X], of[c.Labels], scratch, c.Smoothing}
+	case engine.SGD:
+		return newSGD(k, c, of[c.P], of[c.V], of[c.DP], of[c.Hyper])
+	case engine.FilterTaylor:
+		return &filterTaylor{of[c.Signed], of[c.W], of[c.DW]}
+	case engine.Importance:
+		return newImportance(c, of)
+	}
+	panic(fmt.Sprintf("cpu: %v was supported but has no kernel", c))
+}

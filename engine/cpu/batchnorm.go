@@ -1,0 +1,216 @@
+package cpu
+
+import (
+	"math"
+
+	"mdp/engine"
+)
+
+// channelsEach is how many channels' sums a worker combines at a time.
+const channelsEach = 4
+
+func channelPieces(c int) int { return (c + channelsEach - 1) / channelsEach }
+
+// normalise is the pass that both forms of batch norm end with.
+type normalise struct {
+	folding
+	*rows
+	y, x, z                       []float32
+	wideMean, wideScale, wideBeta []float32 // each channel's, for its columns of a wide row
+	lo, hi                        float32
+}
+
+func newNormalise(k *rows, f folding, a engine.Act, y, x, z []float32, scratch *[]float32) *normalise {
+	o := &normalise{folding: f, rows: k, y: y, x: x, z: z}
+	o.wideMean, o.wideScale, o.wideBeta = cut(scratch, f.width), cut(scratch, f.width), cut(scratch, f.width)
+	o.lo, o.hi = bounds(a)
+	return o
+}
+
+// parameters sets channel c's part of the wide rows.
+func (o *normalise) parameters(c int, mean, scale, beta float32) {
+	o.spread(o.wideMean, c, mean)
+	o.spread(o.wideScale, c, scale)
+	o.spread(o.wideBeta, c, beta)
+}
+
+func (o *normalise) do(_, i int) {
+	y, x := o.of(o.y, i), o.of(o.x, i)
+	if o.z == nil {
+		o.affine(y, x, o.wideMean, o.wideScale, o.wideBeta, o.lo, o.hi)
+	} else {
+		o.affineAdd(y, x, o.of(o.z, i), o.wideMean, o.wideScale, o.wideBeta, o.lo, o.hi)
+	}
+}
+
+type batchNormInfer struct {
+	*normalise
+	gamma, beta, mean, variance []float32
+	eps                         float64
+}
+
+func newBatchNormInfer(k *rows, c engine.BatchNormInfer, of map[engine.Buffer][]float32, scratch []float32) op {
+	n := newNormalise(k, fold(c.Rows, c.C), c.Act, of[c.Y], of[c.X], of[c.Z], &scratch)
+	return &batchNormInfer{n, of[c.Gamma], of[c.Beta], of[c.RunMean], of[c.RunVar], float64(c.Eps)}
+}
+
+func (o *batchNormInfer) run(t *team) {
+	for c, mean := range o.mean {
+		invStd := 1 / math.Sqrt(float64(o.variance[c])+o.eps)
+		o.parameters(c, mean, float32(float64(o.gamma[c])*invStd), o.beta[c])
+	}
+	t.run(o.normalise, o.chunks())
+}
+
+// batchNormForward takes the moments of every chunk's columns about the chunk's
+// first row, combines them in float64 to each channel's mean and variance, and
+// normalises.
+type batchNormForward struct {
+	*normalise
+	gamma, beta, runMean, runVar, mean, invStd []float32
+	eps, momentum                              float64
+	sum, sumSq                                 []float32 // partial
+}
+
+func newBatchNormForward(k *rows, c engine.BatchNormForward, of map[engine.Buffer][]float32, scratch []float32) op {
+	n := newNormalise(k, fold(c.Rows, c.C), c.Act, of[c.Y], of[c.X], of[c.Z], &scratch)
+	return &batchNormForward{n, of[c.Gamma], of[c.Beta], of[c.RunMean], of[c.RunVar], of[c.Mean], of[c.InvStd],
+		float64(c.Eps), float64(c.Momentum), cut(&scratch, n.partials()), cut(&scratch, n.partials())}
+}
+
+func (o *batchNormForward) run(t *team) {
+	t.run((*batchNormMoments)(o), o.chunks())
+	t.run((*batchNormStatistics)(o), channelPieces(o.c))
+	t.run(o.normalise, o.chunks())
+}
+
+type batchNormMoments batchNormForward
+
+func (o *batchNormMoments) do(_, i int) {
+	sum, sumSq := o.sums(o.sum, i), o.sums(o.sumSq, i)
+	clear(sum)
+	clear(sumSq)
+	o.moments(sum, sumSq, o.of(o.x, i))
+}
+
+type batchNormStatistics batchNormForward
+
+func (o *batchNormStatistics) do(_, i int) {
+	n := float64(o.len / o.c)
+	for c := i * channelsEach; c < min(o.c, (i+1)*channelsEach); c++ {
+		mean := o.shifted(o.sum, o.x, c) / n
+		variance := o.squares(o.sum, o.sumSq, o.x, c, mean) / n
+		invStd := 1 / math.Sqrt(variance+o.eps)
+		unbiased := variance
+		if n > 1 {
+			unbiased = variance * n / (n - 1)
+		}
+		o.mean[c] = float32(mean)
+		o.invStd[c] = float32(invStd)
+		o.runMean[c] = float32((1-o.momentum)*float64(o.runMean[c]) + o.momentum*mean)
+		o.runVar[c] = float32((1-o.momentum)*float64(o.runVar[c]) + o.momentum*unbiased)
+		o.parameters(c, float32(mean), float32(float64(o.gamma[c])*invStd), o.beta[c])
+	}
+}
+
+// batchNormBackward sums dβ and Σ g·(x − mean) over every chunk's columns,
+// combines them in float64, and makes dx of what is left of g.
+type batchNormBackward struct {
+	folding
+	*rows
+	dx, dz, dGamma, dBeta, signed             []float32
+	dy, y, x, gamma, beta, mean, invStd       []float32
+	wideMean, wideScale, wideShift, wideSlope []float32
+	sumG, sumGX                               []float32 // partial
+	lo, hi                                    float32
+	accumulate                                bool
+}
+
+func newBatchNormBackward(k *rows, c engine.BatchNormBackward, of map[engine.Buffer][]float32, scratch []float32) op {
+	f := fold(c.Rows, c.C)
+	o := &batchNormBackward{folding: f, rows: k,
+		dx: of[c.DX], dz: of[c.DZ], dGamma: of[c.DGamma], dBeta: of[c.DBeta], signed: of[c.Signed],
+		dy: of[c.DY], y: gated(c.Act, of[c.Y], of[c.DY]), x: of[c.X],
+		gamma: of[c.Gamma], beta: of[c.Beta], mean: of[c.Mean], invStd: of[c.InvStd], accumulate: c.AccumulateZ}
+	o.wideMean, o.wideScale = cut(&scratch, f.width), cut(&scratch, f.width)
+	o.wideShift, o.wideSlope = cut(&scratch, f.width), cut(&scratch, f.width)
+	o.sumG, o.sumGX = cut(&scratch, f.partials()), cut(&scratch, f.partials())
+	o.lo, o.hi = gate(c.Act)
+	return o
+}
+
+func (o *batchNormBackward) run(t *team) {
+	for c, mean := range o.mean {
+		o.spread(o.wideMean, c, mean)
+	}
+	t.run((*batchNormGradients)(o), o.chunks())
+	t.run((*batchNormParameters)(o), channelPieces(o.c))
+	t.run((*batchNormInput)(o), o.chunks())
+}
+
+type batchNormGradients batchNormBackward
+
+func (o *batchNormGradients) do(_, i int) {
+	sumG, sumGX := o.sums(o.sumG, i), o.sums(o.sumGX, i)
+	clear(sumG)
+	clear(sumGX)
+	o.gradients(sumG, sumGX, o.of(o.dy, i), o.of(o.y, i), o.of(o.x, i), o.wideMean, o.lo, o.hi)
+}
+
+type batchNormParameters batchNormBackward
+
+func (o *batchNormParameters) do(_, i int) {
+	n := float64(o.len / o.c)
+	for c := i * channelsEach; c < min(o.c, (i+1)*channelsEach); c++ {
+		gamma, invStd := float64(o.gamma[c]), float64(o.invStd[c])
+		dBeta, dGamma := o.total(o.sumG, c), o.total(o.sumGX, c)*invStd
+		o.dBeta[c], o.dGamma[c] = float32(dBeta), float32(dGamma)
+		if o.signed != nil {
+			o.signed[c] = float32(gamma*dGamma + float64(o.beta[c])*dBeta)
+		}
+		o.spread(o.wideScale, c, float32(gamma*invStd))
+		o.spread(o.wideShift, c, float32(dBeta/n))
+		o.spread(o.wideSlope, c, float32(invStd*dGamma/n))
+	}
+}
+
+type batchNormInput batchNormBackward
+
+func (o *batchNormInput) do(_, i int) {
+	dx, dy, y, x := o.of(o.dx, i), o.of(o.dy, i), o.of(o.y, i), o.of(o.x, i)
+	switch {
+	case o.dz == nil:
+		o.input(dx, dy, y, x, o.wideMean, o.wideScale, o.wideShift, o.wideSlope, o.lo, o.hi)
+	case o.accumulate:
+		o.inputAdd(dx, o.of(o.dz, i), dy, y, x, o.wideMean, o.wideScale, o.wideShift, o.wideSlope, o.lo, o.hi)
+	default:
+		o.inputCopy(dx, o.of(o.dz, i), dy, y, x, o.wideMean, o.wideScale, o.wideShift, o.wideSlope, o.lo, o.hi)
+	}
+}
+
+// biasBackward sums columns as batch norm's first pass does.
+type biasBackward struct {
+	folding
+	*rows
+	db, dy     []float32
+	sum, sumSq []float32 // partial
+}
+
+func newBiasBackward(k *rows, c engine.BiasBackward, db, dy, scratch []float32) op {
+	f := fold(c.Rows, c.C)
+	return &biasBackward{f, k, db, dy, cut(&scratch, f.partials()), cut(&scratch, f.partials())}
+}
+
+func (o *biasBackward) run(t *team) {
+	t.run(o, o.chunks())
+	for c := range o.db {
+		o.db[c] = float32(o.shifted(o.sum, o.dy, c))
+	}
+}
+
+func (o *biasBackward) do(_, i int) {
+	sum, sumSq := o.sums(o.sum, i), o.sums(o.sumSq, i)
+	clear(sum)
+	clear(sumSq)
+	o.moments(sum, sumSq, o.of(o.dy, i))
+}

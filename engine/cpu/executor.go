@@ -1,0 +1,108 @@
+package cpu
+
+import (
+	"fmt"
+	"slices"
+	"time"
+	"unsafe"
+
+	"mdp/engine"
+)
+
+// Prepare allocates the plan's memory and compiles its calls.
+func (b *Backend) Prepare(p *engine.Plan) (engine.Executor, error) {
+	e := &executor{spans: p.Spans, memory: aligned(p.Len), ops: make([]op, len(p.Calls))}
+	for i, c := range p.Calls {
+		if err := b.Supports(c); err != nil {
+			return nil, err
+		}
+		for _, o := range c.Operands() {
+			if n := p.Span(o.Buffer).Len; n < o.Len {
+				return nil, fmt.Errorf("cpu: %v: %s has %d elements, its buffer holds %d", c, o.Name, o.Len, n)
+			}
+		}
+		var scratch []float32
+		if p.Workspace != nil {
+			scratch = e.buffer(p.Workspace[i])
+		}
+		if n := b.Workspace(c); len(scratch) < n {
+			return nil, fmt.Errorf("cpu: %v: workspace holds %d elements, want %d", c, len(scratch), n)
+		}
+		e.ops[i] = b.compile(c, e.buffer, scratch, func(w engine.Buffer) bool { return slices.Contains(p.Constant, w) })
+	}
+	e.team = newTeam(b.threads)
+	return e, nil
+}
+
+type executor struct {
+	spans  []engine.Span
+	memory []float32
+	ops    []op
+	team   *team
+}
+
+// buffer is b's part of the memory, nil for None.
+func (e *executor) buffer(b engine.Buffer) []float32 {
+	if b == engine.None {
+		return nil
+	}
+	s := e.spans[b]
+	return e.memory[s.Offset : s.Offset+s.Len : s.Offset+s.Len]
+}
+
+func (e *executor) Write(dst engine.Buffer, src []float32) error {
+	to := e.buffer(dst)
+	if len(src) > len(to) {
+		return fmt.Errorf("cpu: write of %d elements to buffer %d, which holds %d", len(src), dst, len(to))
+	}
+	copy(to, src)
+	return nil
+}
+
+func (e *executor) Read(dst []float32, src engine.Buffer) error {
+	from := e.buffer(src)
+	if len(dst) > len(from) {
+		return fmt.Errorf("cpu: read of %d elements from buffer %d, which holds %d", len(dst), src, len(from))
+	}
+	copy(dst, from)
+	return nil
+}
+
+func (e *executor) Run(from, to int) error {
+	if from < 0 || from > to || to > len(e.ops) {
+		return fmt.Errorf("cpu: run of calls %d to %d of a plan of %d", from, to, len(e.ops))
+	}
+	for _, o := range e.ops[from:to] {
+		o.run(e.team)
+	}
+	return nil
+}
+
+func (e *executor) Time(latencyNS []int64) error {
+	if len(latencyNS) != len(e.ops) {
+		return fmt.Errorf("cpu: %d latencies for a plan of %d calls", len(latencyNS), len(e.ops))
+	}
+	for i, o := range e.ops {
+		start := time.Now()
+		o.run(e.team)
+		latencyNS[i] = time.Since(start).Nanoseconds()
+	}
+	return nil
+}
+
+// Close ends the worker goroutines.
+func (e *executor) Close() error {
+	if e.team != nil {
+		e.team.close()
+		*e = executor{}
+	}
+	return nil
+}
+
+// aligned allocates n zeros that start on a cache line.
+func aligned(n int) []float32 {
+	const line = 64
+	m := make([]float32, n+line/4)
+	skip := int(-uintptr(unsafe.Pointer(unsafe.SliceData(m)))%line) / 4
+	return m[skip : skip+n : skip+n]
+}

@@ -1,0 +1,140 @@
+package cpu
+
+// goRows are the row kernels in Go, for any machine.
+var goRows = rows{
+	moments: momentsGo,
+	affine: func(y, x, mean, scale, beta []float32, lo, hi float32) {
+		affineGo(y, x, nil, mean, scale, beta, lo, hi)
+	},
+	affineAdd: affineGo,
+	gradients: gradientsGo,
+	input: func(dx, dy, y, x, mean, scale, shift, slope []float32, lo, hi float32) {
+		inputGo(dx, nil, dy, y, x, mean, scale, shift, slope, lo, hi, false)
+	},
+	inputCopy: func(dx, dz, dy, y, x, mean, scale, shift, slope []float32, lo, hi float32) {
+		inputGo(dx, dz, dy, y, x, mean, scale, shift, slope, lo, hi, false)
+	},
+	inputAdd: func(dx, dz, dy, y, x, mean, scale, shift, slope []float32, lo, hi float32) {
+		inputGo(dx, dz, dy, y, x, mean, scale, shift, slope, lo, hi, true)
+	},
+	clamp:   clampGo,
+	add:     addGo,
+	pass:    passGo,
+	passAdd: passAddGo,
+	sgd:     sgdGo,
+}
+
+func momentsGo(sum, sumSq, x []float32) {
+	first := x[:min(len(sum), len(x))]
+	for len(x) > 0 {
+		row := x[:min(len(sum), len(x))]
+		first, sum, sumSq := first[:len(row)], sum[:len(row)], sumSq[:len(row)]
+		for j, v := range row {
+			d := v - first[j]
+			sum[j] += d
+			sumSq[j] += d * d
+		}
+		x = x[len(row):]
+	}
+}
+
+func affineGo(y, x, z, mean, scale, beta []float32, lo, hi float32) {
+	for i := 0; i < len(y); i += len(mean) {
+		n := min(len(mean), len(y)-i)
+		y, x, mean, scale, beta := y[i:][:n], x[i:][:n], mean[:n], scale[:n], beta[:n]
+		if z == nil {
+			for j, v := range x {
+				y[j] = clamp((v-mean[j])*scale[j]+beta[j], lo, hi)
+			}
+			continue
+		}
+		z := z[i:][:n]
+		for j, v := range x {
+			y[j] = clamp((v-mean[j])*scale[j]+beta[j]+z[j], lo, hi)
+		}
+	}
+}
+
+func gradientsGo(sumG, sumGX, dy, y, x, mean []float32, lo, hi float32) {
+	for i := 0; i < len(x); i += len(mean) {
+		n := min(len(mean), len(x)-i)
+		dy, y, x, mean, sumG, sumGX := dy[i:][:n], y[i:][:n], x[i:][:n], mean[:n], sumG[:n], sumGX[:n]
+		for j, v := range x {
+			g := pass(dy[j], y[j], lo, hi)
+			sumG[j] += g
+			sumGX[j] += g * (v - mean[j])
+		}
+	}
+}
+
+func inputGo(dx, dz, dy, y, x, mean, scale, shift, slope []float32, lo, hi float32, accumulate bool) {
+	for i := 0; i < len(dx); i += len(mean) {
+		n := min(len(mean), len(dx)-i)
+		dx, dy, y, x := dx[i:][:n], dy[i:][:n], y[i:][:n], x[i:][:n]
+		mean, scale, shift, slope := mean[:n], scale[:n], shift[:n], slope[:n]
+		// dz first: dx may lie where dy does.
+		switch {
+		case accumulate:
+			passAddGo(dz[i:][:n], dy, y, lo, hi)
+		case dz != nil:
+			passGo(dz[i:][:n], dy, y, lo, hi)
+		}
+		for j, v := range x {
+			dx[j] = scale[j] * (pass(dy[j], y[j], lo, hi) - shift[j] - (v-mean[j])*slope[j])
+		}
+	}
+}
+
+func clampGo(y, x []float32, lo, hi float32) {
+	x = x[:len(y)]
+	for i, v := range x {
+		y[i] = clamp(v, lo, hi)
+	}
+}
+
+func addGo(y, a, b []float32, lo, hi float32) {
+	a, b = a[:len(y)], b[:len(y)]
+	for i, v := range a {
+		y[i] = clamp(v+b[i], lo, hi)
+	}
+}
+
+func passGo(dx, dy, y []float32, lo, hi float32) {
+	dy, y = dy[:len(dx)], y[:len(dx)]
+	for i, g := range dy {
+		dx[i] = pass(g, y[i], lo, hi)
+	}
+}
+
+func passAddGo(dx, dy, y []float32, lo, hi float32) {
+	dy, y = dy[:len(dx)], y[:len(dx)]
+	for i, g := range dy {
+		dx[i] += pass(g, y[i], lo, hi)
+	}
+}
+
+func sgdGo(p, v, dp []float32, lr, m, wd, ofG, ofV float32) {
+	v, dp = v[:len(p)], dp[:len(p)]
+	for i, w := range p {
+		g := dp[i] + wd*w
+		v[i] = m*v[i] + g
+		p[i] = w - lr*(ofG*g+ofV*v[i])
+	}
+}
+
+func clamp(v, lo, hi float32) float32 {
+	if v < lo {
+		return lo
+	}
+	if v > hi {
+		return hi
+	}
+	return v
+}
+
+func pass(g, y, lo, hi float32) float32 {
+	if y <= lo || y >= hi {
+		return 0
+	}
+	return g
+}

@@ -1,0 +1,169 @@
+package cpu
+
+import (
+	"math"
+
+	"mdp/engine"
+)
+
+// rows are the inner loops of the memory-bound operations. Where an argument
+// is shorter than dst, it is one row of a matrix whose rows lie end to end, and
+// serves every row alike; the last row may be cut short.
+type rows struct {
+	// moments adds to sum and sumSq the columns' Σ d and Σ d², d = x − x's first row.
+	moments func(sum, sumSq, x []float32)
+	// affine: y = clamp((x − mean)·scale + beta [+ z])
+	affine    func(y, x, mean, scale, beta []float32, lo, hi float32)
+	affineAdd func(y, x, z, mean, scale, beta []float32, lo, hi float32)
+	// gradients adds to sumG and sumGX the columns' Σ g and Σ g·(x − mean), g = pass(dy, y).
+	gradients func(sumG, sumGX, dy, y, x, mean []float32, lo, hi float32)
+	// input: dx = scale·(g − shift − (x − mean)·slope), dz (+)= g
+	input     func(dx, dy, y, x, mean, scale, shift, slope []float32, lo, hi float32)
+	inputCopy func(dx, dz, dy, y, x, mean, scale, shift, slope []float32, lo, hi float32)
+	inputAdd  func(dx, dz, dy, y, x, mean, scale, shift, slope []float32, lo, hi float32)
+	// clamp: y = clamp(x);  add: y = clamp(a + b)
+	clamp func(y, x []float32, lo, hi float32)
+	add   func(y, a, b []float32, lo, hi float32)
+	// pass: dx (+)= dy where not y ≤ lo and not y ≥ hi, else 0
+	pass    func(dx, dy, y []float32, lo, hi float32)
+	passAdd func(dx, dy, y []float32, lo, hi float32)
+	// sgd: g = dp + wd·p;  v = m·v + g;  p −= lr·(ofG·g + ofV·v)
+	sgd func(p, v, dp []float32, lr, m, wd, ofG, ofV float32)
+}
+
+// bounds are where an activation clamps its input.
+func bounds(a engine.Act) (lo, hi float32) {
+	inf := float32(math.Inf(1))
+	switch a {
+	case engine.ReLU:
+		return 0, inf
+	case engine.ReLU6:
+		return 0, 6
+	}
+	return -inf, inf
+}
+
+// gate is where an activation's output stops the gradient; NaN, which compares
+// with nothing, is no bound.
+func gate(a engine.Act) (lo, hi float32) {
+	nan := float32(math.NaN())
+	switch a {
+	case engine.ReLU:
+		return 0, nan
+	case engine.ReLU6:
+		return 0, 6
+	}
+	return nan, nan
+}
+
+// gated is what gate looks at: y, or, where nothing is stopped, the gradient
+// itself, which is read anyway.
+func gated(a engine.Act, y, dy []float32) []float32 {
+	if a == engine.Identity {
+		return dy
+	}
+	return y
+}
+
+// A folding looks at a rows × c matrix as one with rows of width elements, a
+// multiple of c, so that narrow matrices fill vector registers too, and cuts it
+// into chunks of whole wide rows. It depends on the matrix alone, so that sums
+// over chunks are the same for any number of workers.
+type folding struct {
+	len   int // elements
+	c     int
+	width int
+	chunk int // elements
+}
+
+const (
+	foldWidth = 128     // at least; four cache lines or more to a row
+	chunkLen  = 1 << 15 // about; three operands of a chunk fit in a core's cache
+	chunkRows = 32      // at least, so that a chunk's sums are small beside it
+)
+
+func fold(rows, c int) folding {
+	width := c
+	for width < foldWidth || c < 64 && width%16 != 0 {
+		width += c
+	}
+	return folding{rows * c, c, width, width * max(chunkRows, chunkLen/width)}
+}
+
+func (f folding) chunks() int { return (f.len + f.chunk - 1) / f.chunk }
+
+// partials is how many elements one sum for each column of each chunk has.
+func (f folding) partials() int { return f.chunks() * f.width }
+
+// of is chunk i of a matrix, nil for an absent one.
+func (f folding) of(x []float32, i int) []float32 {
+	if x == nil {
+		return nil
+	}
+	return x[i*f.chunk : min(f.len, (i+1)*f.chunk)]
+}
+
+// sums is chunk i's row of partial sums.
+func (f folding) sums(partial []float32, i int) []float32 {
+	return partial[i*f.width : (i+1)*f.width]
+}
+
+// count is how many rows of chunk i reach column j.
+func (f folding) count(i, j int) int {
+	n := min(f.chunk, f.len-i*f.chunk)
+	if j < n%f.width {
+		return n/f.width + 1
+	}
+	return n / f.width
+}
+
+// total adds up channel c's partial sums.
+func (f folding) total(partial []float32, c int) float64 {
+	var s float64
+	for i := range f.chunks() {
+		row := f.sums(partial, i)
+		for j := c; j < len(row); j += f.c {
+			s += float64(row[j])
+		}
+	}
+	return s
+}
+
+// shifted is channel c's Σ x, from partial sums of x less each chunk's first row.
+func (f folding) shifted(sum, x []float32, c int) float64 {
+	var s float64
+	for i := range f.chunks() {
+		first, sum := f.of(x, i), f.sums(sum, i)
+		for j := c; j < min(f.width, len(first)); j += f.c {
+			s += float64(f.count(i, j))*float64(first[j]) + float64(sum[j])
+		}
+	}
+	return s
+}
+
+// squares is channel c's Σ (x − mean)², from partial sums likewise.
+func (f folding) squares(sum, sumSq, x []float32, c int, mean float64) float64 {
+	var s float64
+	for i := range f.chunks() {
+		first, sum, sumSq := f.of(x, i), f.sums(sum, i), f.sums(sumSq, i)
+		for j := c; j < min(f.width, len(first)); j += f.c {
+			d := float64(first[j]) - mean
+			s += float64(sumSq[j]) + d*(2*float64(sum[j])+float64(f.count(i, j))*d)
+		}
+	}
+	return max(s, 0)
+}
+
+// spread writes channel c's parameter to its columns of a wide row.
+func (f folding) spread(row []float32, c int, v float32) {
+	for j := c; j < len(row); j += f.c {
+		row[j] = v
+	}
+}
+
+// cut takes the next n elements off scratch memory.
+func cut(scratch *[]float32, n int) []float32 {
+	s := (*scratch)[:n:n]
+	*scratch = (*scratch)[n:]
+	return s
+}

@@ -1,0 +1,3 @@
+package cpu
+
+func rowsFor(isa isa) *rows { return &goRows }
