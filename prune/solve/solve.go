@@ -1,0 +1,256 @@
+// Package solve answers the pruning MINLP exactly: the configuration that
+// keeps the most importance within a latency budget, or the whole trade-off
+// between the two.
+//
+// Layers' tables over (own option, previous group's option) form a graph of small
+// treewidth, so groups are eliminated one at a time along a tree (plan.go, tree.go).
+// A scalar pass over it prices latency with a multiplier and bounds every
+// partial choice (passes.go); a label pass carries the trade-off curves of
+// partial choices, less whatever the bound rules out (labels.go). An answer is
+// either proven or comes with its bound and gap.
+package solve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Options limits a solve. The zero value sets no limits; a time limit is the
+// context's deadline.
+type Options struct {
+	MaxLabels int // labels kept in memory, 16 bytes each; 0 is 100 million
+}
+
+func (o Options) maxLabels() int {
+	if o.MaxLabels > 0 {
+		return o.MaxLabels
+	}
+	return 100_000_000
+}
+
+// Status says what an answer is worth.
+type Status string
+
+const (
+	Optimal    Status = "optimal"    // proven: no configuration within the budget keeps more, none as good is faster
+	Feasible   Status = "feasible"   // within the budget; a limit ended the proof, see Bound and Gap
+	Infeasible Status = "infeasible" // nothing fits the budget: MinLatency is the least there is
+)
+
+// Solution is the answer to one budget, in the problem's units.
+type Solution struct {
+	Status     Status  `json:"status"`
+	Budget     int64   `json:"budget"`
+	Objective  int64   `json:"objective"`
+	Latency    int64   `json:"latency"`
+	Bound      int64   `json:"bound"` // Lagrangian: no configuration within the budget keeps more
+	Gap        float64 `json:"gap"`   // (Bound − Objective) / |Objective|; 0 where the proof closed it
+	Seconds    float64 `json:"seconds"`
+	Options    []int   `json:"options"` // one per group
+	BlocksOn   []bool  `json:"blocks"`
+	Labels     int     `json:"labels"`      // made in the last label pass
+	MinLatency int64   `json:"min_latency"` // of any configuration
+}
+
+// Optimum returns the configuration with the most importance whose latency is
+// at most budget, and among those the one with the least latency. An
+// unreachable budget is an answer (status infeasible), not an error. If the context ends
+// first, the best found so far comes back with status feasible.
+func Optimum(ctx context.Context, p *Problem, budget int64, opts Options) (Solution, error) {
+	s, err := newSolver(p, opts)
+	if err != nil {
+		return Solution{}, err
+	}
+	return s.optimum(ctx, budget)
+}
+
+// Budgets answers several budgets of one problem, in the order given.
+func Budgets(ctx context.Context, p *Problem, budgets []int64, opts Options) ([]Solution, error) {
+	s, err := newSolver(p, opts)
+	if err != nil {
+		return nil, err
+	}
+	answers := make([]Solution, len(budgets))
+	for i, budget := range budgets {
+		if answers[i], err = s.optimum(ctx, budget); err != nil {
+			return nil, fmt.Errorf("budget %d: %w", budget, err)
+		}
+	}
+	return answers, nil
+}
+
+type solver struct {
+	problem *Problem
+	opts    Options
+	whole   *tree
+	reach   ranges
+}
+
+func newSolver(p *Problem, opts Options) (*solver, error) {
+	if err := p.Validate(); err != nil {
+		return nil, fmt.Errorf("problem %q: %w", p.Name, err)
+	}
+	pl, err := newPlan(p)
+	if err != nil {
+		return nil, err
+	}
+	s := &solver{problem: p, opts: opts, whole: wholeTree(pl)}
+	for i := range s.whole.nodes {
+		if n := &s.whole.nodes[i]; n.a < 0 {
+			lat, imp := int64(0), int64(0)
+			for e := range n.lat {
+				lat = max(lat, n.lat[e])
+				imp = max(imp, n.imp[e], -n.imp[e])
+			}
+			s.reach.latency += lat
+			s.reach.importance += imp
+		}
+	}
+	return s, nil
+}
+
+func (s *solver) optimum(ctx context.Context, budget int64) (Solution, error) {
+	began := time.Now()
+	if err := ctx.Err(); err != nil {
+		return Solution{}, err
+	}
+	answer := Solution{Budget: budget, MinLatency: s.minLatency() + s.problem.Constant}
+	if budget < answer.MinLatency {
+		answer.Status = Infeasible
+		answer.Seconds = time.Since(began).Seconds()
+		return answer, nil
+	}
+	q := query{solver: s, ctx: ctx, budget: min(budget-s.problem.Constant, s.reach.latency)}
+	t, b := q.dual(s.whole)
+	answer.Status, answer.Labels = q.prove(t, b)
+	answer.Bound = q.bound
+	answer.Options, answer.BlocksOn = q.choice.options, q.choice.blocks
+	var err error
+	answer.Objective, answer.Latency, err = s.problem.Evaluate(answer.Options, answer.BlocksOn)
+	if err != nil {
+		return Solution{}, fmt.Errorf("problem %q: the answer is no configuration: %w", s.problem.Name, err)
+	}
+	if answer.Objective != q.at.Importance || answer.Latency != q.at.Latency+s.problem.Constant || answer.Latency > budget {
+		return Solution{}, errors.New("the answer does not evaluate to what was found: a bug in the solver, please report it")
+	}
+	if answer.Status == Feasible {
+		answer.Gap = float64(answer.Bound-answer.Objective) / float64(max(answer.Objective, -answer.Objective, 1))
+	}
+	answer.Seconds = time.Since(began).Seconds()
+	return answer, nil
+}
+
+// minLatency returns the least latency of any configuration, less the constant.
+func (s *solver) minLatency() int64 { return -s.whole.up(multiplier{1, 0}) }
+
+// query is the search for one budget's answer.
+type query struct {
+	*solver
+	ctx    context.Context
+	budget int64 // less the problem's constant
+	at     Point // the best configuration so far
+	choice choice
+	bound  int64
+}
+
+// offer takes a configuration within the budget that beats the best so far.
+func (q *query) offer(at Point, c choice) {
+	better := at.Importance > q.at.Importance || at.Importance == q.at.Importance && at.Latency < q.at.Latency
+	if q.choice.options == nil || better {
+		q.at, q.choice = at, c
+	}
+}
+
+// bounded is a multiplier with the best score at it.
+type bounded struct {
+	multiplier
+	top int64
+}
+
+// slack returns how far below the top the score of a configuration within the
+// budget may lie that beats the given one: in importance, or at equal
+// importance in latency.
+func (b bounded) slack(budget int64, at Point) int64 {
+	more := b.score(Point{budget, at.Importance + 1})
+	faster := b.score(Point{at.Latency - 1, at.Importance})
+	return max(0, b.top-min(more, faster))
+}
+
+// dual finds the multiplier with the least bound: the slope of the edge of
+// the upper hull of all configurations above the budget. It closes in on that edge from
+// the fastest configuration and the one of most importance, each time
+// replacing an end by the configuration that lies farthest beyond their chord.
+func (q *query) dual(t *tree) (*tree, bounded) {
+	t.up(multiplier{1, 0})
+	left, c := t.best()
+	q.offer(left, c)
+	b := bounded{multiplier{0, 1}, t.up(multiplier{0, 1})}
+	right, c := t.best()
+	q.bound = b.top
+	if right.Latency <= q.budget {
+		q.offer(right, c)
+		return t, b
+	}
+	for q.ctx.Err() == nil {
+		b.multiplier = q.reach.slope(left, right)
+		b.top = t.up(b.multiplier)
+		q.bound = min(q.bound, (b.top+b.p*q.budget)/b.q)
+		mid, c := t.best()
+		if mid.Latency <= q.budget {
+			q.offer(mid, c)
+		}
+		if b.top <= max(b.score(left), b.score(right)) || !between(left, mid, right) {
+			break
+		}
+		if mid.Latency <= q.budget {
+			left = mid
+		} else {
+			right = mid
+		}
+	}
+	return t, b
+}
+
+// between reports whether m shrinks the box that a and b span.
+func between(a, m, b Point) bool {
+	return m != a && m != b &&
+		a.Latency <= m.Latency && m.Latency <= b.Latency &&
+		a.Importance <= m.Importance && m.Importance <= b.Importance
+}
+
+// prove makes label passes with a growing gap below the top score until
+// nothing better than the best found can hide below it.
+func (q *query) prove(t *tree, b bounded) (Status, int) {
+	ls := labels{multiplier: b.multiplier, budget: q.budget, limit: q.opts.maxLabels()}
+	t.down()
+	need := b.slack(q.budget, q.at)
+	for gap := need / 50; ; gap = min(need, 4*gap+1) {
+		ls.atLeast = b.top - gap
+		if ls.tree = t.filter(ls.atLeast); ls.tree != t {
+			ls.tree.up(b.multiplier)
+			ls.tree.down()
+		}
+		if err := ls.run(q.ctx); err != nil {
+			return Feasible, len(ls.kept)
+		}
+		if l, ok := ls.most(); ok {
+			q.offer(Point{l.latency, (l.score + b.p*l.latency) / b.q}, ls.trace(l))
+		}
+		if need = b.slack(q.budget, q.at); need <= gap {
+			q.bound = q.at.Importance
+			return Optimal, len(ls.kept)
+		}
+	}
+}
+
+// most returns the root's label of most importance.
+func (ls *labels) most() (best label, ok bool) {
+	for i, l := range ls.list(len(ls.nodes)-1, 0) {
+		if i == 0 || l.latency > best.latency {
+			best, ok = l, true
+		}
+	}
+	return best, ok
+}
