@@ -1,0 +1,99 @@
+package prune
+
+import (
+	"fmt"
+
+	"mdp/engine/graph"
+)
+
+// Choice is what stays of a network: the channels of each of its coupling's
+// groups and the blocks.
+type Choice struct {
+	Keep    [][]int `json:"keep"`     // per group: the channels kept, ascending, at least one
+	BlockOn []bool  `json:"block_on"` // per block: whether it stays
+}
+
+// Full keeps everything.
+func Full(c *Coupling) Choice {
+	ch := Choice{Keep: make([][]int, len(c.Groups)), BlockOn: make([]bool, len(c.Blocks))}
+	for i, g := range c.Groups {
+		ch.Keep[i] = upTo(g.Channels)
+	}
+	for i := range ch.BlockOn {
+		ch.BlockOn[i] = true
+	}
+	return ch
+}
+
+// Validate reports the first thing that makes the choice unfit for c.
+func (ch Choice) Validate(c *Coupling) error {
+	if len(ch.Keep) != len(c.Groups) || len(ch.BlockOn) != len(c.Blocks) {
+		return fmt.Errorf("the choice is for %d groups and %d blocks, the network has %d and %d",
+			len(ch.Keep), len(ch.BlockOn), len(c.Groups), len(c.Blocks))
+	}
+	for i, keep := range ch.Keep {
+		g := c.Groups[i]
+		if len(keep) == 0 {
+			return fmt.Errorf("group %d %v: no channel is kept, at least one must be", i, g.Producers)
+		}
+		last := -1
+		for _, k := range keep {
+			if k <= last || k >= g.Channels {
+				return fmt.Errorf("group %d %v: kept channel %d after %d; channels must ascend within 0..%d", i, g.Producers, k, last, g.Channels-1)
+			}
+			last = k
+		}
+		if g.Fixed && len(keep) < g.Channels {
+			return fmt.Errorf("group %d %v: only %d of %d channels are kept, but all are fixed (%s)", i, g.Producers, len(keep), g.Channels, g.FixedWhy)
+		}
+	}
+	for i, on := range ch.BlockOn {
+		if b := c.Blocks[i]; b.Fixed && !on {
+			return fmt.Errorf("block %d %s is removed, but it is fixed (%s)", i, b.Name, b.FixedWhy)
+		}
+	}
+	return nil
+}
+
+// Kept returns, ascending, which of node i's output channels stay: the group's
+// choice, repeated for every position of a flattened image.
+func (c *Coupling) Kept(ch Choice, i int) []int {
+	if c.out[i] == none {
+		return upTo(c.features[i])
+	}
+	keep, channels := ch.Keep[c.out[i]], c.Groups[c.out[i]].Channels
+	kept := make([]int, 0, len(keep)*(c.features[i]/channels))
+	for base := 0; base < c.features[i]; base += channels {
+		for _, k := range keep {
+			kept = append(kept, base+k)
+		}
+	}
+	return kept
+}
+
+// Removed says whether node i goes with its block.
+func (c *Coupling) Removed(ch Choice, i int) bool {
+	return c.block[i] != none && !ch.BlockOn[c.block[i]]
+}
+
+// check reports a coupling or a choice that is not for g.
+func (ch Choice) check(g *graph.Graph, c *Coupling) error {
+	same := len(c.out) == g.Len()
+	for i := 0; same && i < g.Len(); i++ {
+		j, ok := c.index[g.Node(i).Name]
+		same = ok && j == i && c.features[i] == g.Shape(i).C
+	}
+	if !same {
+		return fmt.Errorf("the coupling was made for another network than graph %q; make one with Couple", g.Name())
+	}
+	return ch.Validate(c)
+}
+
+// upTo is 0, 1, …, n−1.
+func upTo(n int) []int {
+	s := make([]int, n)
+	for i := range s {
+		s[i] = i
+	}
+	return s
+}
