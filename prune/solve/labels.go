@@ -27,13 +27,19 @@ type labels struct {
 	peak    []int64 // scratch of pareto
 }
 
-// errTooMany says that a pass ran into its limit on labels.
+// tooManyLabels says that a pass ran into its limit on labels.
 type tooManyLabels struct{}
 
 func (tooManyLabels) Error() string { return "label limit reached" }
 
-// run makes the lists of all nodes. up and down must have run at the same multiplier.
-func (ls *labels) run(ctx context.Context) error {
+// pass keeps what reaches the score atLeast. The tree t must have been through
+// up and down at the same multiplier.
+func (ls *labels) pass(ctx context.Context, t *tree, atLeast int64) error {
+	ls.atLeast = atLeast
+	if ls.tree = t.filter(atLeast); ls.tree != t {
+		ls.tree.up(ls.multiplier)
+		ls.tree.down()
+	}
 	ls.kept = ls.kept[:0]
 	ls.start = slices.Grow(ls.start[:0], len(ls.nodes))[:len(ls.nodes)]
 	for i := range ls.nodes {
@@ -181,6 +187,16 @@ func (ls *labels) thin(pairs []label) []label {
 		}
 	}
 	return pairs[:n]
+}
+
+// most returns the root's label of most importance.
+func (ls *labels) most() (best label, ok bool) {
+	for i, l := range ls.list(len(ls.nodes)-1, 0) {
+		if i == 0 || l.latency > best.latency {
+			best, ok = l, true
+		}
+	}
+	return best, ok
 }
 
 // trace returns the configuration behind a label of the root. Each step looks

@@ -20,7 +20,8 @@ import (
 // Options limits a solve. The zero value sets no limits; a time limit is the
 // context's deadline.
 type Options struct {
-	MaxLabels int // labels kept in memory, 16 bytes each; 0 is 100 million
+	MaxLabels int     // labels kept in memory, 16 bytes each; 0 is 100 million
+	Epsilon   float64 // of Front: how much importance, relatively, may go unseen; 0 is exact
 }
 
 func (o Options) maxLabels() int {
@@ -227,12 +228,7 @@ func (q *query) prove(t *tree, b bounded) (Status, int) {
 	t.down()
 	need := b.slack(q.budget, q.at)
 	for gap := need / 50; ; gap = min(need, 4*gap+1) {
-		ls.atLeast = b.top - gap
-		if ls.tree = t.filter(ls.atLeast); ls.tree != t {
-			ls.tree.up(b.multiplier)
-			ls.tree.down()
-		}
-		if err := ls.run(q.ctx); err != nil {
+		if err := ls.pass(q.ctx, t, b.top-gap); err != nil {
 			return Feasible, len(ls.kept)
 		}
 		if l, ok := ls.most(); ok {
@@ -243,14 +239,4 @@ func (q *query) prove(t *tree, b bounded) (Status, int) {
 			return Optimal, len(ls.kept)
 		}
 	}
-}
-
-// most returns the root's label of most importance.
-func (ls *labels) most() (best label, ok bool) {
-	for i, l := range ls.list(len(ls.nodes)-1, 0) {
-		if i == 0 || l.latency > best.latency {
-			best, ok = l, true
-		}
-	}
-	return best, ok
 }
