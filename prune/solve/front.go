@@ -20,7 +20,7 @@ func Front(ctx context.Context, p *Problem, opts Options) ([]Point, error) {
 		return nil, err
 	}
 	var ends [2]Point
-	for i, budget := range []int64{s.minLatency(), s.reach.latency} {
+	for i, budget := range []int64{s.fastestAt.Latency, s.reach.latency} {
 		end, err := s.optimum(ctx, budget+p.Constant)
 		if err != nil {
 			return nil, err
@@ -72,7 +72,6 @@ func (f *fronter) window(t *tree, a, b Point) error {
 	at := bounded{multiplier: f.reach.slope(a, b)}
 	at.top = t.up(at.multiplier)
 	mid, _ := t.best()
-	t.down()
 	if at.top <= max(at.score(a), at.score(b)) || !between(a, mid, b) {
 		return f.edge(t, at, a, b)
 	}

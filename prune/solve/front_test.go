@@ -88,7 +88,9 @@ func TestApproximateFront(t *testing.T) {
 	for _, epsilon := range []float64{1e-4, 1e-3, 0.05} {
 		front, err := Front(context.Background(), p, Options{Epsilon: epsilon})
 		require.NoError(t, err)
-		require.Less(t, len(front), len(exact))
+		if epsilon > 1e-2 {
+			require.Less(t, len(front), len(exact)/2)
+		}
 		require.Subset(t, exact, front)
 		i := 0
 		for _, pt := range exact {

@@ -33,12 +33,12 @@ type tooManyLabels struct{}
 func (tooManyLabels) Error() string { return "label limit reached" }
 
 // pass keeps what reaches the score atLeast. The tree t must have been through
-// up and down at the same multiplier.
+// up at the same multiplier.
 func (ls *labels) pass(ctx context.Context, t *tree, atLeast int64) error {
 	ls.atLeast = atLeast
 	if ls.tree = t.filter(atLeast); ls.tree != t {
 		ls.tree.up(ls.multiplier)
-		ls.tree.down()
+		ls.tree.down(atLeast)
 	}
 	ls.kept = ls.kept[:0]
 	ls.start = slices.Grow(ls.start[:0], len(ls.nodes))[:len(ls.nodes)]

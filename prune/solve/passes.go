@@ -109,16 +109,25 @@ func (t *tree) up(m multiplier) int64 {
 // maxSum returns max over i of a[i] + b[i].
 func maxSum(a, b []int64) int64 {
 	b = b[:len(a)]
-	best := int64(none)
-	for i, v := range a {
-		best = max(best, v+b[i])
+	m0, m1, m2, m3 := int64(none), int64(none), int64(none), int64(none)
+	for len(a) >= 4 && len(b) >= 4 { // four chains, so that adds overlap
+		m0 = max(m0, a[0]+b[0])
+		m1 = max(m1, a[1]+b[1])
+		m2 = max(m2, a[2]+b[2])
+		m3 = max(m3, a[3]+b[3])
+		a, b = a[4:], b[4:]
 	}
-	return best
+	for i, v := range a {
+		m0 = max(m0, v+b[i])
+	}
+	return max(m0, m1, m2, m3)
 }
 
 // down computes, after up, the best score of everything outside each entry,
 // given that entry: val + comp bounds every configuration that goes through it.
-func (t *tree) down() {
+// It does not look beyond an entry whose bound is less than atLeast; entries
+// reached through such entries only are left at none.
+func (t *tree) down(atLeast int64) {
 	for i := range t.nodes {
 		for e := range t.nodes[i].comp {
 			t.nodes[i].comp[e] = none
@@ -139,8 +148,10 @@ func (t *tree) down() {
 		default:
 			na, nb := &t.nodes[n.a], &t.nodes[n.b]
 			for e, o := range n.offA {
-				oa, ob := int(o), int(n.offB[e])
-				complete(n.comp[e], na.val[oa:oa+n.span], nb.val[ob:], na.comp[oa:], nb.comp[ob:])
+				if n.val[e]+n.comp[e] >= atLeast {
+					oa, ob := int(o), int(n.offB[e])
+					complete(n.comp[e], na.val[oa:oa+n.span], nb.val[ob:], na.comp[oa:], nb.comp[ob:])
+				}
 			}
 		}
 	}
@@ -155,10 +166,11 @@ func complete(outside int64, a, b, ca, cb []int64) {
 	}
 }
 
-// filter returns, after up and down, the tree without the options that no
+// filter returns, after up, the tree without the options that no
 // configuration of at least the given score uses; t itself if all stay. A
 // group inside a block that cannot stay on keeps its first option.
 func (t *tree) filter(atLeast int64) *tree {
+	t.down(atLeast)
 	keep := slices.Clone(t.keep)
 	dropped := false
 	for i := range t.nodes {

@@ -159,3 +159,22 @@ func BenchmarkFine(b *testing.B) {
 		}
 	}
 }
+
+func BenchmarkFineFront(b *testing.B) {
+	for _, step := range []int{32, 16, 8} {
+		p := resnet(resnet50, step)
+		for _, epsilon := range []float64{0, 1e-4} {
+			b.Run(fmt.Sprintf("rn50_step%d/eps%g", step, epsilon), func(b *testing.B) {
+				b.ReportAllocs()
+				var front []Point
+				for b.Loop() {
+					var err error
+					if front, err = Front(context.Background(), p, Options{Epsilon: epsilon}); err != nil {
+						b.Fatal(err)
+					}
+				}
+				b.ReportMetric(float64(len(front)), "points")
+			})
+		}
+	}
+}

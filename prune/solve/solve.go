@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -87,6 +88,9 @@ type solver struct {
 	opts    Options
 	whole   *tree
 	reach   ranges
+
+	fastest   choice // a configuration of least latency
+	fastestAt Point
 }
 
 func newSolver(p *Problem, opts Options) (*solver, error) {
@@ -109,6 +113,8 @@ func newSolver(p *Problem, opts Options) (*solver, error) {
 			s.reach.importance += imp
 		}
 	}
+	s.whole.up(multiplier{1, 0})
+	s.fastestAt, s.fastest = s.whole.best()
 	return s, nil
 }
 
@@ -117,14 +123,16 @@ func (s *solver) optimum(ctx context.Context, budget int64) (Solution, error) {
 	if err := ctx.Err(); err != nil {
 		return Solution{}, err
 	}
-	answer := Solution{Budget: budget, MinLatency: s.minLatency() + s.problem.Constant}
+	answer := Solution{Budget: budget, MinLatency: s.fastestAt.Latency + s.problem.Constant}
 	if budget < answer.MinLatency {
 		answer.Status = Infeasible
 		answer.Seconds = time.Since(began).Seconds()
 		return answer, nil
 	}
 	q := query{solver: s, ctx: ctx, budget: min(budget-s.problem.Constant, s.reach.latency)}
-	t, b := q.dual(s.whole)
+	q.offer(s.fastestAt, s.fastest)
+	t := q.narrow(s.whole)
+	b := q.dual(t)
 	answer.Status, answer.Labels = q.prove(t, b)
 	answer.Bound = q.bound
 	answer.Options, answer.BlocksOn = q.choice.options, q.choice.blocks
@@ -142,9 +150,6 @@ func (s *solver) optimum(ctx context.Context, budget int64) (Solution, error) {
 	answer.Seconds = time.Since(began).Seconds()
 	return answer, nil
 }
-
-// minLatency returns the least latency of any configuration, less the constant.
-func (s *solver) minLatency() int64 { return -s.whole.up(multiplier{1, 0}) }
 
 // query is the search for one budget's answer.
 type query struct {
@@ -170,6 +175,9 @@ type bounded struct {
 	top int64
 }
 
+// bound returns what no configuration within the budget can exceed in importance.
+func (b bounded) bound(budget int64) int64 { return (b.top + b.p*budget) / b.q }
+
 // slack returns how far below the top the score of a configuration within the
 // budget may lie that beats the given one: in importance, or at equal
 // importance in latency.
@@ -179,25 +187,60 @@ func (b bounded) slack(budget int64, at Point) int64 {
 	return max(0, b.top-min(more, faster))
 }
 
+// coarseWork is the size of a scalar pass above which a coarser problem pays.
+const coarseWork = 100_000
+
+// narrow solves the problem with every second option first, if it is large.
+// The coarse answer's value and multiplier then rule most fine options out
+// after one pass over the whole tree. No optimum is lost.
+func (q *query) narrow(t *tree) *tree {
+	q.bound = math.MaxInt64
+	if t.work < coarseWork {
+		return t
+	}
+	coarse := newTree(t.plan, everySecond(t.keep, q.fastest.options))
+	if coarse.work > t.work/2 {
+		return t
+	}
+	coarse = q.narrow(coarse)
+	b := q.dual(coarse)
+	q.prove(coarse, b)
+	b.top = t.up(b.multiplier)
+	q.bound = b.bound(q.budget)
+	return t.filter(b.score(Point{q.budget, q.at.Importance}))
+}
+
+// everySecond keeps every second option of each group, the last one and that
+// of the given configuration among them.
+func everySecond(keep [][]int32, and []int) [][]int32 {
+	half := make([][]int32, len(keep))
+	for g, options := range keep {
+		for i, o := range options {
+			if (len(options)-1-i)%2 == 0 || int(o) == and[g] {
+				half[g] = append(half[g], o)
+			}
+		}
+	}
+	return half
+}
+
 // dual finds the multiplier with the least bound: the slope of the edge of
 // the upper hull of all configurations above the budget. It closes in on that edge from
 // the fastest configuration and the one of most importance, each time
 // replacing an end by the configuration that lies farthest beyond their chord.
-func (q *query) dual(t *tree) (*tree, bounded) {
-	t.up(multiplier{1, 0})
-	left, c := t.best()
-	q.offer(left, c)
+func (q *query) dual(t *tree) bounded {
+	left := q.fastestAt
 	b := bounded{multiplier{0, 1}, t.up(multiplier{0, 1})}
 	right, c := t.best()
-	q.bound = b.top
+	q.bound = min(q.bound, b.top)
 	if right.Latency <= q.budget {
 		q.offer(right, c)
-		return t, b
+		return b
 	}
 	for q.ctx.Err() == nil {
 		b.multiplier = q.reach.slope(left, right)
 		b.top = t.up(b.multiplier)
-		q.bound = min(q.bound, (b.top+b.p*q.budget)/b.q)
+		q.bound = min(q.bound, b.bound(q.budget))
 		mid, c := t.best()
 		if mid.Latency <= q.budget {
 			q.offer(mid, c)
@@ -211,7 +254,7 @@ func (q *query) dual(t *tree) (*tree, bounded) {
 			right = mid
 		}
 	}
-	return t, b
+	return b
 }
 
 // between reports whether m shrinks the box that a and b span.
@@ -225,7 +268,6 @@ func between(a, m, b Point) bool {
 // nothing better than the best found can hide below it.
 func (q *query) prove(t *tree, b bounded) (Status, int) {
 	ls := labels{multiplier: b.multiplier, budget: q.budget, limit: q.opts.maxLabels()}
-	t.down()
 	need := b.slack(q.budget, q.at)
 	for gap := need / 50; ; gap = min(need, 4*gap+1) {
 		if err := ls.pass(q.ctx, t, b.top-gap); err != nil {
