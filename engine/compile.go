@@ -78,7 +78,7 @@ func Compile(g *graph.Graph, b Backend, o Options) (*Program, error) {
 	return &Program{
 		graph: g, options: o, plan: plan, exec: exec, nodes: l.nodes, units: l.units, backward: backward, update: update,
 		image: l.value[0], logits: l.value[l.logits], labels: l.labels, metrics: l.metrics, hyper: l.hyper,
-		params: l.params, grads: l.grads, momenta: l.momenta, score: l.score,
+		params: l.params, grads: l.grads, momenta: l.momenta, score: l.score, labelRow: make([]float32, o.Batch),
 	}, nil
 }
 

@@ -24,8 +24,9 @@ type Program struct {
 	image, logits, labels, metrics, hyper Buffer
 	params, grads, momenta, score         map[string]Buffer
 
-	read [3]float32 // keeps a step free of allocation
-	sgd  [3]float32
+	read     [3]float32 // these keep a step free of allocation
+	sgd      [3]float32
+	labelRow []float32
 }
 
 // Hyper are the optimiser's numbers of one step.
@@ -150,8 +151,8 @@ func (p *Program) SetMomenta(m graph.Weights) error {
 }
 
 // Step runs one training step on a full batch: images NHWC, labels as class
-// indices.
-func (p *Program) Step(images, labels []float32, h Hyper) (Metrics, error) {
+// indices, negative for rows that count for nothing.
+func (p *Program) Step(images []float32, labels []int32, h Hyper) (Metrics, error) {
 	p.sgd = [3]float32{h.LearningRate, h.Momentum, h.WeightDecay}
 	if err := p.exec.Write(p.hyper, p.sgd[:]); err != nil {
 		return Metrics{}, err
@@ -161,24 +162,30 @@ func (p *Program) Step(images, labels []float32, h Hyper) (Metrics, error) {
 
 // Gradient runs forward and backward and gathers scores, but updates no weight.
 // The running statistics of batch norm do move.
-func (p *Program) Gradient(images, labels []float32) (Metrics, error) {
+func (p *Program) Gradient(images []float32, labels []int32) (Metrics, error) {
 	return p.run(images, labels, p.update)
 }
 
 // Evaluate runs the forward pass and the loss of an inference program whose
-// graph ends in one. Rows beyond the samples carry the label −1.
-func (p *Program) Evaluate(images, labels []float32) (Metrics, error) {
+// graph ends in one. Rows beyond the samples carry a negative label.
+func (p *Program) Evaluate(images []float32, labels []int32) (Metrics, error) {
 	return p.run(images, labels, p.backward)
 }
 
-func (p *Program) run(images, labels []float32, to int) (Metrics, error) {
+func (p *Program) run(images []float32, labels []int32, to int) (Metrics, error) {
 	if p.metrics == None {
 		return Metrics{}, fmt.Errorf("graph %q ends in logits: it has no loss to evaluate", p.graph.Name())
+	}
+	if len(labels) != p.options.Batch || len(images) != p.plan.Span(p.image).Len {
+		return Metrics{}, fmt.Errorf("%d images' pixels and %d labels do not make a batch of %d", len(images), len(labels), p.options.Batch)
 	}
 	if err := p.exec.Write(p.image, images); err != nil {
 		return Metrics{}, err
 	}
-	if err := p.exec.Write(p.labels, labels); err != nil {
+	for i, l := range labels {
+		p.labelRow[i] = float32(l)
+	}
+	if err := p.exec.Write(p.labels, p.labelRow); err != nil {
 		return Metrics{}, err
 	}
 	if err := p.exec.Run(0, to); err != nil {

@@ -1,0 +1,210 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"time"
+
+	"mdp/engine"
+	"mdp/engine/data"
+	"mdp/engine/graph"
+)
+
+// Run is one training: what is trained, on what, and where it may be resumed from.
+type Run struct {
+	Graph      *graph.Graph // ends in logits; the loss is added here
+	Weights    graph.Weights
+	Backend    engine.Backend
+	Train      *data.Set
+	Test       *data.Set
+	Augment    []data.Step // of the training images
+	Normalise  data.Step   // of all images, last
+	Config     Config
+	Checkpoint string                                  // path; "" keeps none
+	Every      time.Duration                           // between checkpoints; each epoch's end writes one as well
+	Progress   func(step, total int, m engine.Metrics) // after each step; may be nil
+}
+
+// Epoch is how far the training was after one epoch. Accuracies are fractions of 1.
+type Epoch struct {
+	Epoch         int     `json:"epoch"` // counted from 1
+	Loss          float64 `json:"loss"`  // mean over the epoch's training images, as they were seen
+	TrainAccuracy float64 `json:"train_accuracy"`
+	TestAccuracy  float64 `json:"test_accuracy"`
+	Seconds       float64 `json:"seconds"`
+}
+
+// Result of a training.
+type Result struct {
+	Weights graph.Weights
+	History []Epoch
+	Resumed int // the step at which an earlier run had stopped
+}
+
+// Do trains. When ctx ends it writes a checkpoint and returns ctx's error; the
+// same call then goes on where it stopped and ends with the same weights, bit
+// for bit.
+func (r Run) Do(ctx context.Context) (Result, error) {
+	if err := r.Config.Check(); err != nil {
+		return Result{}, err
+	}
+	t, err := r.start()
+	if err != nil {
+		return Result{}, err
+	}
+	defer t.close()
+	for t.epoch() < r.Config.Epochs {
+		if err := t.trainEpoch(ctx); err != nil {
+			return Result{}, err
+		}
+		if err := t.finishEpoch(); err != nil {
+			return Result{}, err
+		}
+	}
+	return Result{t.saved.weights, t.saved.History, t.resumed}, nil
+}
+
+// trainer is a Run under way.
+type trainer struct {
+	Run
+	program  *engine.Program
+	loader   *data.Loader
+	eval     *Evaluator
+	perEpoch int
+	images   []float32
+	labels   []int32
+	saved    checkpoint // its Step, History and Running are always current, its tensors when saved
+	savedAt  time.Time
+	resumed  int
+}
+
+func (r Run) start() (_ *trainer, err error) {
+	g, err := r.Graph.WithLoss(r.Config.LabelSmoothing)
+	if err != nil {
+		return nil, err
+	}
+	t := &trainer{Run: r, perEpoch: r.Train.Len() / r.Config.Batch, savedAt: time.Now(),
+		images: make([]float32, r.Config.Batch*r.Graph.Shape(0).Size()), labels: make([]int32, r.Config.Batch)}
+	if t.perEpoch == 0 {
+		return nil, fmt.Errorf("the training set has %d images, fewer than one batch of %d: use a smaller batch", r.Train.Len(), r.Config.Batch)
+	}
+	t.saved = checkpoint{Config: r.Config, Graph: graphDigest(r.Graph)}
+	weights := r.Weights
+	var old *checkpoint
+	if r.Checkpoint != "" {
+		if old, err = readCheckpoint(r.Checkpoint, r.Graph, r.Config); err != nil {
+			return nil, err
+		}
+	}
+	if old != nil {
+		t.saved, weights, t.resumed = *old, old.weights, old.Step
+	}
+	if t.program, err = engine.Compile(g, r.Backend, engine.Options{Mode: engine.Train, Batch: r.Config.Batch, Nesterov: r.Config.Nesterov}); err != nil {
+		return nil, err
+	}
+	if t.eval, err = NewEvaluator(r.Graph, r.Backend, r.Config.Batch, r.Test, r.Normalise); err != nil {
+		return nil, errors.Join(err, t.program.Close())
+	}
+	t.loader, err = data.NewLoader(r.Train, data.Options{
+		Batch: r.Config.Batch, Train: true, Seed: r.Config.Seed, Steps: append(slices.Clone(r.Augment), r.Normalise),
+		StartEpoch: t.epoch(), StartBatch: t.saved.Step % t.perEpoch,
+	})
+	if err == nil {
+		err = t.program.SetWeights(weights)
+	}
+	if err == nil && old != nil {
+		err = t.program.SetMomenta(old.momenta)
+	}
+	if err != nil {
+		t.close()
+		return nil, err
+	}
+	return t, nil
+}
+
+func (t *trainer) close() {
+	if t.loader != nil {
+		t.loader.Close()
+	}
+	t.program.Close()
+	t.eval.Close()
+}
+
+// epoch is how many epochs are done.
+func (t *trainer) epoch() int { return t.saved.Step / t.perEpoch }
+
+// trainEpoch runs the steps of the current epoch that are not done yet.
+func (t *trainer) trainEpoch(ctx context.Context) error {
+	c, start := t.Config, time.Now()
+	before := t.saved.Running.Seconds
+	for done := false; !done; done = t.saved.Step%t.perEpoch == 0 {
+		if ctx.Err() != nil {
+			return errors.Join(ctx.Err(), t.save())
+		}
+		if _, err := t.loader.Next(t.images, t.labels); err != nil {
+			return err
+		}
+		step := t.saved.Step
+		m, err := t.program.Step(t.images, t.labels, engine.Hyper{
+			LearningRate: float32(c.rate(step, t.perEpoch)), Momentum: float32(c.Momentum), WeightDecay: float32(c.WeightDecay)})
+		if err != nil {
+			return err
+		}
+		if math.IsNaN(m.Loss) || math.IsInf(m.Loss, 0) {
+			return fmt.Errorf("the loss is %g at step %d, learning rate %.3g: it diverged; try again with a lower learning rate or a longer warm-up", m.Loss, step, c.rate(step, t.perEpoch))
+		}
+		t.saved.Step++
+		t.saved.Running.Loss += m.Loss
+		t.saved.Running.TrainAccuracy += float64(m.Top1)
+		t.saved.Running.Seconds = before + time.Since(start).Seconds()
+		if t.Progress != nil {
+			t.Progress(t.saved.Step, c.Epochs*t.perEpoch, m)
+		}
+		if t.Every > 0 && time.Since(t.savedAt) > t.Every && t.saved.Step%t.perEpoch != 0 {
+			if err := t.save(); err != nil {
+				return err
+			}
+		}
+	}
+	if _, err := t.loader.Next(t.images, t.labels); !errors.Is(err, io.EOF) {
+		return fmt.Errorf("the loader's epoch is longer than %d batches: %w", t.perEpoch, err)
+	}
+	return nil
+}
+
+// finishEpoch evaluates and writes the epoch down.
+func (t *trainer) finishEpoch() error {
+	w, err := t.program.Weights()
+	if err != nil {
+		return err
+	}
+	m, err := t.eval.Accuracy(context.Background(), w)
+	if err != nil {
+		return err
+	}
+	e, images := t.saved.Running, float64(t.perEpoch*t.Config.Batch)
+	t.saved.History = append(t.saved.History, Epoch{
+		Epoch: t.epoch(), Loss: e.Loss / images, TrainAccuracy: e.TrainAccuracy / images,
+		TestAccuracy: m.Top1, Seconds: e.Seconds,
+	})
+	t.saved.Running = Epoch{}
+	return t.save()
+}
+
+func (t *trainer) save() (err error) {
+	if t.saved.weights, err = t.program.Weights(); err != nil {
+		return err
+	}
+	if t.saved.momenta, err = t.program.Momenta(); err != nil {
+		return err
+	}
+	t.savedAt = time.Now()
+	if t.Checkpoint == "" {
+		return nil
+	}
+	return t.saved.write(t.Checkpoint)
+}

@@ -1,0 +1,147 @@
+package prune
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"mdp/engine/train"
+)
+
+// Config is everything that decides a run. A run file's keys and the command's
+// flags are the yaml names here; the help texts are the flags' too.
+type Config struct {
+	Net     string   `yaml:"net" json:"net" help:"network to prune; mdp nets lists them"`
+	Width   float64  `yaml:"width" json:"width" help:"width multiplier of the network"`
+	Weights string   `yaml:"weights" json:"weights" help:"safetensors file of trained weights; without it the network is trained here"`
+	Data    string   `yaml:"data" json:"data" help:"data set: fashion-mnist, synthetic, or a folder (IDX files or train/<class>/*.jpg)"`
+	Size    int      `yaml:"size" json:"size" help:"height and width of the images; 0 takes the data set's own"`
+	Crop    int      `yaml:"crop" json:"crop" help:"padding of the random crop in training, pixels"`
+	Flip    bool     `yaml:"flip" json:"flip" help:"flip half the training images"`
+	Seed    uint64   `yaml:"seed" json:"seed" help:"seed of every random choice"`
+	Budgets []string `yaml:"budget" json:"budget" help:"latency budgets: 0.5x of the dense network, or 3.2ms"`
+
+	Epochs         int            `yaml:"epochs" json:"epochs" help:"epochs of dense training"`
+	Batch          int            `yaml:"batch" json:"batch" help:"training batch"`
+	LearningRate   float64        `yaml:"learning-rate" json:"learning-rate" help:"peak learning rate of dense training"`
+	Schedule       train.Schedule `yaml:"schedule" json:"schedule" help:"learning-rate schedule after the warm-up: cosine, linear or step"`
+	WarmupEpochs   float64        `yaml:"warmup-epochs" json:"warmup-epochs" help:"epochs of linear warm-up"`
+	Momentum       float64        `yaml:"momentum" json:"momentum" help:"Nesterov momentum"`
+	WeightDecay    float64        `yaml:"weight-decay" json:"weight-decay" help:"weight decay of filters; batch norm and bias have none"`
+	LabelSmoothing float64        `yaml:"label-smoothing" json:"label-smoothing" help:"share of the target spread over all classes"`
+
+	FineTuneEpochs       int     `yaml:"finetune-epochs" json:"finetune-epochs" help:"epochs of fine-tuning each pruned network"`
+	FineTuneLearningRate float64 `yaml:"finetune-learning-rate" json:"finetune-learning-rate" help:"peak learning rate of fine-tuning"`
+
+	Importance   Importance `yaml:"importance" json:"importance" help:"channel score: taylor, magnitude or random"`
+	ScoreBatches int        `yaml:"score-batches" json:"score-batches" help:"training batches the Taylor scores are averaged over"`
+	Fix          []string   `yaml:"fix" json:"fix" help:"names of layers to leave whole"`
+	Step         int        `yaml:"step" json:"step" help:"channels per option; 0 chooses by the layer's width"`
+
+	Threads      int    `yaml:"threads" json:"threads" help:"threads of the CPU backend; 0 takes every core"`
+	ISA          string `yaml:"isa" json:"isa" help:"instruction set: avx512, avx2 or generic; empty takes the best there is"`
+	LatencyBatch int    `yaml:"latency-batch" json:"latency-batch" help:"images per inference whose latency counts"`
+
+	Checkpoint time.Duration `yaml:"checkpoint" json:"checkpoint" help:"time between checkpoints of a training"`
+}
+
+// Defaults are a recipe for small images; see the README for ImageNet's.
+func Defaults() Config {
+	return Config{
+		Net: "resnet14-cifar", Width: 1, Data: "fashion-mnist", Crop: 2, Flip: true, Seed: 1,
+		Budgets: []string{"0.7x", "0.5x", "0.35x"},
+		Epochs: 2, Batch: 128, LearningRate: 0.2, Schedule: train.Cosine, WarmupEpochs: 0.3, Momentum: 0.9, WeightDecay: 5e-4,
+		FineTuneEpochs: 1, FineTuneLearningRate: 0.1,
+		Importance: Taylor, ScoreBatches: 40,
+		LatencyBatch: 64,
+		Checkpoint:   20 * time.Second,
+	}
+}
+
+// ReadConfig reads a YAML run file over the defaults. An unknown key is an error.
+func ReadConfig(r io.Reader) (Config, error) {
+	c := Defaults()
+	b, err := io.ReadAll(r)
+	if err != nil {
+		return c, err
+	}
+	d := yaml.NewDecoder(bytes.NewReader(b))
+	d.KnownFields(true)
+	if err := d.Decode(&c); err != nil && !errors.Is(err, io.EOF) {
+		return c, fmt.Errorf("run file: %s", strings.ReplaceAll(strings.TrimPrefix(err.Error(), "yaml: "), "\n", " "))
+	}
+	return c, c.Check()
+}
+
+// Check reports the first value that makes no sense.
+func (c Config) Check() error {
+	if err := c.training().Check(); err != nil {
+		return err
+	}
+	if err := c.fineTuning().Check(); err != nil {
+		return fmt.Errorf("fine-tuning: %w", err)
+	}
+	switch {
+	case len(c.Budgets) == 0:
+		return errors.New("no budget given: say for example 0.5x or 3.2ms")
+	case c.LatencyBatch < 1:
+		return fmt.Errorf("latency batch %d must be at least 1", c.LatencyBatch)
+	case c.ScoreBatches < 1:
+		return fmt.Errorf("score batches %d must be at least 1", c.ScoreBatches)
+	case c.Step < 0 || c.Crop < 0 || c.Size < 0:
+		return fmt.Errorf("step %d, crop %d and size %d must not be negative", c.Step, c.Crop, c.Size)
+	case !slices.Contains([]Importance{Taylor, Magnitude, Random}, c.Importance):
+		return fmt.Errorf("importance %q is none of %s, %s, %s", c.Importance, Taylor, Magnitude, Random)
+	}
+	for i, b := range c.Budgets {
+		if _, err := BudgetNS(b, 1e9); err != nil {
+			return err
+		}
+		if slices.Contains(c.Budgets[:i], b) {
+			return fmt.Errorf("budget %s is given twice", b)
+		}
+	}
+	return nil
+}
+
+// BudgetNS is the latency that a budget means: "0.5x" of the dense network's,
+// or a time such as "3.2ms".
+func BudgetNS(budget string, denseNS int64) (int64, error) {
+	bad := fmt.Errorf("budget %q is neither a share of the dense latency such as 0.5x nor a time such as 3.2ms", budget)
+	if share, ok := strings.CutSuffix(budget, "x"); ok {
+		f, err := strconv.ParseFloat(share, 64)
+		if err != nil || !(f > 0 && f <= 10) {
+			return 0, bad
+		}
+		return int64(f * float64(denseNS)), nil
+	}
+	d, err := time.ParseDuration(budget)
+	if err != nil || d <= 0 {
+		return 0, bad
+	}
+	return d.Nanoseconds(), nil
+}
+
+func (c Config) training() train.Config {
+	return train.Config{
+		Epochs: c.Epochs, Batch: c.Batch, LearningRate: c.LearningRate, Schedule: c.Schedule, WarmupEpochs: c.WarmupEpochs,
+		Momentum: c.Momentum, Nesterov: true, WeightDecay: c.WeightDecay, LabelSmoothing: c.LabelSmoothing, Seed: c.Seed,
+	}
+}
+
+// fineTuning is training with other numbers, and never a longer warm-up than a
+// tenth of it: the weights are good already.
+func (c Config) fineTuning() train.Config {
+	t := c.training()
+	t.Epochs, t.LearningRate = c.FineTuneEpochs, c.FineTuneLearningRate
+	t.WarmupEpochs = min(t.WarmupEpochs, 0.1*float64(t.Epochs))
+	t.Seed++ // another order of the images
+	return t
+}

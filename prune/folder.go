@@ -1,0 +1,188 @@
+package prune
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Folder is a run's files and the record of what made them. Every step reads and
+// writes files here, so that each can be run, resumed, inspected and replaced by
+// another tool's file alone.
+type Folder struct {
+	dir     string
+	records map[string]record
+	log     *os.File
+}
+
+// record is how a step was last done: a digest of all that went in, and of each
+// file that came out.
+type record struct {
+	Inputs  string            `json:"inputs"`
+	Outputs map[string]string `json:"outputs"`
+	Seconds float64           `json:"seconds"`
+}
+
+const recordFile = "steps.json"
+
+// OpenFolder opens or makes a run folder.
+func OpenFolder(dir string) (*Folder, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	f := &Folder{dir: dir, records: map[string]record{}}
+	if err := f.ReadJSON(recordFile, &f.records); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w; delete it to run every step again", err)
+	}
+	log, err := os.OpenFile(f.Path("log.jsonl"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	f.log = log
+	return f, err
+}
+
+// Close closes the log.
+func (f *Folder) Close() error { return f.log.Close() }
+
+// Path of a file of the run.
+func (f *Folder) Path(name string) string { return filepath.Join(f.dir, name) }
+
+// Log appends an event, one JSON object a line, with its time.
+func (f *Folder) Log(event string, values any) error {
+	b, err := json.Marshal(map[string]any{"time": time.Now().UTC().Format(time.RFC3339Nano), "event": event, "values": values})
+	if err != nil {
+		return err
+	}
+	_, err = f.log.Write(append(b, '\n'))
+	return err
+}
+
+// ReadJSON reads a file of the run; its errors name the file.
+func (f *Folder) ReadJSON(name string, v any) error {
+	b, err := os.ReadFile(f.Path(name))
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(b, v); err != nil {
+		return fmt.Errorf("%s: %w", f.Path(name), err)
+	}
+	return nil
+}
+
+// WriteJSON replaces a file of the run, whole or not at all.
+func (f *Folder) WriteJSON(name string, v any) error {
+	return f.Write(name, func(w io.Writer) error {
+		e := json.NewEncoder(w)
+		e.SetIndent("", " ")
+		return e.Encode(v)
+	})
+}
+
+// Write replaces a file of the run, whole or not at all.
+func (f *Folder) Write(name string, fill func(io.Writer) error) (err error) {
+	path := f.Path(name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	t, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".tmp*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			t.Close()
+			os.Remove(t.Name())
+			err = fmt.Errorf("write %s: %w", path, err)
+		}
+	}()
+	if err := fill(t); err != nil {
+		return err
+	}
+	if err := t.Chmod(0o644); err != nil {
+		return err
+	}
+	if err := t.Sync(); err != nil {
+		return err
+	}
+	if err := t.Close(); err != nil {
+		return err
+	}
+	return os.Rename(t.Name(), path)
+}
+
+// Step does a step unless it was done with the same configuration and the same
+// contents of its input files, and its outputs are still what it wrote.
+func (f *Folder) Step(name string, config any, in, out []string, do func() error) (skipped bool, err error) {
+	inputs, err := f.inputs(config, in)
+	if err != nil {
+		return false, fmt.Errorf("%s: %w", name, err)
+	}
+	if r, ok := f.records[name]; ok && r.Inputs == inputs && f.unchanged(r) {
+		return true, f.Log("skip", name)
+	}
+	start := time.Now()
+	if err := do(); err != nil {
+		return false, fmt.Errorf("%s: %w", name, err)
+	}
+	r := record{Inputs: inputs, Outputs: map[string]string{}, Seconds: time.Since(start).Seconds()}
+	for _, o := range out {
+		if r.Outputs[o], err = f.digest(o); err != nil {
+			return false, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	f.records[name] = r
+	if err := f.WriteJSON(recordFile, f.records); err != nil {
+		return false, err
+	}
+	return false, f.Log("step", map[string]any{"step": name, "seconds": r.Seconds})
+}
+
+// Seconds is how long a step took when it was last done.
+func (f *Folder) Seconds(step string) float64 { return f.records[step].Seconds }
+
+func (f *Folder) inputs(config any, files []string) (string, error) {
+	b, err := json.Marshal(config)
+	if err != nil {
+		return "", err
+	}
+	h := sha256.New()
+	h.Write(b)
+	for _, name := range files {
+		d, err := f.digest(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			return "", fmt.Errorf("%s is missing: run the steps before this one, or mdp prune for all of them", f.Path(name))
+		}
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(h, "\x00%s\x00%s", name, d)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+func (f *Folder) unchanged(r record) bool {
+	for name, want := range r.Outputs {
+		if got, err := f.digest(name); err != nil || got != want {
+			return false
+		}
+	}
+	return true
+}
+
+func (f *Folder) digest(name string) (string, error) {
+	r, err := os.Open(f.Path(name))
+	if err != nil {
+		return "", err
+	}
+	defer r.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, r); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}

@@ -1,0 +1,107 @@
+package prune
+
+import (
+	"fmt"
+	"hash/fnv"
+	"math"
+	"math/rand/v2"
+
+	"mdp/engine"
+	"mdp/engine/graph"
+)
+
+// Importance is how channels are scored.
+type Importance string
+
+// The ways to score a channel. Taylor asks the loss; the others are baselines.
+const (
+	Taylor    Importance = "taylor"    // |γ·∂L/∂γ + β·∂L/∂β| over training batches
+	Magnitude Importance = "magnitude" // |γ|, or Σ|w| of a filter without batch norm
+	Random    Importance = "random"    // uniform in [0, 1)
+)
+
+// Scores says how much the loss needs each channel of each scored member: a
+// batch norm, or a convolution or linear layer that has none.
+type Scores struct {
+	Importance Importance           `json:"importance"`
+	Batches    int                  `json:"batches,omitempty"` // the mean is over these
+	Members    map[string][]float32 `json:"members"`           // by node name, one value per channel, ≥ 0
+}
+
+// Members lists what is scored, by group: the group's batch norms, and its
+// convolutions and linear layers whose output no batch norm reads directly.
+// Fixed groups are scored as well: their members count for the blocks they are in.
+func Members(g *graph.Graph, c *Coupling) [][]string {
+	members := make([][]string, len(c.Groups))
+	for i := range g.Len() {
+		n := g.Node(i)
+		switch n.Op {
+		case graph.OpConv2D, graph.OpLinear:
+			if readers := g.Consumers(i); len(readers) == 1 && g.Node(readers[0]).Op == graph.OpBatchNorm {
+				continue
+			}
+		case graph.OpBatchNorm:
+			if c.OutGroup(i) == c.OutGroup(0) {
+				continue // a batch norm over the image keeps all of it
+			}
+		default:
+			continue
+		}
+		members[c.OutGroup(i)] = append(members[c.OutGroup(i)], n.Name)
+	}
+	return members
+}
+
+// TaylorScores are a training program's gathered importances, per batch. The
+// program was compiled with Options.Score = Members and ran Gradient batches times.
+func TaylorScores(p *engine.Program, batches int) (Scores, error) {
+	sums, err := p.Scores()
+	if err != nil {
+		return Scores{}, err
+	}
+	for name, s := range sums {
+		for i := range s {
+			s[i] /= float32(batches)
+			if !(s[i] >= 0 && s[i] <= math.MaxFloat32) {
+				return Scores{}, fmt.Errorf("score of %s, channel %d, is %g: the loss diverged; train with a lower learning rate and score again", name, i, s[i])
+			}
+		}
+	}
+	return Scores{Importance: Taylor, Batches: batches, Members: sums}, nil
+}
+
+// MagnitudeScores need no data: |γ| of a batch norm, the L1 norm of a filter
+// that has none.
+func MagnitudeScores(g *graph.Graph, c *Coupling, w graph.Weights) Scores {
+	return eachMember(Magnitude, g, c, func(name string, score []float32) {
+		d := w.Data(name + ".weight")
+		n := len(d) / len(score)
+		for i, v := range d {
+			score[i/n] += float32(math.Abs(float64(v)))
+		}
+	})
+}
+
+// RandomScores depend on the seed and the member's name alone.
+func RandomScores(g *graph.Graph, c *Coupling, seed uint64) Scores {
+	return eachMember(Random, g, c, func(name string, score []float32) {
+		h := fnv.New64a()
+		h.Write([]byte(name))
+		r := rand.New(rand.NewPCG(seed, h.Sum64()))
+		for i := range score {
+			score[i] = r.Float32()
+		}
+	})
+}
+
+func eachMember(how Importance, g *graph.Graph, c *Coupling, fill func(name string, score []float32)) Scores {
+	s := Scores{Importance: how, Members: map[string][]float32{}}
+	for _, members := range Members(g, c) {
+		for _, name := range members {
+			i, _ := g.Index(name)
+			s.Members[name] = make([]float32, g.Shape(i).C)
+			fill(name, s.Members[name])
+		}
+	}
+	return s
+}

@@ -1,0 +1,225 @@
+package prune
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+
+	"mdp/bench"
+	"mdp/engine"
+	"mdp/prune/solve"
+)
+
+// Space is everything the solver may choose from: a network as it runs in
+// inference, its coupling, and how many channels a step of each group is.
+type Space struct {
+	Program  *engine.Program // inference, at the batch whose latency counts
+	Coupling *Coupling
+	Step     []int // channels per option, by group
+}
+
+// NewSpace cuts every free group in steps. A step of 0 means the power of two
+// nearest below an eighth of the group's channels, from 4 to 64: chunks the
+// device likes, and few enough options to measure.
+func NewSpace(p *engine.Program, c *Coupling, step int) *Space {
+	s := &Space{p, c, make([]int, len(c.Groups))}
+	for i, g := range c.Groups {
+		switch {
+		case g.Fixed:
+			s.Step[i] = g.Channels
+		case step > 0:
+			s.Step[i] = min(step, g.Channels)
+		default:
+			s.Step[i] = 4
+			for s.Step[i]*2 <= min(g.Channels/8, 64) {
+				s.Step[i] *= 2
+			}
+			s.Step[i] = min(s.Step[i], g.Channels)
+		}
+	}
+	return s
+}
+
+// options is the largest option of a group: all its channels.
+func (s *Space) options(group int) int {
+	return (s.Coupling.Groups[group].Channels + s.Step[group] - 1) / s.Step[group]
+}
+
+// channels kept of a group by an option.
+func (s *Space) channels(group, option int) int {
+	return min(option*s.Step[group], s.Coupling.Groups[group].Channels)
+}
+
+// lowest is the smallest option of a group.
+func (s *Space) lowest(group int) int {
+	if s.Coupling.Groups[group].Fixed {
+		return s.options(group)
+	}
+	return 1
+}
+
+// ends are the groups of a call's output and input channels.
+func (s *Space) ends(call int) (own, prev int) {
+	head := s.Program.Nodes(call)[0]
+	return s.Coupling.OutGroup(head), s.Coupling.InGroup(head)
+}
+
+// cell is the call as it runs with the given options of its own and its input's group.
+func (s *Space) cell(call, ownOption, prevOption int) engine.Call {
+	own, prev := s.ends(call)
+	g, head := s.Program.Graph(), s.Program.Nodes(call)[0]
+	// A linear layer over a flattened image reads several features per channel.
+	in := g.Shape(g.Inputs(head)[0]).C / s.Coupling.Groups[prev].Channels * s.channels(prev, prevOption)
+	out := g.Shape(head).C / s.Coupling.Groups[own].Channels * s.channels(own, ownOption)
+	return bench.WithChannels(s.Program.Plan().Calls[call], in, out)
+}
+
+// Configurations lists every distinct call that some choice can make the
+// network run, in the network's order, the dense configurations first.
+func (s *Space) Configurations() []engine.Call {
+	var dense, rest []engine.Call
+	seen := map[string]bool{}
+	visit := func(into *[]engine.Call, c engine.Call) {
+		if k := c.String(); !seen[k] {
+			seen[k] = true
+			*into = append(*into, c)
+		}
+	}
+	for i := range s.Program.Plan().Calls {
+		own, prev := s.ends(i)
+		visit(&dense, s.cell(i, s.options(own), s.options(prev)))
+	}
+	for i := range s.Program.Plan().Calls {
+		own, prev := s.ends(i)
+		for a := s.options(own); a >= s.lowest(own); a-- {
+			for b := s.options(prev); b >= s.lowest(prev); b-- {
+				if own == prev && a != b {
+					continue
+				}
+				visit(&rest, s.cell(i, a, b))
+			}
+		}
+	}
+	return append(dense, rest...)
+}
+
+// importanceUnits is what the importance of the whole network is scaled to.
+const importanceUnits = 1_000_000_000
+
+// Problem joins scores and latencies into the MINLP. latencyNS gives a
+// configuration's latency and false where the table has none; constantNS is
+// what no choice changes.
+//
+// One layer of the problem is one call of the network. Its importance at option
+// k is that of the group's k best chunks of channels, all members in the group's
+// one order. Option 0 of a table stands for nothing and is never chosen.
+func (s *Space) Problem(scores Scores, latencyNS func(engine.Call) (int64, bool), constantNS int64) (*solve.Problem, error) {
+	g := s.Program.Graph()
+	p := &solve.Problem{
+		Name: g.Name(), Constant: constantNS, LatencyUnit: "ns", ImportanceUnit: "1e-9 of the whole network",
+		Blocks: []solve.Block{{}},
+	}
+	for i, group := range s.Coupling.Groups {
+		p.Groups = append(p.Groups, solve.Group{
+			ID: i, Layers: slices.Concat(group.Producers, group.Depthwise),
+			Options: s.options(i) + 1, MinOption: s.lowest(i), MaxOption: s.options(i), ChannelsPerOption: s.Step[i],
+		})
+	}
+	for _, b := range s.Coupling.Blocks {
+		p.Blocks = append(p.Blocks, solve.Block{ID: b.ID + 1, Prunable: !b.Fixed, Layers: b.Layers})
+	}
+	order, total, err := s.orders(scores)
+	if err != nil {
+		return nil, err
+	}
+	for i := range s.Program.Plan().Calls {
+		own, prev := s.ends(i)
+		nodes := s.Program.Nodes(i)
+		l := solve.Layer{Name: g.Node(nodes[0]).Name, Group: own, PrevGroup: prev, Block: s.Coupling.BlockOf(nodes[0]) + 1}
+		for a := 0; a <= s.options(own); a++ {
+			row := make([]int64, s.options(prev)+1)
+			for b := s.lowest(prev); b <= s.options(prev); b++ {
+				if a < s.lowest(own) || own == prev && a != b {
+					continue
+				}
+				c := s.cell(i, a, b)
+				ns, ok := latencyNS(c)
+				if !ok {
+					return nil, fmt.Errorf("the latency table has no row for %s, which layer %s needs: run mdp bench again", c, l.Name)
+				}
+				row[b] = ns
+			}
+			if own == prev {
+				l.Latency.Own = append(l.Latency.Own, row[a])
+			} else {
+				l.Latency.Pair = append(l.Latency.Pair, row)
+			}
+		}
+		l.Importance = s.cumulative(scores, nodes, own, order[own], total)
+		p.Layers = append(p.Layers, l)
+	}
+	return p, p.Validate()
+}
+
+// orders ranks each group's channels by the sum of their members' scores, best
+// first, the lower index first among equals; total is the sum of all scores.
+func (s *Space) orders(scores Scores) (order [][]int, total float64, err error) {
+	order = make([][]int, len(s.Coupling.Groups))
+	for i, members := range Members(s.Program.Graph(), s.Coupling) {
+		sum := make([]float64, s.Coupling.Groups[i].Channels)
+		for _, m := range members {
+			if len(scores.Members[m]) != len(sum) {
+				return nil, 0, fmt.Errorf("scores of %s: have %d channels, need %d: run mdp score again", m, len(scores.Members[m]), len(sum))
+			}
+			for c, v := range scores.Members[m] {
+				sum[c] += float64(v)
+				total += float64(v)
+			}
+		}
+		order[i] = make([]int, len(sum))
+		for c := range order[i] {
+			order[i][c] = c
+		}
+		slices.SortStableFunc(order[i], func(a, b int) int { return cmp.Compare(sum[b], sum[a]) })
+	}
+	if total == 0 {
+		total = 1 // nothing matters: every importance is zero
+	}
+	return order, total, nil
+}
+
+// cumulative is the importance of keeping the best k steps of channels of the
+// members among a call's nodes, for every option k.
+func (s *Space) cumulative(scores Scores, nodes []int, group int, order []int, total float64) []int64 {
+	sum := make([]float64, len(order))
+	for _, n := range nodes {
+		for c, v := range scores.Members[s.Program.Graph().Node(n).Name] {
+			sum[c] += float64(v)
+		}
+	}
+	importance := make([]int64, s.options(group)+1)
+	acc := 0.0
+	for rank, c := range order {
+		acc += sum[c]
+		importance[rank/s.Step[group]+1] = int64(math.Round(acc / total * importanceUnits))
+	}
+	return importance
+}
+
+// Choice turns the solver's options into channels: each group keeps its best.
+func (s *Space) Choice(scores Scores, solution solve.Solution) (Choice, error) {
+	order, _, err := s.orders(scores)
+	if err != nil {
+		return Choice{}, err
+	}
+	choice := Choice{Keep: make([][]int, len(order)), BlockOn: make([]bool, len(s.Coupling.Blocks))}
+	for i, o := range order {
+		choice.Keep[i] = slices.Sorted(slices.Values(o[:s.channels(i, solution.Options[i])]))
+	}
+	for i := range choice.BlockOn {
+		choice.BlockOn[i] = solution.BlocksOn[i+1]
+	}
+	return choice, nil
+}
+
