@@ -45,8 +45,8 @@ func (o *softmaxLoss) do(_, n int) {
 		expSum += float64(math32.Exp(v - top))
 		sum += float64(v - top)
 	}
-	uniform := float64(o.smoothing) / float64(o.c)
-	score[0] = float32(math.Log(expSum) - uniform*sum - float64(1-o.smoothing)*float64(x[label]-top))
+	uniform, own := float64(o.smoothing)/float64(o.c), 1-float64(o.smoothing)
+	score[0] = float32(math.Log(expSum) - uniform*sum - own*float64(x[label]-top))
 	switch rank := rank(x, label); {
 	case rank == 0:
 		score[1], score[2] = 1, 1
@@ -61,7 +61,7 @@ func (o *softmaxLoss) do(_, n int) {
 	for c, v := range x {
 		target := uniform
 		if c == label {
-			target += float64(1 - o.smoothing)
+			target += own
 		}
 		dx[c] = float32((float64(math32.Exp(v-top))/expSum - target) / float64(o.n))
 	}

@@ -1,0 +1,24 @@
+package cpu
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"mdp/engine/enginetest"
+)
+
+func TestConformance(t *testing.T) {
+	for _, isa := range available() {
+		one, three := backend(t, isa, 1), backend(t, isa, 3)
+		t.Run(one.Name(), func(t *testing.T) { enginetest.Run(t, one) })
+		t.Run(three.Name(), func(t *testing.T) { enginetest.Run(t, three) })
+		t.Run(isa.String()+" for any threads", func(t *testing.T) { enginetest.RunIdentical(t, one, three) })
+	}
+}
+
+func backend(t testing.TB, isa isa, threads int) *Backend {
+	b, err := New(Options{Threads: threads, ISA: isa.String()})
+	require.NoError(t, err)
+	return b
+}

@@ -1,0 +1,92 @@
+package enginetest
+
+import (
+	"hash/fnv"
+	"math"
+	"math/rand/v2"
+
+	"mdp/engine"
+)
+
+// source is a stream of random numbers that depends on the name alone.
+func source(name string) *rand.Rand {
+	h := fnv.New64a()
+	h.Write([]byte(name))
+	return rand.New(rand.NewPCG(h.Sum64(), 0))
+}
+
+// data makes values for everything a call reads. Everything in it is exact in
+// float32, and is a small integer where integers is set.
+func data(c testCase, integers bool) Memory {
+	rng, m := source(c.String()), Memory{}
+	for _, o := range c.call.Operands() {
+		if m[o.Buffer] != nil {
+			continue
+		}
+		x := make([]float64, o.Len)
+		for i := range x {
+			if integers {
+				x[i] = float64(rng.IntN(7) - 3)
+			} else {
+				x[i] = float64(float32(rng.NormFloat64()))
+			}
+		}
+		m[o.Buffer] = x
+	}
+	switch c := c.call.(type) {
+	case engine.BatchNormForward:
+		offset(rng, m[c.X], c.C)
+		positive(m[c.RunVar])
+	case engine.BatchNormInfer:
+		offset(rng, m[c.X], c.C)
+		positive(m[c.RunVar])
+	case engine.BatchNormBackward:
+		positive(m[c.InvStd])
+		activated(c.Act, m[c.Y])
+	case engine.ActivateBackward:
+		activated(c.Act, m[c.Y])
+	case engine.MaxPoolBackward:
+		Reference(engine.MaxPoolForward{Pool: c.Pool, Y: c.Y, X: c.X}, m)
+	case engine.SoftmaxLoss:
+		for i, x := range m[c.X] { // halves: some logits tie
+			m[c.X][i] = math.Round(8*x) / 2
+		}
+		for n := range m[c.Labels] {
+			m[c.Labels][n] = float64(rng.IntN(c.C))
+			if rng.IntN(5) == 0 {
+				m[c.Labels][n] = -1
+			}
+		}
+	case engine.SGD:
+		copy(m[c.Hyper], []float64{.5, .75, .25})
+	case engine.Importance:
+		for _, signed := range c.Signed {
+			signed := m[signed]
+			signed[len(signed)/2] = 0
+		}
+	}
+	return m
+}
+
+// offset moves every channel far from zero and stretches it.
+func offset(rng *rand.Rand, x []float64, channels int) {
+	for c := range channels {
+		mean, std := 100*rng.NormFloat64(), math.Exp(rng.NormFloat64())
+		for i := c; i < len(x); i += channels {
+			x[i] = float64(float32(mean + std*x[i]))
+		}
+	}
+}
+
+func positive(x []float64) {
+	for i := range x {
+		x[i] = float64(float32(math.Abs(x[i]) + .5))
+	}
+}
+
+// activated turns x into an activation's output with both ends of its range in it.
+func activated(a engine.Act, x []float64) {
+	for i := range x {
+		x[i] = act(a, float64(float32(4*x[i])))
+	}
+}
