@@ -1,7 +1,6 @@
 package solve
 
 import (
-	"cmp"
 	"context"
 	"slices"
 )
@@ -23,8 +22,7 @@ type labels struct {
 	limit   int       // most labels to keep
 	start   [][]int32 // node → entry → first label; one more at the end
 	kept    []label
-	pairs   []label // scratch: candidates of one entry
-	peak    []int64 // scratch of pareto
+	pairs   pairs // candidates of one entry
 }
 
 // tooManyLabels says that a pass ran into its limit on labels.
@@ -61,7 +59,7 @@ func (ls *labels) pass(ctx context.Context, t *tree, atLeast int64) error {
 				continue
 			}
 			ls.gather(n, e)
-			ls.pareto()
+			ls.kept = append(ls.kept, ls.pairs.front(ls.p)...)
 			if len(ls.kept) > ls.limit {
 				return tooManyLabels{}
 			}
@@ -76,13 +74,13 @@ func (ls *labels) list(i, e int) []label {
 	return ls.kept[ls.start[i][e]:ls.start[i][e+1]]
 }
 
-// gather collects in ls.pairs every sum of children's labels that can matter
-// to entry e.
+// gather appends to ls.pairs every sum of children's labels that can matter to
+// entry e.
 func (ls *labels) gather(n *node, e int) {
 	need := ls.atLeast - n.comp[e]
-	pairs := ls.pairs[:0]
+	ls.pairs.reset()
 	if n.off >= 0 && 0 >= need {
-		pairs = append(pairs, label{})
+		ls.pairs.all = append(ls.pairs.all, label{})
 	}
 	for k := range n.span {
 		as := ls.list(n.a, int(n.offA[e])+k)
@@ -91,7 +89,7 @@ func (ls *labels) gather(n *node, e int) {
 				if a.score < need {
 					break
 				}
-				pairs = append(pairs, a)
+				ls.pairs.all = append(ls.pairs.all, a)
 			}
 			continue
 		}
@@ -104,89 +102,21 @@ func (ls *labels) gather(n *node, e int) {
 			if bs[0].score < rest {
 				break
 			}
+			all := ls.pairs.all
 			for _, b := range bs {
 				if b.score < rest {
 					break
 				}
 				if b.latency <= room {
-					pairs = append(pairs, label{a.latency + b.latency, a.score + b.score})
+					all = append(all, label{a.latency + b.latency, a.score + b.score})
 				}
 			}
-		}
-		if len(pairs) > 1<<22 {
-			pairs = ls.compact(pairs)
-		}
-	}
-	ls.pairs = pairs
-}
-
-// compact drops beaten pairs early, so that scratch memory stays bounded.
-func (ls *labels) compact(pairs []label) []label {
-	ls.pairs = pairs
-	from := len(ls.kept)
-	ls.pareto()
-	pairs = append(ls.pairs[:0], ls.kept[from:]...)
-	ls.kept = ls.kept[:from]
-	return pairs
-}
-
-// pareto appends to ls.kept those of ls.pairs that no other beats, by falling score.
-func (ls *labels) pareto() {
-	pairs := ls.pairs
-	if len(pairs) > 32 {
-		pairs = ls.thin(pairs)
-	}
-	slices.SortFunc(pairs, func(a, b label) int {
-		if c := cmp.Compare(a.latency, b.latency); c != 0 {
-			return c
-		}
-		return cmp.Compare(b.score, a.score)
-	})
-	from := len(ls.kept)
-	most := int64(none) * 2
-	for _, l := range pairs {
-		if v := l.score + ls.p*l.latency; v > most {
-			most = v
-			ls.kept = append(ls.kept, l)
+			ls.pairs.all = all
+			if len(all) >= ls.pairs.full {
+				ls.pairs.shrink(ls.p)
+			}
 		}
 	}
-	slices.SortFunc(ls.kept[from:], func(a, b label) int { return cmp.Compare(b.score, a.score) })
-}
-
-// thin removes, in time linear in the pairs, most of those that are beaten: it
-// throws them into buckets by latency and keeps what beats every lower bucket.
-func (ls *labels) thin(pairs []label) []label {
-	lo, hi := pairs[0].latency, pairs[0].latency
-	for _, l := range pairs {
-		lo, hi = min(lo, l.latency), max(hi, l.latency)
-	}
-	shift := 0
-	for (hi-lo)>>shift >= int64(4*len(pairs)) {
-		shift++
-	}
-	buckets := int((hi-lo)>>shift) + 1
-	peak := slices.Grow(ls.peak[:0], buckets)[:buckets]
-	ls.peak = peak
-	for i := range peak {
-		peak[i] = 2 * none
-	}
-	for _, l := range pairs {
-		k := (l.latency - lo) >> shift
-		peak[k] = max(peak[k], l.score+ls.p*l.latency)
-	}
-	most := int64(2 * none)
-	for k, v := range peak {
-		peak[k] = most // best of the lower buckets
-		most = max(most, v)
-	}
-	n := 0
-	for _, l := range pairs {
-		if l.score+ls.p*l.latency > peak[(l.latency-lo)>>shift] {
-			pairs[n] = l
-			n++
-		}
-	}
-	return pairs[:n]
 }
 
 // most returns the root's label of most importance.

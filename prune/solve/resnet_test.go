@@ -163,7 +163,7 @@ func BenchmarkFine(b *testing.B) {
 func BenchmarkFineFront(b *testing.B) {
 	for _, step := range []int{32, 16, 8} {
 		p := resnet(resnet50, step)
-		for _, epsilon := range []float64{0, 1e-4} {
+		for _, epsilon := range []float64{0, 1e-3} {
 			b.Run(fmt.Sprintf("rn50_step%d/eps%g", step, epsilon), func(b *testing.B) {
 				b.ReportAllocs()
 				var front []Point
