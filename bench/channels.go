@@ -1,0 +1,97 @@
+package bench
+
+import (
+	"fmt"
+
+	"mdp/engine"
+)
+
+// WithChannels is call c with in channels read and out channels written: a
+// configuration that pruning can reach. Its buffers only say which operands are
+// present; its String is the configuration's key in a Table. What of in and out
+// a call uses:
+//
+//	ConvForward                       C = in, K = out; groups stay
+//	ConvForward, one filter a channel C = K = groups = in = out
+//	pools, BatchNormInfer             C = in = out
+//	Activate, Add                     Len = in·out: in is the rows, N·H·W
+//
+// It panics for any other call and for channels the call cannot have.
+func WithChannels(c engine.Call, in, out int) engine.Call {
+	if in < 1 || out < 1 {
+		panic(fmt.Sprintf("bench: %v with %d and %d channels; want 1 or more", c, in, out))
+	}
+	same := func() int {
+		if in != out {
+			panic(fmt.Sprintf("bench: %v with %d channels read and %d written; it writes what it reads", c, in, out))
+		}
+		return out
+	}
+	switch d := c.(type) {
+	case engine.ConvForward:
+		switch {
+		case d.Depthwise():
+			d.Groups = same()
+		case in%d.Groups != 0 || out%d.Groups != 0:
+			panic(fmt.Sprintf("bench: %v with %d and %d channels; want multiples of its %d groups", c, in, out, d.Groups))
+		}
+		d.C, d.K = in, out
+		c = d
+	case engine.MaxPoolForward:
+		d.C = same()
+		c = d
+	case engine.AvgPoolForward:
+		d.C = same()
+		c = d
+	case engine.BatchNormInfer:
+		d.C = same()
+		c = d
+	case engine.Activate:
+		d.Len = in * out
+		c = d
+	case engine.Add:
+		d.Len = in * out
+		c = d
+	default:
+		panic(fmt.Sprintf("bench: %v has no channels to choose", c))
+	}
+	next := engine.None
+	c, _ = rebind(c, func(engine.Buffer) engine.Buffer { next++; return next })
+	return c
+}
+
+// rebind replaces every present buffer of an inference call by what to returns
+// for it, in the order of Operands; false says that c is of another kind.
+func rebind(c engine.Call, to func(engine.Buffer) engine.Buffer) (engine.Call, bool) {
+	each := func(buffers ...*engine.Buffer) {
+		for _, b := range buffers {
+			if *b != engine.None {
+				*b = to(*b)
+			}
+		}
+	}
+	switch d := c.(type) {
+	case engine.ConvForward:
+		each(&d.Y, &d.X, &d.W, &d.B, &d.Z)
+		return d, true
+	case engine.BatchNormInfer:
+		each(&d.Y, &d.X, &d.Z, &d.Gamma, &d.Beta, &d.RunMean, &d.RunVar)
+		return d, true
+	case engine.Activate:
+		each(&d.Y, &d.X)
+		return d, true
+	case engine.Add:
+		each(&d.Y, &d.A, &d.B)
+		return d, true
+	case engine.MaxPoolForward:
+		each(&d.Y, &d.X)
+		return d, true
+	case engine.AvgPoolForward:
+		each(&d.Y, &d.X)
+		return d, true
+	case engine.SoftmaxLoss:
+		each(&d.Metrics, &d.DX, &d.X, &d.Labels)
+		return d, true
+	}
+	return c, false
+}

@@ -1,0 +1,100 @@
+package bench
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"mdp/engine"
+)
+
+func TestWithChannels(t *testing.T) {
+	dense := conv(64, 32)
+	dense.Z = 70
+	depthwise := conv(16, 16)
+	depthwise.Groups = 16
+	grouped := conv(16, 32)
+	grouped.Groups = 4
+	pool := engine.Pool{N: 2, H: 8, W: 8, C: 16, R: 2, S: 2, P: 4, Q: 4, Stride: [2]int{2, 2}}
+	for _, c := range []struct {
+		call    engine.Call
+		in, out int
+		want    string
+	}{
+		{dense, 5, 7, "conv_forward+relu+bias+add/n2_8x8x5_k7x3x3_s1x1_p1x1_d1x1_g1_o8x8"},
+		{depthwise, 3, 3, "conv_forward+relu+bias/n2_8x8x3_k3x3x3_s1x1_p1x1_d1x1_g3_o8x8"},
+		{grouped, 8, 12, "conv_forward+relu+bias/n2_8x8x8_k12x3x3_s1x1_p1x1_d1x1_g4_o8x8"},
+		{engine.MaxPoolForward{Pool: pool, Y: 9, X: 8}, 3, 3, "max_pool_forward/n2_8x8x3_2x2_s2x2_p0x0_o4x4"},
+		{engine.AvgPoolForward{Pool: pool, Y: 9, X: 8, CountPad: true}, 3, 3, "avg_pool_forward+countpad/n2_8x8x3_2x2_s2x2_p0x0_o4x4"},
+		{engine.BatchNormInfer{Rows: 128, C: 16, Y: 1, X: 2, Gamma: 3, Beta: 4, RunMean: 5, RunVar: 6, Act: engine.ReLU6}, 3, 3, "batch_norm_infer+relu6/128x3"},
+		{engine.Activate{Len: 2048, Y: 1, X: 2, Act: engine.ReLU}, 128, 3, "activate+relu/384"},
+		{engine.Add{Len: 2048, Y: 1, A: 2, B: 3}, 128, 3, "add/384"},
+	} {
+		got := WithChannels(c.call, c.in, c.out)
+		assert.Equal(t, c.want, got.String())
+		assert.Equal(t, c.want, WithChannels(got, c.in, c.out).String(), "and again")
+		for i, o := range got.Operands() {
+			assert.Equal(t, engine.Buffer(i+1), o.Buffer, "%v: %s", got, o.Name)
+		}
+		assert.Len(t, got.Operands(), len(c.call.Operands()))
+	}
+	assert.Panics(t, func() { WithChannels(depthwise, 3, 4) })
+	assert.Panics(t, func() { WithChannels(grouped, 3, 4) })
+	assert.Panics(t, func() { WithChannels(dense, 0, 4) })
+	assert.Panics(t, func() { WithChannels(engine.SGD{Len: 3}, 1, 1) })
+}
+
+// The plan of a call has what the call needs: its own memory for every operand
+// of every copy, and scratch memory.
+func TestPlanOfCall(t *testing.T) {
+	s := newStand(fake{}, quick())
+	for _, c := range []engine.Call{
+		conv(3, 5),
+		engine.Add{Len: 100, Y: 5, A: 6, B: 6}, // what it reads twice gets two buffers
+		engine.SoftmaxLoss{N: 4, C: 10, Metrics: 1, X: 2, Labels: 3},
+	} {
+		p, err := s.plan(c)
+		require.NoError(t, err)
+		owner := make([]int, p.Len)
+		claim := func(b engine.Buffer, n, by int) {
+			span := p.Span(b)
+			require.Equal(t, n, span.Len)
+			require.Zero(t, span.Offset%16, "spans start on cache lines")
+			for i := span.Offset; i < span.Offset+span.Len; i++ {
+				require.True(t, owner[i] == 0 || owner[i] == by)
+				owner[i] = by
+			}
+		}
+		id := 0
+		for i, copied := range p.Calls {
+			assert.Equal(t, c.String(), copied.String())
+			for _, o := range copied.Operands() {
+				id++
+				claim(o.Buffer, o.Len, id)
+			}
+			claim(p.Workspace[i], 3, -1)
+		}
+		assert.Len(t, p.Calls, maxCopies)
+	}
+	_, err := s.plan(engine.SGD{Len: 10, P: 1, V: 2, DP: 3, Hyper: 4})
+	require.ErrorContains(t, err, "no call of an inference program")
+}
+
+func TestCoarseFirst(t *testing.T) {
+	other := conv(8, 8)
+	other.H, other.W = 4, 4
+	var calls []engine.Call
+	for c := 1; c <= 9; c++ {
+		calls = append(calls, WithChannels(conv(8, 8), c, c), WithChannels(other, c, c))
+	}
+	var channels []int
+	for i, c := range coarseFirst(calls) {
+		d := c.(engine.ConvForward)
+		assert.Equal(t, i%2 == 1, d.H == 4, "layers in turn")
+		if d.H == 8 {
+			channels = append(channels, d.C)
+		}
+	}
+	assert.Equal(t, []int{9, 1, 5, 7, 3, 8, 6, 4, 2}, channels)
+}

@@ -1,0 +1,130 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"mdp/engine"
+)
+
+// Measure adds the rows that the table lacks, each on disk before the next is
+// begun; when it ends early, through ctx or an error, calling it again goes on
+// from there. progress, if not nil, is called before the first row and after
+// each, with how long the rest will take if it goes on as so far (0 at first).
+func (t *Table) Measure(ctx context.Context, b engine.Backend, calls []engine.Call, progress func(done, total int, left time.Duration)) error {
+	if b.Name() != t.header.Backend {
+		return fmt.Errorf("the table is of backend %q, not %q; measure into another folder", t.header.Backend, b.Name())
+	}
+	missing := t.missing(calls)
+	stand := newStand(b, t.header.Rule)
+	start := time.Now()
+	report := func(done int) {
+		if progress != nil {
+			left := time.Duration(0)
+			if done > 0 {
+				left = time.Since(start) / time.Duration(done) * time.Duration(len(missing)-done)
+			}
+			progress(done, len(missing), left)
+		}
+	}
+	report(0)
+	for i, c := range coarseFirst(missing) {
+		begun := time.Now()
+		result, err := stand.time(ctx, c)
+		if err != nil {
+			return fmt.Errorf("measure %v: %w", c, err)
+		}
+		row := Row{Key: c.String(), StartedAt: begun.UTC().Truncate(time.Millisecond), CostNS: time.Since(begun).Nanoseconds(), Result: result}
+		if err := t.append(row); err != nil {
+			return err
+		}
+		report(i + 1)
+	}
+	return nil
+}
+
+// missing is the distinct configurations among calls that have no row.
+func (t *Table) missing(calls []engine.Call) []engine.Call {
+	var missing []engine.Call
+	seen := map[string]bool{}
+	for _, c := range calls {
+		key := c.String()
+		if _, ok := t.rows[key]; !ok && !seen[key] {
+			seen[key] = true
+			missing = append(missing, c)
+		}
+	}
+	return missing
+}
+
+// coarseFirst orders calls so that a table cut short is useful: of each layer
+// its largest configuration, then its smallest, its middle, its quarters and so
+// on, the layers in turn.
+func coarseFirst(calls []engine.Call) []engine.Call {
+	layers := map[string][]engine.Call{}
+	var names []string
+	for _, c := range calls {
+		name := layer(c)
+		if layers[name] == nil {
+			names = append(names, name)
+		}
+		layers[name] = append(layers[name], c)
+	}
+	for name, of := range layers {
+		slices.SortStableFunc(of, func(a, b engine.Call) int { return size(b) - size(a) })
+		layers[name] = halving(of)
+	}
+	ordered := make([]engine.Call, 0, len(calls))
+	for rank := 0; len(ordered) < len(calls); rank++ {
+		for _, name := range names {
+			if of := layers[name]; rank < len(of) {
+				ordered = append(ordered, of[rank])
+			}
+		}
+	}
+	return ordered
+}
+
+// halving is the first and last of s, then the middle of what lies between,
+// then the middles of both halves, and so on.
+func halving(s []engine.Call) []engine.Call {
+	if len(s) < 3 {
+		return s
+	}
+	order := []engine.Call{s[0], s[len(s)-1]}
+	for spans := [][]engine.Call{s[1 : len(s)-1]}; len(spans) > 0; spans = spans[1:] {
+		if span := spans[0]; len(span) > 0 {
+			mid := len(span) / 2
+			order = append(order, span[mid])
+			spans = append(spans, span[:mid], span[mid+1:])
+		}
+	}
+	return order
+}
+
+// layer is what all configurations of one layer share.
+func layer(c engine.Call) string {
+	switch d := c.(type) {
+	case engine.ConvForward:
+		if d.Depthwise() {
+			return WithChannels(c, 2, 2).String()
+		}
+		return WithChannels(c, d.Groups, d.Groups).String()
+	case engine.MaxPoolForward, engine.AvgPoolForward, engine.BatchNormInfer:
+		return WithChannels(c, 1, 1).String()
+	}
+	name, _, _ := strings.Cut(c.String(), "/")
+	return name
+}
+
+// size of a call is the elements it touches.
+func size(c engine.Call) int {
+	n := 0
+	for _, o := range c.Operands() {
+		n += o.Len
+	}
+	return n
+}

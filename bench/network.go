@@ -1,0 +1,35 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"mdp/engine"
+)
+
+// Network measures a program's forward pass end to end, on whatever image lies
+// on the device: give it weights and an image first, for zeros can be fast.
+func Network(ctx context.Context, p *engine.Program, rule Rule) (Result, error) {
+	results, err := Networks(ctx, []*engine.Program{p}, rule)
+	if err != nil {
+		return Result{}, err
+	}
+	return results[0], nil
+}
+
+// Networks measures programs in turn, A B C A B C …, so that a machine that
+// drifts is unfair to none of them: what their medians are compared from.
+func Networks(ctx context.Context, programs []*engine.Program, rule Rule) ([]Result, error) {
+	samples := make([]func() (int64, error), len(programs))
+	for i, p := range programs {
+		samples[i] = func() (int64, error) {
+			start := time.Now()
+			if err := p.Forward(); err != nil {
+				return 0, fmt.Errorf("time %s: %w", p.Graph().Name(), err)
+			}
+			return time.Since(start).Nanoseconds(), nil
+		}
+	}
+	return interleave(ctx, rule, samples, time.Now)
+}

@@ -1,0 +1,122 @@
+package bench
+
+import (
+	"fmt"
+	"math"
+)
+
+// Rule says when enough samples were taken: at least MinSamples of them that
+// took MinTotalNS together, and either their relative standard deviation is
+// below MaxRSD or it has plateaued, since a noisy machine never gets quieter.
+// This is nvbench's stdrel criterion.
+type Rule struct {
+	WarmUpNS   int64   `json:"warmUpNS"` // wall time thrown away first; one sample at least
+	MinSamples int     `json:"minSamples"`
+	MinTotalNS int64   `json:"minTotalNS"`
+	MaxRSD     float64 `json:"maxRSD"`
+
+	// The plateau: the relative standard deviation, noted after every sample,
+	// spread by less than PlateauSpread of its last value over the last
+	// PlateauWindow notes; looked at every PlateauEvery samples.
+	PlateauWindow int     `json:"plateauWindow"`
+	PlateauEvery  int     `json:"plateauEvery"`
+	PlateauSpread float64 `json:"plateauSpread"`
+
+	MaxSamples int   `json:"maxSamples"` // bounds what is kept of a short call
+	TimeoutNS  int64 `json:"timeoutNS"`  // wall time after which no sample is started
+}
+
+// CallRule suits one call on a processor: some 20 to 60 ms for a small one.
+func CallRule() Rule {
+	return Rule{
+		WarmUpNS: 3e6, MinSamples: 10, MinTotalNS: 20e6, MaxRSD: 0.02,
+		PlateauWindow: 64, PlateauEvery: 16, PlateauSpread: 0.05,
+		MaxSamples: 2048, TimeoutNS: 5e9,
+	}
+}
+
+// NetworkRule suits whole programs on a processor: about a second for each.
+func NetworkRule() Rule {
+	return Rule{
+		WarmUpNS: 100e6, MinSamples: 20, MinTotalNS: 1e9, MaxRSD: 0.01,
+		PlateauWindow: 64, PlateauEvery: 16, PlateauSpread: 0.05,
+		MaxSamples: 4096, TimeoutNS: 15e9,
+	}
+}
+
+func (r Rule) check() error {
+	switch {
+	case r.MinSamples < 1, r.MaxSamples < r.MinSamples:
+		return fmt.Errorf("rule: samples from %d to %d; want 1 ≤ minSamples ≤ maxSamples", r.MinSamples, r.MaxSamples)
+	case r.PlateauWindow < 2, r.PlateauEvery < 1:
+		return fmt.Errorf("rule: plateau of %d samples looked at every %d; want at least 2 and 1", r.PlateauWindow, r.PlateauEvery)
+	case r.WarmUpNS < 0, r.MinTotalNS < 0, r.TimeoutNS <= 0:
+		return fmt.Errorf("rule: times %d, %d and %d ns; want warmUpNS ≥ 0, minTotalNS ≥ 0 and timeoutNS > 0", r.WarmUpNS, r.MinTotalNS, r.TimeoutNS)
+	case !(r.MaxRSD >= 0), !(r.PlateauSpread >= 0):
+		return fmt.Errorf("rule: maxRSD %g and plateauSpread %g must not be negative", r.MaxRSD, r.PlateauSpread)
+	}
+	return nil
+}
+
+// Stop is why sampling ended.
+type Stop string
+
+// The reasons to stop.
+const (
+	Quiet   Stop = "quiet"   // the deviation fell below MaxRSD
+	Plateau Stop = "plateau" // the deviation no longer changes
+	Full    Stop = "full"    // MaxSamples were taken
+	Timeout Stop = "timeout" // TimeoutNS passed
+)
+
+// run is the samples taken so far and, by Welford's recurrence, their deviation.
+type run struct {
+	samplesNS []int64
+	totalNS   int64
+	mean, m2  float64
+	rsd       []float64 // after each sample
+	stop      Stop      // set once
+}
+
+func (r *run) add(latencyNS int64) {
+	r.samplesNS = append(r.samplesNS, latencyNS)
+	r.totalNS += latencyNS
+	n, x := float64(len(r.samplesNS)), float64(latencyNS)
+	d := x - r.mean
+	r.mean += d / n
+	r.m2 += d * (x - r.mean)
+	rsd := 0.0
+	if n > 1 && r.mean > 0 {
+		rsd = math.Sqrt(r.m2/(n-1)) / r.mean
+	}
+	r.rsd = append(r.rsd, rsd)
+}
+
+// content says that the rule asks for no further sample.
+func (r *run) content(rule Rule) bool {
+	if r.stop != "" {
+		return true
+	}
+	n := len(r.samplesNS)
+	switch {
+	case n >= rule.MaxSamples:
+		r.stop = Full
+	case n < rule.MinSamples || r.totalNS < rule.MinTotalNS:
+	case r.rsd[n-1] <= rule.MaxRSD:
+		r.stop = Quiet
+	case n > rule.PlateauWindow && n%rule.PlateauEvery == 0 && r.spread(rule.PlateauWindow) < rule.PlateauSpread:
+		r.stop = Plateau
+	}
+	return r.stop != ""
+}
+
+// spread is how far the last notes of the deviation lie from the last of all,
+// root mean square, relative to it.
+func (r *run) spread(window int) float64 {
+	notes := r.rsd[len(r.rsd)-window:]
+	last, sum := notes[window-1], 0.0
+	for _, v := range notes {
+		sum += (v - last) * (v - last)
+	}
+	return math.Sqrt(sum/float64(window)) / last
+}

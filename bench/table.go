@@ -1,0 +1,173 @@
+package bench
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+
+	"mdp/engine"
+)
+
+// Table is a file of measured configurations, latency.jsonl: a header, then one
+// row a line, each on disk before the next is measured. One process at a time
+// has it open; ReadTable reads it beside.
+type Table struct {
+	header Header
+	rows   map[string]Row
+	file   *os.File
+	size   int64 // of the header and whole rows
+	notice string
+}
+
+// OpenTable opens the table at path, or starts one. It drops a last line whose
+// writing was cut off (see Notice), and refuses a file that is not a table, one
+// with a damaged row, one that was measured under another header, and one that
+// another process has open. A refused file is left as it is.
+func OpenTable(path string, h Header) (*Table, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("open latency table: %w", err)
+	}
+	t := &Table{header: h, rows: map[string]Row{}, file: f}
+	if err := t.resume(); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("latency table %s: %w", path, err)
+	}
+	return t, nil
+}
+
+func (t *Table) resume() error {
+	err := syscall.Flock(int(t.file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return fmt.Errorf("another process is measuring into it; wait for that one, or measure into another folder")
+	}
+	if err != nil {
+		return fmt.Errorf("lock: %w", err)
+	}
+	data, err := io.ReadAll(t.file)
+	if err != nil {
+		return err
+	}
+	c, err := parse(data)
+	if err != nil {
+		return err
+	}
+	if c.good > 0 {
+		if err := c.header.differs(t.header); err != nil {
+			return err
+		}
+		t.header = c.header
+	}
+	t.size = int64(c.good)
+	if c.torn > 0 {
+		if err := t.cut(); err != nil {
+			return err
+		}
+		t.notice = fmt.Sprintf("the last line was cut off after %d bytes; dropped it, %d rows are whole", c.torn, len(c.rows))
+	}
+	for _, r := range c.rows {
+		t.rows[r.Key] = r
+	}
+	if c.good > 0 {
+		return nil
+	}
+	if err := t.write(t.header); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(t.file.Name()))
+}
+
+// Header of the table.
+func (t *Table) Header() Header { return t.header }
+
+// Notice says what was put right when the table was opened, "" if nothing.
+func (t *Table) Notice() string { return t.notice }
+
+// Len is the number of rows.
+func (t *Table) Len() int { return len(t.rows) }
+
+// Row of a call's configuration.
+func (t *Table) Row(c engine.Call) (Row, bool) {
+	r, ok := t.rows[c.String()]
+	return r, ok
+}
+
+// Latency is the median of a call's configuration.
+func (t *Table) Latency(c engine.Call) (ns int64, ok bool) {
+	r, ok := t.Row(c)
+	return r.MedianNS, ok
+}
+
+// Close lets other processes have the table.
+func (t *Table) Close() error { return t.file.Close() }
+
+// append puts a row on disk, then in memory.
+func (t *Table) append(r Row) error {
+	if _, ok := t.rows[r.Key]; ok {
+		panic("bench: the table already has a row " + r.Key)
+	}
+	if err := t.write(r); err != nil {
+		return err
+	}
+	t.rows[r.Key] = r
+	return nil
+}
+
+// write adds a line and waits until the disk has it. Whatever fails, the file
+// ends as it did before.
+func (t *Table) write(v any) error {
+	line, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	line = append(line, '\n')
+	_, err = t.file.WriteAt(line, t.size)
+	if err == nil {
+		err = t.file.Sync()
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("write a row: %w; the table keeps its %d rows: make room and measure again", err, len(t.rows)), t.cut())
+	}
+	t.size += int64(len(line))
+	return nil
+}
+
+// cut drops what lies beyond the whole rows.
+func (t *Table) cut() error {
+	if err := t.file.Truncate(t.size); err != nil {
+		return fmt.Errorf("drop the unfinished line: %w", err)
+	}
+	return nil
+}
+
+// ReadTable reads a table that may still be growing, rows in the order they
+// were measured; a last line that is being written is left out.
+func ReadTable(path string) (Header, []Row, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return Header{}, nil, fmt.Errorf("read latency table: %w", err)
+	}
+	c, err := parse(data)
+	if err == nil && c.good == 0 {
+		err = fmt.Errorf("it is empty; measure first")
+	}
+	if err != nil {
+		return Header{}, nil, fmt.Errorf("latency table %s: %w", path, err)
+	}
+	return c.header, slices.Clip(c.rows), nil
+}
+
+// syncFolder makes a new file's name as durable as the file.
+func syncFolder(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
