@@ -6,6 +6,8 @@ import (
 	"mdp/engine"
 )
 
+//go:generate go run ./gen/rows -out rows_amd64.s -stubs rows_amd64.go
+
 // rows are the inner loops of the memory-bound operations. Where an argument
 // is shorter than dst, it is one row of a matrix whose rows lie end to end, and
 // serves every row alike; the last row may be cut short.

@@ -1,0 +1,133 @@
+package cpu
+
+import (
+	"testing"
+	"unsafe"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"mdp/engine"
+)
+
+func TestOptions(t *testing.T) {
+	b, err := New(Options{Threads: 3, ISA: "generic"})
+	require.NoError(t, err)
+	assert.Equal(t, "cpu generic, 3 threads", b.Name())
+
+	b, err = New(Options{Threads: 1})
+	require.NoError(t, err)
+	assert.Equal(t, "cpu "+detect().String()+", 1 thread", b.Name())
+
+	_, err = New(Options{ISA: "neon"})
+	assert.ErrorContains(t, err, `no "neon" kernels; it has generic`)
+	_, err = New(Options{Threads: -1})
+	assert.ErrorContains(t, err, "-1 threads")
+}
+
+func TestInfo(t *testing.T) {
+	m := Info()
+	assert.NotEmpty(t, m.Model)
+	assert.Positive(t, m.Cores)
+	assert.Equal(t, detect().String(), m.ISA)
+}
+
+// step is a plan of the calls of a training step that are not convolutions.
+func step(b *Backend, rows, c int) *engine.Plan {
+	calls := []engine.Call{
+		engine.BatchNormForward{Rows: rows, C: c, Y: 1, X: 2, Z: 3, Gamma: 8, Beta: 9, RunMean: 10, RunVar: 11, Mean: 12, InvStd: 13, Eps: 1e-5, Momentum: .1, Act: engine.ReLU},
+		engine.BatchNormBackward{Rows: rows, C: c, DX: 4, DZ: 5, DGamma: 14, DBeta: 15, Signed: 16, DY: 6, Y: 1, X: 2, Gamma: 8, Beta: 9, Mean: 12, InvStd: 13, Act: engine.ReLU},
+		engine.Add{Len: rows * c, Y: 7, A: 1, B: 2, Act: engine.ReLU},
+		engine.ActivateBackward{Len: rows * c, DX: 4, DY: 5, Y: 7, Act: engine.ReLU, Accumulate: true},
+		engine.SoftmaxLoss{N: rows, C: c, Metrics: 17, DX: 5, X: 4, Labels: 18},
+		engine.BiasBackward{Rows: rows, C: c, DB: 15, DY: 5},
+		engine.SGD{Len: rows * c, P: 1, V: 2, DP: 3, Hyper: 17, Decay: true},
+		engine.Importance{C: c, Score: []engine.Buffer{14}, Signed: []engine.Buffer{16}},
+	}
+	p := &engine.Plan{Spans: make([]engine.Span, 19), Calls: calls}
+	place := func(s *engine.Span, n int) {
+		*s = engine.Span{Offset: p.Len, Len: n}
+		p.Len += (n + 15) / 16 * 16
+	}
+	for _, c := range calls {
+		for _, o := range c.Operands() {
+			if p.Spans[o.Buffer].Len == 0 {
+				place(&p.Spans[o.Buffer], o.Len)
+			}
+		}
+	}
+	for _, c := range calls {
+		p.Spans = append(p.Spans, engine.Span{})
+		place(&p.Spans[len(p.Spans)-1], b.Workspace(c))
+		p.Workspace = append(p.Workspace, engine.Buffer(len(p.Spans)-1))
+	}
+	return p
+}
+
+func TestRunAllocatesNothing(t *testing.T) {
+	for _, isa := range available() {
+		b := backend(t, isa, 2)
+		e, err := b.Prepare(step(b, 4099, 17))
+		require.NoError(t, err)
+		assert.Zero(t, testing.AllocsPerRun(10, func() { require.NoError(t, e.Run(0, 8)) }), b.Name())
+		require.NoError(t, e.Close())
+	}
+}
+
+func TestExecutorRefusesWhatDoesNotFit(t *testing.T) {
+	b := backend(t, generic, 1)
+	p := step(b, 8, 3)
+	e, err := b.Prepare(p)
+	require.NoError(t, err)
+	assert.ErrorContains(t, e.Write(8, make([]float32, 4)), "buffer 8, which holds 3")
+	assert.ErrorContains(t, e.Read(make([]float32, 4), 8), "buffer 8, which holds 3")
+	assert.ErrorContains(t, e.Run(2, 9), "plan of 8")
+	assert.Error(t, e.Run(-1, 2))
+	assert.Error(t, e.Run(2, 1))
+	assert.Error(t, e.Time(make([]int64, 7)))
+	require.NoError(t, e.Time(make([]int64, 8)))
+	require.NoError(t, e.Close())
+	require.NoError(t, e.Close())
+
+	p.Spans[8].Len = 2
+	_, err = b.Prepare(p)
+	assert.ErrorContains(t, err, "gamma has 3 elements, its buffer holds 2")
+	p.Spans[8].Len, p.Workspace = 3, nil
+	_, err = b.Prepare(p)
+	assert.ErrorContains(t, err, "workspace holds 0 elements")
+}
+
+type unknown struct{ engine.Add }
+
+func TestUnknownCallIsUnsupported(t *testing.T) {
+	assert.ErrorIs(t, backend(t, generic, 1).Supports(unknown{}), engine.ErrUnsupported)
+}
+
+func TestMemoryIsAligned(t *testing.T) {
+	for n := range 40 {
+		m := aligned(n + 1)
+		assert.Len(t, m, n+1)
+		assert.Zero(t, uintptr(unsafe.Pointer(&m[0]))%64)
+	}
+}
+
+// Sums of a column must not depend on how it is cut up, so neither may the cuts
+// depend on anything but its size.
+func TestFoldingCoversTheMatrix(t *testing.T) {
+	for _, rows := range []int{1, 2, 1000, 4099, 65536} {
+		for _, c := range []int{1, 3, 16, 17, 25, 63, 64, 65, 127, 130, 513} {
+			f := fold(rows, c)
+			assert.Zero(t, f.width%c)
+			assert.GreaterOrEqual(t, f.width, foldWidth)
+			perChannel := make([]int, c)
+			for i := range f.chunks() {
+				for j := range f.width {
+					perChannel[j%c] += f.count(i, j)
+				}
+			}
+			for _, n := range perChannel {
+				require.Equal(t, rows, n, "%d x %d", rows, c)
+			}
+		}
+	}
+}

@@ -1,0 +1,123 @@
+// Command rows writes the row kernels in assembly, for AVX2 and for AVX-512.
+// What each of them computes stands beside its field of the rows struct.
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// A kernel goes once through data, a matrix in rows as wide as the operands in
+// wide, which every row meets again. body computes one vector of a row.
+type kernel struct {
+	name    string
+	data    []string // the first one's length is the matrix's
+	wide    []string // the first one's length is a row's; none: one long row
+	scalars []string
+	body    func(v *vector)
+}
+
+var kernels = []kernel{
+	{"moments", []string{"x"}, []string{"sum", "sumSq"}, nil, moments},
+	{"affine", []string{"y", "x"}, []string{"mean", "scale", "beta"}, []string{"lo", "hi"}, affine},
+	{"affineAdd", []string{"y", "x", "z"}, []string{"mean", "scale", "beta"}, []string{"lo", "hi"}, affineAdd},
+	{"gradients", []string{"dy", "y", "x"}, []string{"sumG", "sumGX", "mean"}, []string{"lo", "hi"}, gradients},
+	{"input", []string{"dx", "dy", "y", "x"}, []string{"mean", "scale", "shift", "slope"}, []string{"lo", "hi"}, input},
+	{"inputCopy", []string{"dx", "dz", "dy", "y", "x"}, []string{"mean", "scale", "shift", "slope"}, []string{"lo", "hi"}, inputCopy},
+	{"inputAdd", []string{"dx", "dz", "dy", "y", "x"}, []string{"mean", "scale", "shift", "slope"}, []string{"lo", "hi"}, inputAdd},
+	{"clamp", []string{"y", "x"}, nil, []string{"lo", "hi"}, clamp},
+	{"add", []string{"y", "a", "b"}, nil, []string{"lo", "hi"}, add},
+	{"pass", []string{"dx", "dy", "y"}, nil, []string{"lo", "hi"}, pass},
+	{"passAdd", []string{"dx", "dy", "y"}, nil, []string{"lo", "hi"}, passAdd},
+	{"sgd", []string{"p", "v", "dp"}, nil, []string{"lr", "m", "wd", "ofG", "ofV"}, sgd},
+}
+
+func moments(v *vector) {
+	d := v.load("x")
+	VSUBPS(v.load("first"), d, d)
+	v.accumulate("sum", d)
+	sumSq := v.load("sumSq")
+	VFMADD231PS(d, d, sumSq)
+	v.store("sumSq", sumSq)
+}
+
+func affine(v *vector)    { v.store("y", v.clamp(v.affine())) }
+func affineAdd(v *vector) { y := v.affine(); VADDPS(v.load("z"), y, y); v.store("y", v.clamp(y)) }
+
+// affine is (x − mean)·scale + beta.
+func (v *vector) affine() reg.VecVirtual {
+	y := v.centred()
+	VFMADD213PS(v.load("beta"), v.load("scale"), y)
+	return y
+}
+
+// centred is x − mean.
+func (v *vector) centred() reg.VecVirtual {
+	x := v.load("x")
+	VSUBPS(v.load("mean"), x, x)
+	return x
+}
+
+func gradients(v *vector) {
+	g, d := v.pass(), v.centred()
+	v.accumulate("sumG", g)
+	sumGX := v.load("sumGX")
+	VFMADD231PS(g, d, sumGX)
+	v.store("sumGX", sumGX)
+}
+
+func input(v *vector)     { v.store("dx", v.input(v.pass())) }
+func inputCopy(v *vector) { g := v.pass(); dx := v.input(g); v.store("dz", g); v.store("dx", dx) }
+func inputAdd(v *vector)  { g := v.pass(); dx := v.input(g); v.accumulate("dz", g); v.store("dx", dx) }
+
+// input is scale·(g − shift − (x − mean)·slope).
+func (v *vector) input(g reg.VecVirtual) reg.VecVirtual {
+	dx, d := v.new(), v.centred()
+	VSUBPS(v.load("shift"), g, dx)
+	VFNMADD231PS(v.load("slope"), d, dx)
+	VMULPS(v.load("scale"), dx, dx)
+	return dx
+}
+
+func clamp(v *vector)   { v.store("y", v.clamp(v.load("x"))) }
+func add(v *vector)     { y := v.load("a"); VADDPS(v.load("b"), y, y); v.store("y", v.clamp(y)) }
+func pass(v *vector)    { v.store("dx", v.pass()) }
+func passAdd(v *vector) { v.accumulate("dx", v.pass()) }
+
+func sgd(v *vector) {
+	g, p, velocity := v.load("dp"), v.load("p"), v.load("v")
+	VFMADD231PS(v.scalar("wd"), p, g)
+	VFMADD213PS(g, v.scalar("m"), velocity)
+	v.store("v", velocity)
+	VMULPS(v.scalar("ofG"), g, g)
+	VFMADD231PS(v.scalar("ofV"), velocity, g)
+	VFNMADD231PS(v.scalar("lr"), g, p)
+	v.store("p", p)
+}
+
+func main() {
+	Package("mdp/engine/cpu")
+	ConstraintExpr("amd64")
+	tail := tailMasks()
+	for _, isa := range []isa{{"AVX2", 8}, {"AVX512", 16}} {
+		for _, k := range kernels {
+			isa.generate(k, tail)
+		}
+	}
+	Generate()
+}
+
+// tailMasks is eight set lanes and eight clear ones: read n lanes before its
+// middle it selects the first n.
+func tailMasks() operand.Mem {
+	mask := GLOBL("rowsTail", RODATA|NOPTR)
+	for i := range 16 {
+		lane := uint32(0)
+		if i < 8 {
+			lane = ^lane
+		}
+		DATA(4*i, operand.U32(lane))
+	}
+	return mask
+}
