@@ -1,0 +1,213 @@
+package cpu
+
+import (
+	"math"
+
+	"mdp/engine"
+)
+
+var negInf, posInf = float32(math.Inf(-1)), float32(math.Inf(1))
+
+// correlate is the op of ConvForward and ConvBackwardData: it packs the filter,
+// then computes the tasks of all parts.
+type correlate struct {
+	parts    []part
+	out, in  []float32
+	w        []float32
+	epilogue epilogue
+	tiles    []tile // one per worker
+	scratch  []float32
+	each     int // scratch of one worker
+	tasks    int
+	packing  packing
+	packs    int
+	constant bool // the filter never changes: pack it once
+	packed   bool
+}
+
+// newConvForward prepares ConvForward's loop. The op of a constant filter keeps
+// its own packed copy of it from the first run on.
+func newConvForward(i isa, c engine.ConvForward, y, x, w, b, z, ws []float32, workers int, constantW bool) op {
+	lo, hi := bounds(c.Act)
+	o := &correlate{parts: forwardParts(i, c.Conv, workers), out: y, in: x, w: w, epilogue: epilogue{b, z, lo, hi}, constant: constantW}
+	return o.init(ws, workers)
+}
+
+// newConvBackwardData prepares ConvBackwardData's loop.
+func newConvBackwardData(i isa, c engine.ConvBackwardData, dx, dy, w, ws []float32, workers int) op {
+	o := &correlate{parts: backwardParts(i, c.Conv, workers), out: dx, in: dy, w: w, epilogue: epilogue{nil, nil, negInf, posInf}}
+	if c.Accumulate {
+		o.epilogue.z = dx
+	}
+	return o.init(ws, workers)
+}
+
+// convWorkspace is how many elements of scratch memory the call's op wants.
+func convWorkspace(i isa, c engine.Call, workers int) int {
+	var parts []part
+	switch c := c.(type) {
+	case engine.ConvForward:
+		parts = forwardParts(i, c.Conv, workers)
+	case engine.ConvBackwardData:
+		parts = backwardParts(i, c.Conv, workers)
+	case engine.ConvBackwardFilter:
+		return newFilterGradient(i, c.Conv, workers).workspace(workers)
+	}
+	filters := 0
+	for i := range parts {
+		filters += line(parts[i].filters())
+	}
+	return filters + workers*scratchEach(parts)
+}
+
+// line rounds up to whole cache lines, so that no two workers share one.
+func line(n int) int { return (n + 15) / 16 * 16 }
+
+func scratchEach(parts []part) int {
+	n := 0
+	for i := range parts {
+		n = max(n, line(parts[i].scratch(parts[i].block)))
+	}
+	return n
+}
+
+func (o *correlate) init(ws []float32, workers int) *correlate {
+	for i := range o.parts {
+		p := &o.parts[i]
+		if n := p.filters(); o.constant {
+			p.packed = aligned(n)
+		} else {
+			p.packed, ws = ws[:n], ws[line(n):]
+		}
+		o.packs += p.panels()
+		o.tasks += p.tasks()
+	}
+	o.each = scratchEach(o.parts)
+	o.scratch = ws
+	o.tiles = make([]tile, workers)
+	o.packing.correlate = o
+	return o
+}
+
+func (o *correlate) run(t *team) {
+	if !o.packed {
+		t.run(&o.packing, o.packs)
+		o.packed = o.constant
+	}
+	t.run(o, o.tasks)
+}
+
+func (o *correlate) do(worker, i int) {
+	for k := range o.parts {
+		p := &o.parts[k]
+		if n := p.tasks(); i >= n {
+			i -= n
+			continue
+		}
+		p.compute(i, o.out, o.in, o.epilogue, &o.tiles[worker], o.scratch[worker*o.each:][:o.each])
+		return
+	}
+}
+
+// packing is the task that packs the filter, panel by panel.
+type packing struct{ *correlate }
+
+func (o *packing) do(_, i int) {
+	for k := range o.parts {
+		p := &o.parts[k]
+		if n := p.panels(); i >= n {
+			i -= n
+			continue
+		}
+		p.pack(o.w, i)
+		return
+	}
+}
+
+// forwardParts is one correlation for each group.
+func forwardParts(i isa, c engine.Conv, workers int) []part {
+	k := convKernelsOf(i)
+	cg, kg := c.C/c.Groups, c.K/c.Groups
+	g := correlation{
+		n: c.N, h: c.H, w: c.W, c: cg, p: c.P, q: c.Q, cols: kg,
+		r: c.R, s: c.S, stride: c.Stride, pad: c.Pad, dil: c.Dilation,
+		in: nhwc(c.H, c.W, c.C, 0), out: nhwc(c.P, c.Q, c.K, 0),
+	}
+	f := filter{r: c.S * cg, s: cg, c: 1, j: c.R * c.S * cg}
+	if c.Depthwise() {
+		g.depthwise, g.c, g.cols = true, c.C, c.C
+		return []part{newPart(k, g, f, workers)}
+	}
+	var parts []part
+	for range c.Groups {
+		parts = append(parts, newPart(k, g, f, workers))
+		g.in.offset += cg
+		g.out.offset += kg
+		f.offset += kg * f.j
+	}
+	return parts
+}
+
+// backwardParts turns the gradient into correlations of dy with the flipped
+// filter. With a stride, pixels of dx whose rows and columns leave the same
+// remainders are read by the same taps: each such phase is a correlation of
+// stride 1 by itself.
+func backwardParts(i isa, c engine.Conv, workers int) []part {
+	k := convKernelsOf(i)
+	cg, kg := c.C/c.Groups, c.K/c.Groups
+	var parts []part
+	for h := range min(c.Stride[0], c.H) {
+		for w := range min(c.Stride[1], c.W) {
+			rows, cols := newPhase(c, 0, h), newPhase(c, 1, w)
+			g := correlation{
+				n: c.N, h: c.P, w: c.Q, c: kg, p: ceil(c.H-h, c.Stride[0]), q: ceil(c.W-w, c.Stride[1]), cols: cg,
+				r: rows.taps, s: cols.taps, stride: [2]int{1, 1},
+				pad: [2]int{rows.pad, cols.pad}, dil: [2]int{rows.dil, cols.dil},
+				in: nhwc(c.P, c.Q, c.K, 0), out: nhwc(c.H, c.W, c.C, h*c.W*c.C+w*c.C),
+			}
+			g.out.row *= c.Stride[0]
+			g.out.pixel *= c.Stride[1]
+			f := filter{
+				offset: rows.first*c.S*cg + cols.first*cg,
+				r:      -rows.step * c.S * cg, s: -cols.step * cg, c: c.R * c.S * cg, j: 1,
+			}
+			if c.Depthwise() {
+				g.depthwise, g.c, g.cols = true, c.C, c.C
+				f.j = c.R * c.S
+				parts = append(parts, newPart(k, g, f, workers))
+				continue
+			}
+			for range c.Groups {
+				parts = append(parts, newPart(k, g, f, workers))
+				g.in.offset += kg
+				g.out.offset += cg
+				f.offset += kg * f.c
+			}
+		}
+	}
+	return parts
+}
+
+// A phase is the pixels of dx in one direction that leave the same remainder:
+// pixel u·stride + remainder gets dy[u − pad + t·dil] times tap first − t·step,
+// for t < taps.
+type phase struct{ taps, first, step, dil, pad int }
+
+func newPhase(c engine.Conv, dim, remainder int) phase {
+	taps, stride, dil := [2]int{c.R, c.S}[dim], c.Stride[dim], c.Dilation[dim]
+	f := phase{step: stride / gcd(stride, dil), dil: dil / gcd(stride, dil)}
+	for r := range taps {
+		if d := remainder + c.Pad[dim] - r*dil; d%stride == 0 {
+			f.taps++
+			f.first, f.pad = r, -d/stride
+		}
+	}
+	return f
+}
+
+func gcd(a, b int) int {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
+}

@@ -1,0 +1,262 @@
+package cpu
+
+// A filter says where b[r,s,c,j] of a correlation lies in a KRSC filter: both
+// directions, flipped or not, are strides.
+type filter struct{ offset, r, s, c, j int }
+
+// A part is one correlation of an op: one group, and for strided gradients one
+// phase, with how it is cut into tasks.
+type part struct {
+	correlation
+	kernels *convKernels
+	filter  filter
+	packed  []float32
+	slabs   []slab
+	block   block
+	grid    [3]int // blocks of images, rows and pixels
+	shares  int    // each block's columns are shared by this many tasks
+}
+
+// A slab is a piece of a correlation's sum, small enough that a panel's part of
+// it stays in the cache: len elements from the first on of each of segs segments.
+type slab struct{ segment, first, len, segs int }
+
+const (
+	sumLen    = 384     // elements of a slab
+	blockLen  = 1 << 17 // elements of a block's input: half of a second-level cache
+	blockMost = 252     // pixels of a block: a multiple of every tile's height
+	blockFew  = 56
+)
+
+func newPart(k *convKernels, g correlation, f filter, workers int) part {
+	if g.r*g.s == 0 {
+		g.r, g.s = 0, 0
+	}
+	p := part{correlation: g.flat(), kernels: k, filter: f}
+	p.cutSum()
+	p.cutPixels(workers)
+	return p
+}
+
+// taps is how many elements a sum runs over.
+func (p *part) taps() int {
+	if p.depthwise {
+		return p.r * p.s
+	}
+	return p.r * p.s * p.c
+}
+
+func (p *part) cutSum() {
+	seg, segs := p.s*p.c, p.r
+	if p.gather() == readColumns {
+		seg, segs = seg*segs, 1
+	}
+	switch {
+	case p.depthwise:
+		p.slabs = []slab{{0, 0, p.s, p.r}}
+	case seg > sumLen:
+		cuts := (seg + sumLen - 1) / sumLen
+		for g := range segs {
+			for i := range cuts {
+				first := i * seg / cuts
+				p.slabs = append(p.slabs, slab{g, first, (i+1)*seg/cuts - first, 1})
+			}
+		}
+	case seg*segs == 0:
+		p.slabs = []slab{{}}
+	default:
+		each := even(segs, max(sumLen/seg, 1))
+		for g := 0; g < segs; g += each {
+			p.slabs = append(p.slabs, slab{g, 0, seg, min(each, segs-g)})
+		}
+	}
+}
+
+// cutPixels chooses blocks whose input stays in the cache, and enough of them
+// for all workers.
+func (p *part) cutPixels(workers int) {
+	each := p.c * p.stride[0] * p.stride[1]
+	if p.gather() == readColumns {
+		each = p.taps()
+	}
+	pixels := p.n * p.p * p.q
+	most := min(blockMost, max(blockLen/max(each, 1), blockFew), max(pixels/(3*workers), blockFew))
+	p.block = p.cut(most)
+	p.grid = p.correlation.grid(p.block)
+	p.shares = 1
+	if blocks := p.blocks(); blocks < 3*workers && !p.depthwise {
+		p.shares = min(p.kernels.panels(p.cols), ceil(3*workers, blocks))
+	}
+}
+
+func (p *part) blocks() int  { return p.grid[0] * p.grid[1] * p.grid[2] }
+func (p *part) tasks() int   { return p.blocks() * p.shares }
+func (p *part) filters() int { return p.taps() * p.kernels.padded(p.cols) }
+
+func ceil(n, d int) int { return (n + d - 1) / d }
+
+// panel is where slab s of panel i is packed, and its width in vectors; panel i
+// starts at column before.
+func (p *part) panel(i int, s slab) (b []float32, vectors, before int) {
+	n := p.kernels.padded(p.cols)
+	vectors, before = n/p.kernels.lanes, 0
+	if !p.depthwise {
+		vectors, before = p.kernels.width(p.cols, i)
+	}
+	before *= p.kernels.lanes
+	k := p.before(s)
+	l := s.len * s.segs
+	return p.packed[k*n+l*before:][:l*vectors*p.kernels.lanes], vectors, before
+}
+
+// before is how many elements of the sum come before a slab's.
+func (p *part) before(s slab) int {
+	seg := p.s * p.c
+	if p.depthwise {
+		seg = p.s
+	}
+	return s.segment*seg + s.first
+}
+
+// pack copies panel i of the filter, zeros after its last column.
+func (p *part) pack(w []float32, i int) {
+	for _, s := range p.slabs {
+		b, vectors, before := p.panel(i, s)
+		width := vectors * p.kernels.lanes
+		cols := min(width, p.cols-before)
+		channels := p.c
+		if p.depthwise {
+			channels = 1
+		}
+		for k, end := p.before(s), p.before(s)+s.len*s.segs; k < end; {
+			c := k % channels
+			n := min(channels-c, end-k)
+			from := p.filter.offset + k/channels/p.s*p.filter.r + k/channels%p.s*p.filter.s + c*p.filter.c + before*p.filter.j
+			p.packRows(b[:n*width], w, from, width, cols)
+			b = b[n*width:]
+			k += n
+		}
+	}
+}
+
+// packRows copies rows of cols columns each, and zeros up to width.
+func (p *part) packRows(b, w []float32, from, width, cols int) {
+	f := p.filter
+	if f.j == 1 {
+		for ; len(b) > 0; b, from = b[width:], from+f.c {
+			copy(b[:cols], w[from:from+cols])
+			clear(b[cols:width])
+		}
+		return
+	}
+	for j := range width {
+		if j >= cols {
+			for i := j; i < len(b); i += width {
+				b[i] = 0
+			}
+			continue
+		}
+		at := from + j*f.j
+		for i := j; i < len(b); i += width {
+			b[i] = w[at]
+			at += f.c
+		}
+	}
+}
+
+// panels is how many panels the filter is packed in.
+func (p *part) panels() int {
+	if p.depthwise {
+		return 1
+	}
+	return p.kernels.panels(p.cols)
+}
+
+// epilogue is what happens to a sum before it is stored.
+type epilogue struct {
+	bias, z []float32
+	lo, hi  float32
+}
+
+// compute does task i: it gathers the block and runs the tiles over it.
+func (p *part) compute(i int, out, in []float32, e epilogue, t *tile, scratch []float32) {
+	share := i % p.shares
+	i /= p.shares
+	n, h, w := i/p.grid[2]/p.grid[1]*p.block.n, i/p.grid[2]%p.grid[1]*p.block.p, i%p.grid[2]*p.block.q
+	b := block{min(p.block.n, p.n-n), min(p.block.p, p.p-h), min(p.block.q, p.q-w)}
+	src := p.read(in, n, h, w, b, scratch)
+	to := p.out.at(n, h, w)
+	if p.gather() == readColumns {
+		b = block{1, 1, b.n * b.p * b.q}
+	}
+	t.rows, t.lda, t.ldc = b.q, src.pixel, p.out.pixel
+	t.segStride, t.tap = src.stride, src.tap
+	if p.depthwise {
+		p.channels(b, src, out, to, e, t)
+		return
+	}
+	panels := p.panels()
+	for i := share * panels / p.shares; i < (share+1)*panels/p.shares; i++ {
+		for s, slab := range p.slabs {
+			packed, vectors, before := p.panel(i, slab)
+			t.b, t.seg, t.segs = packed, slab.len, slab.segs
+			t.cols = min(vectors*p.kernels.lanes, p.cols-before)
+			t.step = even(b.q, p.kernels.rows[vectors])
+			t.terms(e, p.out.offset+before, s == 0, s == len(p.slabs)-1)
+			kernel := p.kernels.gemm[vectors]
+			first := slab.segment*src.stride + slab.first
+			for n := range b.n {
+				for h := range b.p {
+					at := to + n*p.out.image + h*p.out.row + before
+					if t.segs > 0 {
+						t.a = src.data[n*src.image+h*src.row+first:]
+					}
+					t.c = out[at:]
+					if s > 0 {
+						t.z = t.c
+					} else if e.z != nil {
+						t.z = e.z[at:]
+					}
+					kernel(t)
+				}
+			}
+		}
+	}
+}
+
+// channels runs the depthwise tiles over a block.
+func (p *part) channels(b block, src source, out []float32, to int, e epilogue, t *tile) {
+	t.b, t.seg, t.segs = p.packed, p.s, p.r
+	t.ldb = p.kernels.padded(p.cols)
+	t.step = even(b.q, p.kernels.tileRows)
+	for n := range b.n {
+		for h := range b.p {
+			at := to + n*p.out.image + h*p.out.row
+			for j := 0; j < p.cols; j += p.kernels.lanes {
+				t.cols = min(p.kernels.lanes, p.cols-j)
+				t.terms(e, p.out.offset+j, true, true)
+				if t.segs > 0 {
+					t.a, t.b = src.data[n*src.image+h*src.row+j:], p.packed[j:]
+				}
+				t.c = out[at+j:]
+				if e.z != nil {
+					t.z = e.z[at+j:]
+				}
+				p.kernels.depthwise(t)
+			}
+		}
+	}
+}
+
+// terms sets the epilogue of a slab for the channels from one on: bias and residual come with the first one,
+// the activation with the last.
+func (t *tile) terms(e epilogue, channel int, first, last bool) {
+	t.bias, t.z = nil, nil
+	if first && e.bias != nil {
+		t.bias = e.bias[channel:]
+	}
+	t.lo, t.hi = negInf, posInf
+	if last {
+		t.lo, t.hi = e.lo, e.hi
+	}
+}

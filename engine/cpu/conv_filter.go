@@ -1,0 +1,187 @@
+package cpu
+
+import "mdp/engine"
+
+// filterGradient is the op of ConvBackwardFilter. The pixels are cut into slices
+// that are summed by themselves and then added up in order; how many depends on
+// the sizes alone, so the result does not depend on the number of workers.
+type filterGradient struct {
+	kernels *convKernels
+	groups  []correlation // of the forward direction
+	kg      int           // rows of a group's filter
+	block   block
+	grid    [3]int
+	slices  int
+	shares  int // each slice's rows are shared by this many tasks
+
+	dw, dy, x []float32
+	sums      []float32 // of slices that do not lie in dw, one after the other
+	scratch   []float32
+	tiles     []outer // one per worker
+	addition  addition
+}
+
+const (
+	mostSlices = 8
+	smallSum   = 1 << 16 // elements of a filter above which its rows are shared instead
+)
+
+func newFilterGradient(i isa, c engine.Conv, workers int) *filterGradient {
+	o := &filterGradient{kernels: convKernelsOf(i), kg: c.K / c.Groups}
+	for _, p := range forwardParts(i, c, 1) {
+		o.groups = append(o.groups, p.correlation)
+	}
+	g := &o.groups[0]
+	each := max(g.c*g.stride[0]*g.stride[1], g.cols)
+	if g.gather() == readColumns {
+		each = max(g.r*g.s*g.c, g.cols)
+	}
+	o.block = g.cut(min(blockMost, max(blockLen/each, blockFew)))
+	o.grid = g.grid(o.block)
+	o.slices, o.shares = 1, 1
+	if g.depthwise || len(o.groups)*o.size() <= smallSum {
+		o.slices = min(mostSlices, o.grid[0]*o.grid[1]*o.grid[2])
+	}
+	if !g.depthwise {
+		o.shares = min(ceil(workers, o.slices*len(o.groups)), ceil(o.kg, o.kernels.rows[maxVectors]))
+	}
+	return o
+}
+
+func newConvBackwardFilter(i isa, c engine.ConvBackwardFilter, dw, dy, x, ws []float32, workers int) op {
+	o := newFilterGradient(i, c.Conv, workers)
+	o.dw, o.dy, o.x = dw, dy, x
+	o.sums, o.scratch = ws[:o.partials()], ws[o.partials():]
+	o.tiles = make([]outer, workers)
+	o.addition.filterGradient = o
+	return o
+}
+
+// size is how many elements a slice's sum of one group has.
+func (o *filterGradient) size() int {
+	g := &o.groups[0]
+	if g.depthwise {
+		return line(g.r * g.s * o.kernels.padded(g.c))
+	}
+	return o.kg * g.r * g.s * g.c
+}
+
+// partials is how many elements the sums take that do not lie in dw: dw holds the
+// first slice's, unless it is depthwise and laid out otherwise.
+func (o *filterGradient) partials() int {
+	if o.groups[0].depthwise {
+		return o.slices * o.size()
+	}
+	return (o.slices - 1) * line(len(o.groups)*o.size())
+}
+
+func (o *filterGradient) each() int { return line(o.groups[0].scratch(o.block)) }
+
+func (o *filterGradient) workspace(workers int) int { return o.partials() + workers*o.each() }
+
+func (o *filterGradient) run(t *team) {
+	t.run(o, len(o.groups)*o.slices*o.shares)
+	if o.groups[0].depthwise || o.slices > 1 {
+		t.run(&o.addition, ceil(len(o.dw), addLen))
+	}
+}
+
+// do sums slice i of a group, or a share of its rows.
+func (o *filterGradient) do(worker, i int) {
+	share, slice, group := i%o.shares, i/o.shares%o.slices, i/o.shares/o.slices
+	g := &o.groups[group]
+	t := &o.tiles[worker]
+	scratch := o.scratch[worker*o.each():][:o.each()]
+	from, to := share*o.kg/o.shares, (share+1)*o.kg/o.shares
+	sum := o.sum(slice, group)
+	blocks := o.grid[0] * o.grid[1] * o.grid[2]
+	first := slice * blocks / o.slices
+	for i := first; i < (slice+1)*blocks/o.slices; i++ {
+		n, h, w := i/o.grid[2]/o.grid[1]*o.block.n, i/o.grid[2]%o.grid[1]*o.block.p, i%o.grid[2]*o.block.q
+		b := block{min(o.block.n, g.n-n), min(o.block.p, g.p-h), min(o.block.q, g.q-w)}
+		src := g.read(o.x, n, h, w, b, scratch)
+		dy := o.dy[g.out.at(n, h, w):]
+		t.lda, t.ldb, t.segA, t.segB, t.tap = g.out.pixel, src.pixel, g.out.row, src.row, src.tap
+		t.seg, t.segs = b.q, b.p
+		for n := range b.n {
+			t.add = i > first || n > 0
+			a := dy[n*g.out.image:]
+			x := src
+			x.data = src.data[n*src.image:]
+			if g.depthwise {
+				o.channels(t, g, x, a, sum)
+				continue
+			}
+			o.rows(t, x, a[from:], sum[from*x.seg*x.segs:], to-from)
+		}
+	}
+}
+
+// sum is where a slice of a group is summed.
+func (o *filterGradient) sum(slice, group int) []float32 {
+	if o.groups[0].depthwise {
+		return o.sums[slice*o.size():][:o.size()]
+	}
+	if slice == 0 {
+		return o.dw[group*o.size():][:o.size()]
+	}
+	return o.sums[(slice-1)*line(len(o.groups)*o.size())+group*o.size():][:o.size()]
+}
+
+// rows adds an image's part to rows of the filter's gradient.
+func (o *filterGradient) rows(t *outer, src source, a, sum []float32, rows int) {
+	t.a, t.rows, t.ldc = a, rows, src.seg*src.segs
+	for r := range src.segs {
+		for i := range o.kernels.panels(src.seg) {
+			vectors, before := o.kernels.width(src.seg, i)
+			before *= o.kernels.lanes
+			t.cols = min(vectors*o.kernels.lanes, src.seg-before)
+			t.step = even(rows, o.kernels.rows[vectors])
+			t.b = src.data[r*src.stride+before:]
+			t.c = sum[r*src.seg+before:]
+			o.kernels.outer[vectors](t)
+		}
+	}
+}
+
+// channels adds an image's part to the gradient of a depthwise filter, taps first.
+func (o *filterGradient) channels(t *outer, g *correlation, src source, a, sum []float32) {
+	t.rows, t.ldc = g.s, o.kernels.padded(g.c)
+	t.step = even(g.s, o.kernels.tapRows)
+	for j := 0; j < g.c; j += o.kernels.lanes {
+		t.cols = min(o.kernels.lanes, g.c-j)
+		t.a = a[j:]
+		for r := range g.r {
+			t.b = src.data[r*src.stride+j:]
+			t.c = sum[r*g.s*t.ldc+j:]
+			o.kernels.taps(t)
+		}
+	}
+}
+
+// addition is the task that adds up the slices.
+type addition struct{ *filterGradient }
+
+const addLen = 1 << 12
+
+func (o *addition) do(_, i int) {
+	dw := o.dw[i*addLen : min((i+1)*addLen, len(o.dw))]
+	g := &o.groups[0]
+	if !g.depthwise {
+		each := line(len(o.groups) * o.size())
+		for s := range o.slices - 1 {
+			for j, v := range o.sums[s*each+i*addLen:][:len(dw)] {
+				dw[j] += v
+			}
+		}
+		return
+	}
+	taps, width := g.r*g.s, o.kernels.padded(g.c)
+	for j := range dw {
+		c, tap := (i*addLen+j)/taps, (i*addLen+j)%taps
+		dw[j] = 0
+		for s := range o.slices {
+			dw[j] += o.sums[s*o.size()+tap*width+c]
+		}
+	}
+}

@@ -1,0 +1,241 @@
+package cpu
+
+import (
+	"fmt"
+	"hash/fnv"
+	"math"
+	"math/rand"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"mdp/engine"
+)
+
+// Operands are guarded: canaries lie around them, and what is written starts as NaN.
+const (
+	guardLen = 64
+	canary   = 12345
+)
+
+type guarded struct{ all, data []float32 }
+
+func newGuarded(n int, fill func() float32) guarded {
+	g := guarded{all: aligned(n + 2*guardLen)}
+	for i := range g.all {
+		g.all[i] = canary
+	}
+	g.data = g.all[guardLen : guardLen+n : guardLen+n]
+	for i := range g.data {
+		g.data[i] = fill()
+	}
+	return g
+}
+
+func (g guarded) requireIntact(t *testing.T, what string) {
+	t.Helper()
+	n := len(g.all)
+	for i := range guardLen {
+		require.Equal(t, float32(canary), g.all[i], "%s: written %d before its start", what, guardLen-i)
+		require.Equal(t, float32(canary), g.all[n-1-i], "%s: written %d after its end", what, guardLen-i)
+	}
+}
+
+func requireSame(t *testing.T, want, got []float32) {
+	t.Helper()
+	require.Len(t, got, len(want))
+	for i := range want {
+		require.True(t, want[i] == got[i], "element %d is %g, want %g", i, got[i], want[i])
+	}
+}
+
+func nan() float32 { return float32(math.NaN()) }
+
+// convCase is a geometry and the terms that go with it.
+type convCase struct {
+	engine.Conv
+	bias, add, accumulate bool
+	act                   engine.Act
+}
+
+func (c convCase) String() string {
+	return engine.ConvForward{Conv: c.Conv, Act: c.act}.String() + fmt.Sprintf("_%t_%t_%t", c.bias, c.add, c.accumulate)
+}
+
+// geometry fills in the output's size.
+func geometry(n, h, w, c, k, r, s int, stride, pad, dil [2]int, groups int) engine.Conv {
+	g := engine.Conv{N: n, H: h, W: w, C: c, K: k, R: r, S: s, Stride: stride, Pad: pad, Dilation: dil, Groups: groups}
+	g.P = (h+2*pad[0]-dil[0]*(r-1)-1)/stride[0] + 1
+	g.Q = (w+2*pad[1]-dil[1]*(s-1)-1)/stride[1] + 1
+	return g
+}
+
+func same(a int) [2]int { return [2]int{a, a} }
+
+func convCases() []convCase {
+	var cases []convCase
+	channels := []int{1, 3, 7, 8, 17, 25, 64}
+	add := func(g engine.Conv) {
+		i := len(cases)
+		cases = append(cases, convCase{g, i%2 == 0, i%3 == 0, i%2 == 1, engine.Act(i % 3)})
+	}
+	for i, c := range channels {
+		k := channels[(i+3)%len(channels)]
+		add(geometry(1, 11, 7, c, k, 1, 1, same(1), same(0), same(1), 1))
+		add(geometry(3, 5, 7, c, k, 3, 3, same(1), same(1), same(1), 1))
+		add(geometry(1, 13, 11, c, k, 3, 3, same(2), same(1), same(1), 1))
+		add(geometry(3, 7, 7, c, k, 1, 1, same(2), same(0), same(1), 1))
+		add(geometry(1, 11, 13, k, c, 3, 2, [2]int{2, 3}, [2]int{2, 1}, [2]int{1, 2}, 1))
+		add(geometry(3, 3, 2, c, k, 3, 3, same(1), same(1), same(1), 1))
+		add(geometry(3, 1, 1, c, k, 1, 1, same(1), same(0), same(1), 1))
+		add(geometry(1, 17, 31, c, c, 3, 3, same(1), same(1), same(1), c)) // depthwise
+		add(geometry(3, 7, 5, c, c, 3, 3, same(2), same(1), same(1), c))
+		add(geometry(1, 9, 11, c, c, 2, 5, [2]int{3, 2}, [2]int{1, 2}, [2]int{2, 1}, c))
+	}
+	add(geometry(2, 17, 19, 3, 25, 7, 7, same(2), same(3), same(1), 1))
+	add(geometry(1, 37, 41, 16, 16, 3, 3, same(1), same(1), same(1), 1))
+	add(geometry(1, 7, 7, 130, 65, 3, 3, same(1), same(1), same(1), 1)) // sums of several steps
+	add(geometry(1, 5, 7, 450, 40, 1, 1, same(1), same(0), same(1), 1))
+	add(geometry(2, 5, 3, 64, 70, 3, 3, same(2), same(1), same(1), 1))
+	add(geometry(2, 7, 11, 12, 18, 3, 3, same(1), same(1), same(1), 3)) // groups
+	add(geometry(1, 9, 7, 34, 50, 3, 3, same(2), same(1), same(1), 2))
+	add(geometry(1, 9, 13, 8, 17, 3, 3, same(1), same(2), same(2), 1)) // dilation
+	add(geometry(1, 13, 9, 7, 8, 3, 3, same(2), same(3), same(3), 1))
+	add(geometry(1, 9, 8, 7, 8, 2, 2, same(3), same(0), same(1), 1)) // pixels that no tap reads
+	add(geometry(1, 3, 300, 17, 33, 1, 3, same(1), [2]int{0, 1}, same(1), 1))
+	add(geometry(1, 1, 1, 300, 1000, 1, 1, same(1), same(0), same(1), 1)) // linear
+	add(geometry(1, 6, 6, 4, 4, 3, 3, same(1), same(2), same(1), 1))      // more output than input
+	below := geometry(2, 8, 8, 5, 6, 3, 3, same(2), same(0), same(1), 1)
+	below.P, below.Q = 4, 4 // padded below and right only, as TensorFlow's SAME is
+	add(below)
+	return cases
+}
+
+func TestConv(t *testing.T) {
+	for _, c := range convCases() {
+		h := fnv.New64()
+		fmt.Fprint(h, c)
+		seed := int64(h.Sum64())
+		rng := rand.New(rand.NewSource(seed))
+		small := func() float32 { return float32(rng.Intn(7) - 3) }
+		in, out, fil := c.N*c.H*c.W*c.C, c.N*c.P*c.Q*c.K, c.K*c.R*c.S*c.C/c.Groups
+		x, dy, w := newGuarded(in, small), newGuarded(out, small), newGuarded(fil, small)
+		b, z, dx := newGuarded(c.K, small), newGuarded(out, small), newGuarded(in, small)
+		wantY, wantDX, wantDW := reference(c, x.data, dy.data, w.data, b.data, z.data, dx.data)
+		for _, isa := range available() {
+			for _, workers := range []int{1, 3} {
+				t.Run(fmt.Sprintf("%v/%v/%d", c, isa, workers), func(t *testing.T) {
+					team := newTeam(workers)
+					defer team.close()
+					fwd := engine.ConvForward{Conv: c.Conv, Act: c.act}
+					bwd := engine.ConvBackwardData{Conv: c.Conv, Accumulate: c.accumulate}
+					fil := engine.ConvBackwardFilter{Conv: c.Conv}
+					ws := func(call engine.Call) guarded {
+						return newGuarded(convWorkspace(isa, call, workers), nan)
+					}
+					bias, sum := b.data, z.data
+					if !c.bias {
+						bias = nil
+					}
+					if !c.add {
+						sum = nil
+					}
+					for _, constant := range []bool{false, true} {
+						y, ws := newGuarded(out, nan), ws(fwd)
+						o := newConvForward(isa, fwd, y.data, x.data, w.data, bias, sum, ws.data, workers, constant)
+						o.run(team)
+						o.run(team)
+						requireSame(t, wantY, y.data)
+						y.requireIntact(t, "y")
+						ws.requireIntact(t, "workspace")
+					}
+
+					got, scratch := newGuarded(in, nan), ws(bwd)
+					if c.accumulate {
+						copy(got.data, dx.data)
+					}
+					newConvBackwardData(isa, bwd, got.data, dy.data, w.data, scratch.data, workers).run(team)
+					requireSame(t, wantDX, got.data)
+					got.requireIntact(t, "dx")
+					scratch.requireIntact(t, "workspace")
+
+					got, scratch = newGuarded(len(w.data), nan), ws(fil)
+					o := newConvBackwardFilter(isa, fil, got.data, dy.data, x.data, scratch.data, workers)
+					o.run(team)
+					o.run(team)
+					requireSame(t, wantDW, got.data)
+					got.requireIntact(t, "dw")
+					scratch.requireIntact(t, "workspace")
+				})
+			}
+		}
+	}
+}
+
+// reference computes the three loops of package engine as they are written there.
+func reference(c convCase, x, dy, w, b, z, dx []float32) (y, outDX, dw []float32) {
+	cg, kg := c.C/c.Groups, c.K/c.Groups
+	sumDX, sumDW := make([]float64, len(x)), make([]float64, len(w))
+	lo, hi := bounds(c.act)
+	y = make([]float32, len(dy))
+	for n := range c.N {
+		for p := range c.P {
+			for q := range c.Q {
+				for k := range c.K {
+					o := ((n*c.P+p)*c.Q+q)*c.K + k
+					var sum float64
+					if c.bias {
+						sum += float64(b[k])
+					}
+					if c.add {
+						sum += float64(z[o])
+					}
+					for r := range c.R {
+						for s := range c.S {
+							h, v := p*c.Stride[0]+r*c.Dilation[0]-c.Pad[0], q*c.Stride[1]+s*c.Dilation[1]-c.Pad[1]
+							if h < 0 || h >= c.H || v < 0 || v >= c.W {
+								continue
+							}
+							for ch := range cg {
+								i := ((n*c.H+h)*c.W+v)*c.C + k/kg*cg + ch
+								f := ((k*c.R+r)*c.S+s)*cg + ch
+								sum += float64(x[i]) * float64(w[f])
+								sumDX[i] += float64(dy[o]) * float64(w[f])
+								sumDW[f] += float64(dy[o]) * float64(x[i])
+							}
+						}
+					}
+					y[o] = min(max(float32(sum), lo), hi)
+				}
+			}
+		}
+	}
+	outDX, dw = make([]float32, len(x)), make([]float32, len(w))
+	for i, v := range sumDX {
+		if c.accumulate {
+			v += float64(dx[i])
+		}
+		outDX[i] = float32(v)
+	}
+	for i, v := range sumDW {
+		dw[i] = float32(v)
+	}
+	return y, outDX, dw
+}
+
+func TestConvRunAllocatesNothing(t *testing.T) {
+	c := geometry(2, 9, 9, 16, 32, 3, 3, same(1), same(1), same(1), 1)
+	x, y, w := aligned(2*81*16), aligned(2*81*32), aligned(32*9*16)
+	for _, isa := range available() {
+		team := newTeam(2)
+		defer team.close()
+		fwd, bwd, fil := engine.ConvForward{Conv: c}, engine.ConvBackwardData{Conv: c}, engine.ConvBackwardFilter{Conv: c}
+		for _, o := range []op{
+			newConvForward(isa, fwd, y, x, w, nil, nil, aligned(convWorkspace(isa, fwd, 2)), 2, false),
+			newConvBackwardData(isa, bwd, x, y, w, aligned(convWorkspace(isa, bwd, 2)), 2),
+			newConvBackwardFilter(isa, fil, w, y, x, aligned(convWorkspace(isa, fil, 2)), 2),
+		} {
+			require.Zero(t, testing.AllocsPerRun(5, func() { o.run(team) }), "%v %T", isa, o)
+		}
+	}
+}

@@ -1,0 +1,76 @@
+package cpu
+
+// tile is the argument of the two kernels that write output pixels. A row is a
+// pixel, a column an output channel, and the sum runs over segs segments of seg
+// elements that lie segStride apart: the rows of a filter's window.
+type tile struct {
+	a         []float32 // what is convolved: row i starts at a[i·lda]
+	b         []float32 // the packed filter
+	c         []float32 // the output: row i starts at c[i·ldc]
+	z         []float32 // added to the output, laid out as c is; it may be c; nil is zero
+	bias      []float32 // one per column; nil is zero
+	rows      int
+	cols      int
+	step      int // rows computed at a time, at most the kernel's tile
+	lda, ldc  int
+	seg, segs int
+	segStride int
+	tap, ldb  int // depthwise only: distance of elements within a segment, and of rows of b
+	lo, hi    float32
+}
+
+// outer is the argument of the two kernels that write filter gradients: the sum
+// runs over segs segments of seg pixels.
+type outer struct {
+	a          []float32 // output gradient
+	b          []float32 // what was convolved
+	c          []float32 // filter gradient
+	rows       int
+	cols       int
+	step       int // rows computed at a time
+	lda, ldb   int // distance of pixels
+	segA, segB int // distance of segments
+	seg, segs  int
+	ldc        int
+	tap        int  // depthwise only: distance of taps in b
+	add        bool // add to c
+}
+
+// convKernels are the inner loops for one instruction set. A panel is as wide as 1 to
+// maxVectors vectors of lanes columns; a tile has rows[vectors] rows, which is
+// how many fit into the registers.
+type convKernels struct {
+	lanes     int
+	rows      [maxVectors + 1]int
+	gemm      [maxVectors + 1]func(*tile)
+	outer     [maxVectors + 1]func(*outer)
+	depthwise func(*tile)  // one vector of columns
+	taps      func(*outer) // one vector of columns
+	tileRows  int          // rows of a depthwise tile
+	tapRows   int          // taps at a time
+}
+
+const maxVectors = 3
+
+// width spreads the vectors that n columns take over panels of nearly equal
+// width, so that 64 columns become 2 + 2 vectors and not 3 + 1. It returns how
+// many vectors panel i of the panels has, and the vectors before it.
+func (k *convKernels) width(n, i int) (vectors, before int) {
+	v := (n + k.lanes - 1) / k.lanes
+	p := k.panels(n)
+	before = i * v / p
+	return (i+1)*v/p - before, before
+}
+
+func (k *convKernels) panels(n int) int {
+	return (n + k.lanes*maxVectors - 1) / (k.lanes * maxVectors)
+}
+
+// padded is n rounded up to whole vectors.
+func (k *convKernels) padded(n int) int { return (n + k.lanes - 1) / k.lanes * k.lanes }
+
+// even is the tile height that cuts n rows into the fewest tiles of nearly equal height.
+func even(n, most int) int {
+	tiles := (n + most - 1) / most
+	return (n + tiles - 1) / max(tiles, 1)
+}
