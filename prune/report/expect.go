@@ -71,15 +71,14 @@ func pointsBelow(dense, a *float64) *float64 {
 
 // errorPct returns |predicted − measured| / measured in percent.
 func errorPct(predicted, measured *float64) *float64 {
-	q := ratio(predicted, measured)
-	if q == nil {
-		return nil
+	if q := ratio(predicted, measured); q != nil {
+		return known(new(100 * math.Abs(*q-1)))
 	}
-	return new(100 * math.Abs(*q-1))
+	return nil
 }
 
-// outcome says what was reached: "0.508 x, at most 0.520 x".
-func (x Expectation) outcome() string {
+// Outcome says what was reached: "0.508 x, at most 0.520 x".
+func (x Expectation) Outcome() string {
 	value := "not measured"
 	if x.Value != nil {
 		value = digits(*x.Value) + " " + x.Unit
@@ -87,8 +86,8 @@ func (x Expectation) outcome() string {
 	return value + ", at most " + digits(x.Bound) + " " + x.Unit
 }
 
-// status is the word that starts the line.
-func (x Expectation) status() string {
+// Status is the word that starts the line.
+func (x Expectation) Status() string {
 	if x.OK {
 		return "ok"
 	}

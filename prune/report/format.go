@@ -25,7 +25,7 @@ func milliseconds(v *float64) string {
 func speedup(v *float64) string { return scaled(v, 1, "%.2fx") }
 
 func scaled(v *float64, by float64, format string) string {
-	if v == nil {
+	if v == nil || !finite(by**v) {
 		return unknown
 	}
 	return fmt.Sprintf(format, by**v)

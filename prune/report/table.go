@@ -56,7 +56,7 @@ func WriteTable(w io.Writer, r Run, width int) error {
 		fmt.Fprintln(&b)
 	}
 	for _, x := range r.Expectations {
-		paragraph(&b, fmt.Sprintf("%-6s  %s: %s", x.status(), x.Text, x.outcome()), 8, width)
+		paragraph(&b, fmt.Sprintf("%-6s  %s: %s", x.Status(), x.Text, x.Outcome()), 8, width)
 	}
 	for _, n := range r.Notes {
 		paragraph(&b, "note    "+n, 8, width)

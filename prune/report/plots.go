@@ -1,0 +1,248 @@
+package report
+
+import (
+	"fmt"
+	"image/color"
+	"io"
+	"math"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+)
+
+// The size of a plot, in the SVG's own units: it fills half a desktop page or
+// the whole of a phone's with letters of a readable size on both.
+const plotWidth, plotHeight = vg.Length(470), vg.Length(320)
+
+// FrontSVG writes the trade-off curve with its chosen budgets as an SVG file.
+func FrontSVG(w io.Writer, r Run) error {
+	f, ok := frontFigure(clean(r))
+	if !ok {
+		return fmt.Errorf("front SVG: the run has no front: solve it for every budget first")
+	}
+	return f.write(w, "")
+}
+
+// frontFigure is importance over predicted latency, with every budget's choice.
+func frontFigure(r Run) (figure, bool) {
+	var curve plotter.XYs
+	scale, yLabel := 1.0, "importance kept"
+	if r.DenseImportance > 0 {
+		scale, yLabel = 100/r.DenseImportance, "importance kept, % of dense"
+	}
+	for _, p := range r.Front {
+		if x, y := p.LatencyMS, p.Importance*scale; drawable(x) && drawable(y) {
+			curve = append(curve, plotter.XY{X: x, Y: y})
+		}
+	}
+	if len(curve) == 0 {
+		return figure{}, false
+	}
+	p := newPlot("predicted latency, ms", yLabel)
+	p.Add(lines(curve, line(series[0], 1.8)))
+	p.X.Min, p.Y.Min = min(0, p.X.Min), min(0, p.Y.Min)
+	p.X.Max, p.Y.Max = p.X.Max*1.04, p.Y.Max*1.06
+	for i, s := range r.Solutions {
+		x, y := s.LatencyMS, s.Importance*scale
+		if !drawable(x) || !drawable(y) || !drawable(s.BudgetMS) {
+			continue
+		}
+		p.Add(upright{x: s.BudgetMS, style: line(seriesInk(i), 1, 4, 3)},
+			marker{x, y, s.Budget, seriesInk(i)})
+		p.X.Max = max(p.X.Max, s.BudgetMS)
+	}
+	return figure{
+		title: "Importance kept at every latency",
+		desc: fmt.Sprintf("The trade-off curve of %d networks from %s to %s ms; %d budgets are marked.",
+			len(curve), digits(curve[0].X), digits(curve[len(curve)-1].X), len(r.Solutions)),
+		width: plotWidth, height: plotHeight, draw: p.Draw,
+	}, true
+}
+
+// agreementFigure is measured over predicted latency of dense and every
+// emitted network, with the band that predictions are held to.
+func agreementFigure(r Run) (figure, bool) {
+	const within = predictionErrorPct / 100
+	networks := []*Network{find(r.Networks, Dense, "")}
+	for _, b := range budgets(r) {
+		networks = append(networks, emitted(r.Networks, b))
+	}
+	p := newPlot("predicted, ms", "measured, ms")
+	shown, outside, most := 0, 0, 0.0
+	for i, n := range networks {
+		if n == nil || n.PredictedMS == nil || n.MeasuredMS == nil || !drawable(*n.PredictedMS) || !drawable(*n.MeasuredMS) {
+			continue
+		}
+		label, k := Dense, series[0]
+		if i > 0 {
+			label, k = n.Budget, seriesInk(i-1)
+		}
+		if e := errorPct(n.PredictedMS, n.MeasuredMS); e == nil || *e > predictionErrorPct {
+			outside++
+			k = missed
+		}
+		shown++
+		most = max(most, *n.PredictedMS, *n.MeasuredMS)
+		p.Add(marker{*n.PredictedMS, *n.MeasuredMS, label, k})
+	}
+	if shown == 0 || most <= 0 {
+		return figure{}, false
+	}
+	most *= 1.12
+	p.X.Min, p.Y.Min, p.X.Max, p.Y.Max = 0, 0, most, most
+	// |predicted − measured| ≤ within · measured, so measured lies between predicted/(1±within).
+	low, high := most/(1+within), most*(1-within)
+	drawn := p.Draw
+	wedge := &plotter.Polygon{XYs: []plotter.XYs{{{X: 0, Y: 0}, {X: most, Y: low}, {X: most, Y: most}, {X: high, Y: most}}}, Color: band.rgba}
+	equal := lines(plotter.XYs{{X: 0, Y: 0}, {X: most, Y: most}}, line(muted, 1))
+	return figure{
+		title: "Predicted against measured latency",
+		desc:  fmt.Sprintf("%d networks, %d outside the band of ±%.0f %% around equality.", shown, outside, predictionErrorPct),
+		width: plotWidth, height: plotHeight,
+		draw: func(c draw.Canvas) {
+			inner := p.DataCanvas(c)
+			wedge.Plot(inner, p)
+			equal.Plot(inner, p)
+			drawn(c)
+		},
+	}, true
+}
+
+// curvesFigure is accuracy over the epochs of each training: the test set's
+// as a line with dots, the training set's dashed.
+func curvesFigure(r Run) (figure, bool) {
+	best := math.Inf(-1)
+	each := func(do func(curve int, test bool, at plotter.XY)) {
+		for i, c := range r.Accuracy {
+			for _, e := range c.Points {
+				for _, test := range []bool{false, true} {
+					v := e.TrainAccuracy
+					if test {
+						v = e.TestAccuracy
+					}
+					if v != nil && drawable(e.Epoch) && *v >= 0 && *v <= 1 {
+						do(i, test, plotter.XY{X: e.Epoch, Y: 100 * *v})
+					}
+				}
+			}
+		}
+	}
+	each(func(_ int, _ bool, at plotter.XY) { best = max(best, at.Y) })
+	if math.IsInf(best, -1) {
+		return figure{}, false
+	}
+	const span = 25 // points under the best, where the networks differ
+	train, test := make([]plotter.XYs, len(r.Accuracy)), make([]plotter.XYs, len(r.Accuracy))
+	each(func(i int, isTest bool, at plotter.XY) {
+		switch {
+		case at.Y < best-span:
+		case isTest:
+			test[i] = append(test[i], at)
+		default:
+			train[i] = append(train[i], at)
+		}
+	})
+	p := newPlot("epochs of that training", "accuracy, %")
+	for i := range r.Accuracy {
+		k := curveInk(i)
+		if len(train[i]) > 0 {
+			p.Add(lines(train[i], line(k, 1, 3, 3)))
+		}
+		if len(test[i]) > 0 {
+			p.Add(lines(test[i], line(k, 1.8)), dots{test[i], dot(k, 3)})
+		}
+	}
+	p.X.Min, p.X.Max = min(0, p.X.Min), p.X.Max*1.02
+	p.Y.Max = min(100, p.Y.Max+1)
+	return figure{
+		title: "Accuracy over time",
+		desc:  fmt.Sprintf("%d trainings; test accuracy solid, training accuracy dashed; the best value is %.2f %%.", len(r.Accuracy), best),
+		width: plotWidth, height: plotHeight, draw: p.Draw,
+	}, true
+}
+
+// curveInk is the ink of the i-th training; the first is dense.
+func curveInk(i int) ink {
+	if i == 0 {
+		return series[0]
+	}
+	return seriesInk(i - 1)
+}
+
+// drawable tells whether an axis can take v: beyond it there is no latency
+// and no score, only a mistake.
+func drawable(v float64) bool { return math.Abs(v) < 1e12 }
+
+func newPlot(xLabel, yLabel string) *plot.Plot {
+	p := plot.New()
+	p.BackgroundColor = color.Transparent
+	for _, a := range []struct {
+		*plot.Axis
+		label string
+	}{{&p.X, xLabel}, {&p.Y, yLabel}} {
+		a.Label.Text = a.label
+		a.Label.TextStyle.Color, a.Label.TextStyle.Font.Size = muted.rgba, fontSize
+		a.Label.Padding = 4
+		a.LineStyle = line(muted, 0.8)
+		a.Tick.LineStyle = line(muted, 0.8)
+		a.Tick.Length = 4
+		a.Tick.Label.Color, a.Tick.Label.Font.Size = muted.rgba, fontSize
+	}
+	grid := plotter.NewGrid()
+	grid.Horizontal, grid.Vertical = line(rule, 0.8), draw.LineStyle{}
+	p.Add(grid)
+	return p
+}
+
+func lines(at plotter.XYs, style draw.LineStyle) *plotter.Line {
+	return &plotter.Line{XYs: at, LineStyle: style}
+}
+
+// dots is a scatter of one glyph.
+type dots struct {
+	at    plotter.XYs
+	style draw.GlyphStyle
+}
+
+func (d dots) Plot(c draw.Canvas, p *plot.Plot) {
+	x, y := p.Transforms(&c)
+	for _, v := range d.at {
+		c.DrawGlyph(d.style, vg.Point{X: x(v.X), Y: y(v.Y)})
+	}
+}
+
+// marker is a point with its name beside it, on the side that has room.
+type marker struct {
+	x, y float64
+	name string
+	ink  ink
+}
+
+func (m marker) DataRange() (xmin, xmax, ymin, ymax float64) { return m.x, m.x, m.y, m.y }
+
+func (m marker) Plot(c draw.Canvas, p *plot.Plot) {
+	x, y := p.Transforms(&c)
+	at := vg.Point{X: x(m.x), Y: y(m.y)}
+	c.DrawGlyph(dot(paper, 6.5), at)
+	c.DrawGlyph(dot(m.ink, 4.5), at)
+	style := textStyle(m.ink, fontSize+1, draw.XLeft, draw.YTop)
+	offset := vg.Point{X: 7, Y: -4}
+	name := cut(m.name, 16)
+	if at.X+offset.X+style.Width(name) > c.Max.X {
+		style.XAlign, offset.X = draw.XRight, -7
+	}
+	c.FillText(style, at.Add(offset), name)
+}
+
+// upright is a line across the whole height of a plot.
+type upright struct {
+	x     float64
+	style draw.LineStyle
+}
+
+func (u upright) Plot(c draw.Canvas, p *plot.Plot) {
+	x, _ := p.Transforms(&c)
+	c.StrokeLine2(u.style, x(u.x), c.Min.Y, x(u.x), c.Max.Y)
+}
