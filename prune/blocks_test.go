@@ -158,6 +158,23 @@ func TestBlocksOfPublishedNets(t *testing.T) {
 	}, c.Blocks[3])
 }
 
+// The inner sum passes the entry on, whatever the weights: no mask can stand for
+// the removal of this branch.
+func TestBranchThatCannotBeSilenced(t *testing.T) {
+	one := graph.Conv2D{Out: 2, Kernel: [2]int{1, 1}}
+	b := graph.NewBuilder("loud", graph.Shape{H: 1, W: 1, C: 2})
+	x := b.Conv2D("entry", "input", one)
+	a := b.Conv2D("a", x, one)
+	inner := b.Op(graph.OpAdd, "inner", a, x)
+	c := b.Conv2D("c", a, one)
+	b.Op(graph.OpAdd, "outer", b.Op(graph.OpAdd, "branch", c, inner), x)
+	g, err := b.Build()
+	require.NoError(t, err)
+	coupling, err := Couple(g)
+	require.NoError(t, err)
+	assert.Empty(t, coupling.Blocks)
+}
+
 // Doubling a node n times makes 2^n paths; looking for blocks must not walk them.
 func TestManyPaths(t *testing.T) {
 	b := graph.NewBuilder("doubling", graph.Shape{H: 1, W: 1, C: 2})

@@ -123,6 +123,33 @@ func TestExtractBlocks(t *testing.T) {
 	assert.Equal(t, []string{"maxpool"}, inputs(pooled, "layer1.1.conv1"))
 }
 
+// A pool keeps the range of what it reads, itself a stand-in perhaps; a batch
+// norm does not.
+func TestIdleActivations(t *testing.T) {
+	one := graph.Conv2D{Out: 2, Kernel: [2]int{1, 1}}
+	b := graph.NewBuilder("three blocks", graph.Shape{H: 2, W: 2, C: 2})
+	x := b.Op(graph.OpReLU6, "act", b.Conv2D("stem", "input", one))
+	x = b.Op(graph.OpAdd, "add1", b.Conv2D("conv1", x, one), x)
+	x = b.Pool(graph.OpMaxPool, "pool", x, graph.Pool{Kernel: [2]int{2, 2}})
+	x = b.Op(graph.OpAdd, "add2", b.Conv2D("conv2", x, one), x)
+	x = b.BatchNorm("bn", b.Op(graph.OpReLU, "relu", x))
+	x = b.Op(graph.OpAdd, "add3", b.Conv2D("conv3", x, one), x)
+	b.Linear("fc", b.Op(graph.OpReLU, "last", x), 3)
+	g, err := b.Build()
+	require.NoError(t, err)
+	c, err := Couple(g)
+	require.NoError(t, err)
+	ch := Full(c)
+	ch.BlockOn = []bool{false, false, false}
+	small, err := ExtractGraph(g, c, ch)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"input", "stem", "act", "pool", "bn", "last", "fc"}, names(small, upTo(small.Len())))
+	ch.BlockOn[0] = true
+	small, err = ExtractGraph(g, c, ch)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"input", "stem", "act", "conv1", "add1", "pool", "relu", "bn", "last", "fc"}, names(small, upTo(small.Len())))
+}
+
 func TestExtractShapes(t *testing.T) {
 	b := graph.NewBuilder("small", graph.Shape{H: 2, W: 3, C: 1})
 	x := b.Conv2D("conv", "input", graph.Conv2D{Out: 4, Kernel: [2]int{1, 1}, Bias: true})

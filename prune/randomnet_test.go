@@ -53,7 +53,7 @@ func randomNet(t testing.TB, name string) *graph.Graph {
 	s.conv(2+2*r.IntN(3), 1)
 	trunk := []string{s.head}
 	for range 3 + r.IntN(7) {
-		switch r.IntN(9) {
+		switch r.IntN(10) {
 		case 0:
 			s.conv(2+2*r.IntN(3), 1+r.IntN(2))
 		case 1:
@@ -67,6 +67,8 @@ func randomNet(t testing.TB, name string) *graph.Graph {
 			if len(like) > 0 {
 				s.op(graph.OpAdd, s.head, like[r.IntN(len(like))])
 			}
+		case 5:
+			s.norm()
 		default:
 			s.residual(2, 1+r.IntN(2))
 		}
@@ -155,9 +157,13 @@ func (s *sketch) residual(depth, stride int) {
 		s.norm()
 		s.act()
 	}
-	s.conv(2+2*s.r.IntN(2), stride)
-	if s.r.IntN(2) == 0 {
-		s.act()
+	left := stride // for the branch's last convolution
+	if s.r.IntN(6) > 0 {
+		s.conv(2+2*s.r.IntN(2), stride)
+		if s.r.IntN(2) == 0 {
+			s.act()
+		}
+		left = 1
 	}
 	if s.r.IntN(4) == 0 {
 		s.depthwise()
@@ -166,9 +172,9 @@ func (s *sketch) residual(depth, stride int) {
 		s.residual(depth-1, 1)
 	}
 	if s.r.IntN(5) > 0 {
-		s.conv(out, 1)
+		s.conv(out, left)
 	} else {
-		s.conv2d(graph.Conv2D{Out: out, Groups: 1}, 1)
+		s.conv2d(graph.Conv2D{Out: out, Groups: 1}, left)
 	}
 	switch s.r.IntN(8) {
 	case 0:
