@@ -186,7 +186,7 @@ func (p *part) compute(i int, out, in []float32, e epilogue, t *tile, scratch []
 	b := block{min(p.block.n, p.n-n), min(p.block.p, p.p-h), min(p.block.q, p.q-w)}
 	src := p.read(in, n, h, w, b, scratch)
 	to := p.out.at(n, h, w)
-	if p.gather() == readColumns {
+	if p.gather() == readColumns && p.out.dense(p.p, p.q) {
 		b = block{1, 1, b.n * b.p * b.q}
 	}
 	t.rows, t.lda, t.ldc = b.q, src.pixel, p.out.pixel
