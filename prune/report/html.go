@@ -54,8 +54,8 @@ type page struct {
 
 // answer is the run's result for one budget.
 type answer struct {
-	Budget, Speedup, Accuracy, Parameters, Latency string
-	Ink                                            template.CSS
+	Budget, Speedup, Than, Accuracy, Parameters, Latency string
+	Ink                                                  template.CSS
 }
 
 // networkRow is a network with what follows from comparing it.
@@ -145,9 +145,16 @@ func (p *page) draw() error {
 
 func newAnswer(r Run, n Network, i int) answer {
 	a := answer{Budget: n.Budget, Speedup: times(n.Speedup), Ink: variable(seriesInk(i))}
-	a.Latency = milliseconds(n.MeasuredMS) + " ms measured"
-	if n.BudgetMS != nil {
-		a.Latency += ", budget " + digits(*n.BudgetMS) + " ms"
+	switch {
+	case n.Speedup == nil:
+		a.Than = "speed-up not measured"
+	case *n.Speedup < 1:
+		a.Than = "the dense speed"
+	default:
+		a.Than = "faster"
+	}
+	if n.MeasuredMS != nil {
+		a.Latency = digits(*n.MeasuredMS) + " ms measured" + againstBudget(n)
 	}
 	dense := find(r.Networks, Dense, "")
 	if dense == nil {
@@ -160,6 +167,19 @@ func newAnswer(r Run, n Network, i int) answer {
 		a.Parameters = fmt.Sprintf("%.0f %% of the parameters", 100*float64(n.Parameters)/float64(dense.Parameters))
 	}
 	return a
+}
+
+// againstBudget says by how much the measured latency missed the budget, if it did.
+func againstBudget(n Network) string {
+	over := ratio(n.MeasuredMS, n.BudgetMS)
+	switch {
+	case over == nil:
+		return ""
+	case *over > 1:
+		return fmt.Sprintf(", %s %% over the budget of %s ms", scaled(new(*over-1), 100, "%.2g"), digits(*n.BudgetMS))
+	default:
+		return fmt.Sprintf(", within the budget of %s ms", digits(*n.BudgetMS))
+	}
 }
 
 func newNetworkRow(r Run, n Network) networkRow {

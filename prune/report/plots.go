@@ -2,11 +2,9 @@ package report
 
 import (
 	"fmt"
-	"image/color"
 	"io"
 	"math"
 
-	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
@@ -14,7 +12,7 @@ import (
 
 // The size of a plot, in the SVG's own units: it fills half a desktop page or
 // the whole of a phone's with letters of a readable size on both.
-const plotWidth, plotHeight = vg.Length(470), vg.Length(320)
+const plotWidth, plotHeight = vg.Length(430), vg.Length(300)
 
 // FrontSVG writes the trade-off curve with its chosen budgets as an SVG file.
 func FrontSVG(w io.Writer, r Run) error {
@@ -169,80 +167,4 @@ func curveInk(i int) ink {
 		return series[0]
 	}
 	return seriesInk(i - 1)
-}
-
-// drawable tells whether an axis can take v: beyond it there is no latency
-// and no score, only a mistake.
-func drawable(v float64) bool { return math.Abs(v) < 1e12 }
-
-func newPlot(xLabel, yLabel string) *plot.Plot {
-	p := plot.New()
-	p.BackgroundColor = color.Transparent
-	for _, a := range []struct {
-		*plot.Axis
-		label string
-	}{{&p.X, xLabel}, {&p.Y, yLabel}} {
-		a.Label.Text = a.label
-		a.Label.TextStyle.Color, a.Label.TextStyle.Font.Size = muted.rgba, fontSize
-		a.Label.Padding = 4
-		a.LineStyle = line(muted, 0.8)
-		a.Tick.LineStyle = line(muted, 0.8)
-		a.Tick.Length = 4
-		a.Tick.Label.Color, a.Tick.Label.Font.Size = muted.rgba, fontSize
-	}
-	grid := plotter.NewGrid()
-	grid.Horizontal, grid.Vertical = line(rule, 0.8), draw.LineStyle{}
-	p.Add(grid)
-	return p
-}
-
-func lines(at plotter.XYs, style draw.LineStyle) *plotter.Line {
-	return &plotter.Line{XYs: at, LineStyle: style}
-}
-
-// dots is a scatter of one glyph.
-type dots struct {
-	at    plotter.XYs
-	style draw.GlyphStyle
-}
-
-func (d dots) Plot(c draw.Canvas, p *plot.Plot) {
-	x, y := p.Transforms(&c)
-	for _, v := range d.at {
-		c.DrawGlyph(d.style, vg.Point{X: x(v.X), Y: y(v.Y)})
-	}
-}
-
-// marker is a point with its name beside it, on the side that has room.
-type marker struct {
-	x, y float64
-	name string
-	ink  ink
-}
-
-func (m marker) DataRange() (xmin, xmax, ymin, ymax float64) { return m.x, m.x, m.y, m.y }
-
-func (m marker) Plot(c draw.Canvas, p *plot.Plot) {
-	x, y := p.Transforms(&c)
-	at := vg.Point{X: x(m.x), Y: y(m.y)}
-	c.DrawGlyph(dot(paper, 6.5), at)
-	c.DrawGlyph(dot(m.ink, 4.5), at)
-	style := textStyle(m.ink, fontSize+1, draw.XLeft, draw.YTop)
-	offset := vg.Point{X: 7, Y: -4}
-	name := cut(m.name, 16)
-	if at.X+offset.X+style.Width(name) > c.Max.X {
-		style.XAlign, offset.X = draw.XRight, -7
-	}
-	c.FillText(style, at.Add(offset), name)
-}
-
-// upright is a line across the whole height of a plot.
-type upright struct {
-	x     float64
-	style draw.LineStyle
-}
-
-func (u upright) Plot(c draw.Canvas, p *plot.Plot) {
-	x, _ := p.Transforms(&c)
-	c.StrokeLine2(u.style, x(u.x), c.Min.Y, x(u.x), c.Max.Y)
 }
