@@ -90,7 +90,7 @@ func (f *fronter) edge(t *tree, at bounded, a, b Point) error {
 	ls := &f.labels
 	ls.multiplier, ls.budget, ls.limit = at.multiplier, b.Latency-1, f.opts.maxLabels()
 	need := f.hidden(at, []Point{a, b})
-	for gap := need / 50; ; gap = min(need, 4*gap+1) {
+	for gap := need / 50; ; gap = min(need, 2*gap+1) {
 		if err := ls.pass(f.ctx, t, at.top-gap); err != nil {
 			return frontError(f.ctx)
 		}

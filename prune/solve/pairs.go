@@ -17,8 +17,8 @@ type pairs struct {
 }
 
 const (
-	chunk   = 1 << 13 // candidates that lie in near caches
-	buckets = 1 << 13
+	chunk   = 1 << 12 // candidates that lie in near caches
+	buckets = 1 << 12
 )
 
 func (ps *pairs) reset() {

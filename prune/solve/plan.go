@@ -27,7 +27,7 @@ type planNode struct {
 }
 
 // maxEntries bounds one table; beyond it the problem's graph is too entangled.
-const maxEntries = 1 << 26
+const maxEntries = 1 << 24
 
 const always = -1 // the block of layers that cannot go
 
