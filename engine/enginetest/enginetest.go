@@ -30,9 +30,13 @@ func Run(t *testing.T, b engine.Backend) {
 		t.Run(c.String(), func(t *testing.T) {
 			skipUnsupported(t, b, c.call)
 			if c.exact {
-				compare(t, b, c, true, 0)
+				if err := compare(b, c, true, 0); err != nil {
+					t.Errorf("on integers: %v\n%s", err, replay(t))
+				}
 			}
-			compare(t, b, c, false, Tolerance)
+			if err := compare(b, c, false, Tolerance); err != nil {
+				t.Errorf("on random data: %v\n%s", err, replay(t))
+			}
 		})
 	}
 	if supported == 0 {
@@ -48,11 +52,14 @@ func RunIdentical(t *testing.T, a, b engine.Backend) {
 			skipUnsupported(t, b, c.call)
 			rig := newRig(c, max(a.Workspace(c.call), b.Workspace(c.call)))
 			image := rig.image(data(c, false))
-			got, want := rig.run(t, a, image), rig.run(t, b, image)
+			want, err := rig.run(a, image)
+			require.NoError(t, err)
+			got, err := rig.run(b, image)
+			require.NoError(t, err)
 			for _, o := range c.call.Operands() {
 				for i, v := range rig.part(got, o) {
 					if want := rig.part(want, o)[i]; math.Float32bits(v) != math.Float32bits(want) {
-						t.Fatalf("%s[%d] of %d: %s computes %g, %s computes %g\n%s", o.Name, i, o.Len, a.Name(), v, b.Name(), want, replay(t))
+						t.Fatalf("%s[%d] of %d: %s computes %g, %s computes %g\n%s", o.Name, i, o.Len, a.Name(), want, b.Name(), v, replay(t))
 					}
 				}
 			}
@@ -71,13 +78,21 @@ func skipUnsupported(t *testing.T, b engine.Backend, c engine.Call) {
 
 // compare runs the call twice and holds the first result against the reference
 // and the second against the first, bit for bit.
-func compare(t *testing.T, b engine.Backend, c testCase, integers bool, tolerance float64) {
+func compare(b engine.Backend, c testCase, integers bool, tolerance float64) error {
 	rig := newRig(c, b.Workspace(c.call))
 	want := data(c, integers)
 	image := rig.image(want)
-	got := rig.run(t, b, image)
-	Reference(c.call, want)
+	got, err := rig.run(b, image)
+	if err != nil {
+		return err
+	}
+	for i, v := range got {
+		if !rig.writable(i) && math.Float32bits(v) != math.Float32bits(image[i]) {
+			return fmt.Errorf("the call wrote to %s", rig.describe(i))
+		}
+	}
 
+	Reference(c.call, want)
 	for _, o := range c.call.Operands() {
 		if !o.Write {
 			continue
@@ -85,20 +100,20 @@ func compare(t *testing.T, b engine.Backend, c testCase, integers bool, toleranc
 		part := rig.part(got, o)
 		if err := nmse(part, want[o.Buffer]); !(err <= tolerance) {
 			i, worst := farthest(part, want[o.Buffer])
-			t.Errorf("%s: NMSE %.3g, allowed %.3g; farthest off is %s[%d] of %d: %g, want %g (integers: %v)\n%s",
-				o.Name, err, tolerance, o.Name, i, o.Len, part[i], worst, integers, replay(t))
+			return fmt.Errorf("NMSE of %s is %.3g, allowed %.3g; farthest off is %s, %g, want %g", o.Name, err, tolerance, rig.describe(rig.plan.Span(o.Buffer).Offset+i), part[i], worst)
 		}
 	}
-	for i, v := range got {
-		if !rig.writable(i) && math.Float32bits(v) != math.Float32bits(image[i]) {
-			t.Fatalf("the call wrote to %s\n%s", rig.describe(i), replay(t))
-		}
+
+	again, err := rig.run(b, image)
+	if err != nil {
+		return err
 	}
-	for i, v := range rig.run(t, b, image) {
+	for i, v := range again {
 		if !rig.scratch(i) && math.Float32bits(v) != math.Float32bits(got[i]) {
-			t.Fatalf("a second run differs at %s: %g, then %g\n%s", rig.describe(i), got[i], v, replay(t))
+			return fmt.Errorf("a second run differs at %s: %g, then %g", rig.describe(i), got[i], v)
 		}
 	}
+	return nil
 }
 
 func nmse(got []float32, want []float64) float64 {
@@ -133,114 +148,4 @@ func replay(t *testing.T) string {
 		parts[i] = "^" + regexp.QuoteMeta(p) + "$"
 	}
 	return fmt.Sprintf("replay: go test -run '%s'", strings.Join(parts, "/"))
-}
-
-// A rig lays a call's operands out in one memory, each between guard zones, all
-// of it filled with a NaN that no arithmetic makes: where the call reads what it
-// has not written, or leaves an output out, the result is NaN, and where it
-// writes what is not its to write, the NaN is gone.
-type rig struct {
-	operands  []engine.Operand
-	plan      engine.Plan
-	all       engine.Buffer // the whole memory
-	workspace engine.Buffer
-}
-
-const (
-	guardLen = 64         // float32
-	sentinel = 0x7fc5a5a5 // a quiet NaN with a payload
-)
-
-func newRig(c testCase, workspace int) *rig {
-	r := &rig{operands: c.call.Operands()}
-	last := engine.None
-	for _, o := range r.operands {
-		last = max(last, o.Buffer)
-	}
-	r.plan = engine.Plan{Len: guardLen, Spans: make([]engine.Span, last+1, last+3), Calls: []engine.Call{c.call}, Workspace: []engine.Buffer{engine.None}}
-	place := func(n int) engine.Span {
-		s := engine.Span{Offset: r.plan.Len, Len: n}
-		r.plan.Len = (s.Offset + n + guardLen + 15) / 16 * 16
-		return s
-	}
-	for _, o := range r.operands {
-		if r.plan.Spans[o.Buffer].Len == 0 {
-			r.plan.Spans[o.Buffer] = place(o.Len)
-		}
-	}
-	if workspace > 0 {
-		r.plan.Spans = append(r.plan.Spans, place(workspace))
-		r.workspace = engine.Buffer(len(r.plan.Spans) - 1)
-		r.plan.Workspace[0] = r.workspace
-	}
-	r.plan.Spans = append(r.plan.Spans, engine.Span{Len: r.plan.Len})
-	r.all = engine.Buffer(len(r.plan.Spans) - 1)
-	if f, ok := c.call.(engine.ConvForward); ok && c.constant {
-		r.plan.Constant = []engine.Buffer{f.W}
-	}
-	return r
-}
-
-// image is the memory before the call.
-func (r *rig) image(m Memory) []float32 {
-	image := make([]float32, r.plan.Len)
-	for i := range image {
-		image[i] = math.Float32frombits(sentinel)
-	}
-	for _, o := range r.operands {
-		if o.Read {
-			for i, v := range m[o.Buffer] {
-				r.part(image, o)[i] = float32(v)
-			}
-		}
-	}
-	return image
-}
-
-// run returns the memory after the call.
-func (r *rig) run(t *testing.T, b engine.Backend, image []float32) []float32 {
-	e, err := b.Prepare(&r.plan)
-	require.NoError(t, err)
-	defer func() { require.NoError(t, e.Close()) }()
-	require.NoError(t, e.Write(r.all, image))
-	require.NoError(t, e.Run(0, 1))
-	got := make([]float32, len(image))
-	require.NoError(t, e.Read(got, r.all))
-	return got
-}
-
-func (r *rig) part(image []float32, o engine.Operand) []float32 {
-	s := r.plan.Span(o.Buffer)
-	return image[s.Offset:][:o.Len]
-}
-
-func (r *rig) within(i int, b engine.Buffer) bool {
-	s := r.plan.Span(b)
-	return i >= s.Offset && i < s.Offset+s.Len
-}
-
-func (r *rig) scratch(i int) bool { return r.within(i, r.workspace) }
-
-func (r *rig) writable(i int) bool {
-	for _, o := range r.operands {
-		if o.Write && r.within(i, o.Buffer) {
-			return true
-		}
-	}
-	return r.scratch(i)
-}
-
-// describe names the place in memory.
-func (r *rig) describe(i int) string {
-	name, distance := "the start of memory", i
-	for _, o := range r.operands {
-		s := r.plan.Span(o.Buffer)
-		if r.within(i, o.Buffer) {
-			return fmt.Sprintf("%s[%d] of %d", o.Name, i-s.Offset, o.Len)
-		}
-		if d := i - s.Offset - s.Len; d >= 0 && d < distance {
-			name, distance = "the end of "+o.Name, d
-		}
-	}
-	return fmt.Sprintf("%d elements after %s", distance, name)
 }
