@@ -35,6 +35,7 @@ func (o *normalise) parameters(c int, mean, scale, beta float32) {
 }
 
 func (o *normalise) do(_, i int) {
+	i = o.chunks() - 1 - i // the chunks that the moments left in the cache come first
 	y, x := o.of(o.y, i), o.of(o.x, i)
 	if o.z == nil {
 		o.affine(y, x, o.wideMean, o.wideScale, o.wideBeta, o.lo, o.hi)
@@ -177,6 +178,7 @@ func (o *batchNormParameters) do(_, i int) {
 type batchNormInput batchNormBackward
 
 func (o *batchNormInput) do(_, i int) {
+	i = o.chunks() - 1 - i // as in normalise
 	dx, dy, y, x := o.of(o.dx, i), o.of(o.dy, i), o.of(o.y, i), o.of(o.x, i)
 	switch {
 	case o.dz == nil:

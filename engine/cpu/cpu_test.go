@@ -32,8 +32,8 @@ func TestInfo(t *testing.T) {
 	assert.Equal(t, detect().String(), m.ISA)
 }
 
-// step is a plan of the calls of a training step that are not convolutions.
-func step(b *Backend, rows, c int) *engine.Plan {
+// trainingStep is a plan of the calls of a training step that are not convolutions.
+func trainingStep(b *Backend, rows, c int) *engine.Plan {
 	calls := []engine.Call{
 		engine.BatchNormForward{Rows: rows, C: c, Y: 1, X: 2, Z: 3, Gamma: 8, Beta: 9, RunMean: 10, RunVar: 11, Mean: 12, InvStd: 13, Eps: 1e-5, Momentum: .1, Act: engine.ReLU},
 		engine.BatchNormBackward{Rows: rows, C: c, DX: 4, DZ: 5, DGamma: 14, DBeta: 15, Signed: 16, DY: 6, Y: 1, X: 2, Gamma: 8, Beta: 9, Mean: 12, InvStd: 13, Act: engine.ReLU},
@@ -67,7 +67,7 @@ func step(b *Backend, rows, c int) *engine.Plan {
 func TestRunAllocatesNothing(t *testing.T) {
 	for _, isa := range available() {
 		b := backend(t, isa, 2)
-		e, err := b.Prepare(step(b, 4099, 17))
+		e, err := b.Prepare(trainingStep(b, 4099, 17))
 		require.NoError(t, err)
 		assert.Zero(t, testing.AllocsPerRun(10, func() { require.NoError(t, e.Run(0, 8)) }), b.Name())
 		require.NoError(t, e.Close())
@@ -76,7 +76,7 @@ func TestRunAllocatesNothing(t *testing.T) {
 
 func TestExecutorRefusesWhatDoesNotFit(t *testing.T) {
 	b := backend(t, generic, 1)
-	p := step(b, 8, 3)
+	p := trainingStep(b, 8, 3)
 	e, err := b.Prepare(p)
 	require.NoError(t, err)
 	assert.ErrorContains(t, e.Write(8, make([]float32, 4)), "buffer 8, which holds 3")
@@ -121,8 +121,12 @@ func TestFoldingCoversTheMatrix(t *testing.T) {
 			assert.GreaterOrEqual(t, f.width, foldWidth)
 			perChannel := make([]int, c)
 			for i := range f.chunks() {
+				whole, rest := f.rows(i)
 				for j := range f.width {
-					perChannel[j%c] += f.count(i, j)
+					perChannel[j%c] += whole
+					if j < rest {
+						perChannel[j%c]++
+					}
 				}
 			}
 			for _, n := range perChannel {

@@ -1,5 +1,7 @@
 package cpu
 
+import "math"
+
 // goRows are the row kernels in Go, for any machine.
 var goRows = rows{
 	moments: momentsGo,
@@ -122,19 +124,16 @@ func sgdGo(p, v, dp []float32, lr, m, wd, ofG, ofV float32) {
 	}
 }
 
-func clamp(v, lo, hi float32) float32 {
-	if v < lo {
-		return lo
-	}
-	if v > hi {
-		return hi
-	}
-	return v
-}
+func clamp(v, lo, hi float32) float32 { return min(max(v, lo), hi) }
 
+// pass selects by bits, which takes no branch: signs are hard to predict.
 func pass(g, y, lo, hi float32) float32 {
-	if y <= lo || y >= hi {
-		return 0
+	bits := math.Float32bits(g)
+	if y <= lo {
+		bits = 0
 	}
-	return g
+	if y >= hi {
+		bits = 0
+	}
+	return math.Float32frombits(bits)
 }

@@ -110,13 +110,10 @@ func (f folding) sums(partial []float32, i int) []float32 {
 	return partial[i*f.width : (i+1)*f.width]
 }
 
-// count is how many rows of chunk i reach column j.
-func (f folding) count(i, j int) int {
+// rows is how many whole wide rows chunk i has; columns before rest have one more.
+func (f folding) rows(i int) (whole, rest int) {
 	n := min(f.chunk, f.len-i*f.chunk)
-	if j < n%f.width {
-		return n/f.width + 1
-	}
-	return n / f.width
+	return n / f.width, n % f.width
 }
 
 // total adds up channel c's partial sums.
@@ -136,8 +133,13 @@ func (f folding) shifted(sum, x []float32, c int) float64 {
 	var s float64
 	for i := range f.chunks() {
 		first, sum := f.of(x, i), f.sums(sum, i)
+		rows, rest := f.rows(i)
 		for j := c; j < min(f.width, len(first)); j += f.c {
-			s += float64(f.count(i, j))*float64(first[j]) + float64(sum[j])
+			n := float64(rows)
+			if j < rest {
+				n++
+			}
+			s += n*float64(first[j]) + float64(sum[j])
 		}
 	}
 	return s
@@ -148,9 +150,14 @@ func (f folding) squares(sum, sumSq, x []float32, c int, mean float64) float64 {
 	var s float64
 	for i := range f.chunks() {
 		first, sum, sumSq := f.of(x, i), f.sums(sum, i), f.sums(sumSq, i)
+		rows, rest := f.rows(i)
 		for j := c; j < min(f.width, len(first)); j += f.c {
+			n := float64(rows)
+			if j < rest {
+				n++
+			}
 			d := float64(first[j]) - mean
-			s += float64(sumSq[j]) + d*(2*float64(sum[j])+float64(f.count(i, j))*d)
+			s += float64(sumSq[j]) + d*(2*float64(sum[j])+n*d)
 		}
 	}
 	return max(s, 0)

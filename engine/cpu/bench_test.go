@@ -1,0 +1,81 @@
+package cpu
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"mdp/engine"
+)
+
+type copying struct{ dst, src []float32 }
+
+func (c *copying) run(t *team) { t.run(c, pieces(len(c.dst))) }
+func (c *copying) do(_, i int) { copy(piece(c.dst, i), piece(c.src, i)) }
+
+// BenchmarkRows measures what is bound by memory: MB/s counts every operand
+// once for each pass over it. copy is what the memory itself gives.
+func BenchmarkRows(b *testing.B) {
+	for _, size := range []struct{ rows, c int }{{128 * 32 * 32, 16}, {128 * 16 * 16, 32}, {128 * 8 * 8, 64}, {128 * 16 * 16, 25}, {32 * 56 * 56, 64}} {
+		for _, isa := range available() {
+			rows, c, backend := size.rows, size.c, backend(b, isa, 0)
+			n := rows * c
+			calls := []struct {
+				call   engine.Call
+				passes int
+			}{
+				{engine.BatchNormForward{Rows: rows, C: c, Y: 1, X: 2, Gamma: 6, Beta: 7, RunMean: 8, RunVar: 9, Mean: 10, InvStd: 11, Eps: 1e-5, Momentum: .1, Act: engine.ReLU}, 3},
+				{engine.BatchNormInfer{Rows: rows, C: c, Y: 1, X: 2, Gamma: 6, Beta: 7, RunMean: 8, RunVar: 9, Eps: 1e-5, Act: engine.ReLU}, 2},
+				{engine.BatchNormBackward{Rows: rows, C: c, DX: 3, DGamma: 12, DBeta: 13, DY: 4, Y: 1, X: 2, Gamma: 6, Beta: 7, Mean: 10, InvStd: 11, Act: engine.ReLU}, 7},
+				{engine.BatchNormBackward{Rows: rows, C: c, DX: 3, DZ: 5, DGamma: 12, DBeta: 13, DY: 4, Y: 1, X: 2, Gamma: 6, Beta: 7, Mean: 10, InvStd: 11, Act: engine.ReLU}, 8},
+				{engine.BiasBackward{Rows: rows, C: c, DB: 12, DY: 4}, 1},
+				{engine.Add{Len: n, Y: 1, A: 2, B: 3, Act: engine.ReLU}, 3},
+				{engine.ActivateBackward{Len: n, DX: 3, DY: 4, Y: 1, Act: engine.ReLU}, 3},
+				{engine.SGD{Len: n, P: 1, V: 2, DP: 3, Hyper: 14, Decay: true}, 5},
+			}
+			p := &engine.Plan{Spans: []engine.Span{{}}}
+			span := func(n int) engine.Buffer {
+				p.Spans = append(p.Spans, engine.Span{Offset: p.Len, Len: n})
+				p.Len += (n + 15) / 16 * 16
+				return engine.Buffer(len(p.Spans) - 1)
+			}
+			for i := range 14 {
+				span([]int{n, max(c, 3)}[i/5%2|i/10])
+			}
+			for _, k := range calls {
+				p.Calls = append(p.Calls, k.call)
+				p.Workspace = append(p.Workspace, span(backend.Workspace(k.call)))
+			}
+			e, err := backend.Prepare(p)
+			require.NoError(b, err)
+			x, rng := make([]float32, n), rand.New(rand.NewPCG(1, 2))
+			for i := range x {
+				x[i] = float32(rng.NormFloat64())
+			}
+			for i := range 5 {
+				require.NoError(b, e.Write(engine.Buffer(i+1), x))
+			}
+			for i, k := range calls {
+				b.Run(fmt.Sprintf("%v/%v", isa, k.call), func(b *testing.B) {
+					b.SetBytes(int64(4 * n * k.passes))
+					for b.Loop() {
+						e.Run(i, i+1)
+					}
+				})
+			}
+			if isa == generic {
+				ex := e.(*executor)
+				c := &copying{ex.buffer(1), ex.buffer(2)}
+				b.Run(fmt.Sprintf("copy/%d", n), func(b *testing.B) {
+					b.SetBytes(int64(8 * n))
+					for b.Loop() {
+						c.run(ex.team)
+					}
+				})
+			}
+			require.NoError(b, e.Close())
+		}
+	}
+}
