@@ -57,7 +57,7 @@ func Defaults() Config {
 	return Config{
 		Net: "resnet14-cifar", Width: 1, Data: "fashion-mnist", Crop: 2, Flip: true, Seed: 1,
 		Budgets: []string{"0.7x", "0.5x", "0.35x"},
-		Epochs: 2, Batch: 128, LearningRate: 0.2, Schedule: train.Cosine, WarmupEpochs: 0.3, Momentum: 0.9, WeightDecay: 5e-4,
+		Epochs:  2, Batch: 128, LearningRate: 0.2, Schedule: train.Cosine, WarmupEpochs: 0.3, Momentum: 0.9, WeightDecay: 5e-4,
 		FineTuneEpochs: 1, FineTuneLearningRate: 0.1,
 		Importance: Taylor, ScoreBatches: 40,
 		LatencyBatch: 64,

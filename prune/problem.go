@@ -72,7 +72,12 @@ func (s *Space) cell(call, ownOption, prevOption int) engine.Call {
 	// A linear layer over a flattened image reads several features per channel.
 	in := g.Shape(g.Inputs(head)[0]).C / s.Coupling.Groups[prev].Channels * s.channels(prev, prevOption)
 	out := g.Shape(head).C / s.Coupling.Groups[own].Channels * s.channels(own, ownOption)
-	return bench.WithChannels(s.Program.Plan().Calls[call], in, out)
+	c := s.Program.Plan().Calls[call]
+	switch c.(type) {
+	case engine.Activate, engine.Add:
+		in = s.Program.Options().Batch * g.Shape(head).H * g.Shape(head).W // their rows
+	}
+	return bench.WithChannels(c, in, out)
 }
 
 // Configurations lists every distinct call that some choice can make the
@@ -108,16 +113,15 @@ func (s *Space) Configurations() []engine.Call {
 const importanceUnits = 1_000_000_000
 
 // Problem joins scores and latencies into the MINLP. latencyNS gives a
-// configuration's latency and false where the table has none; constantNS is
-// what no choice changes.
+// configuration's latency, and false where there is none.
 //
 // One layer of the problem is one call of the network. Its importance at option
 // k is that of the group's k best chunks of channels, all members in the group's
 // one order. Option 0 of a table stands for nothing and is never chosen.
-func (s *Space) Problem(scores Scores, latencyNS func(engine.Call) (int64, bool), constantNS int64) (*solve.Problem, error) {
+func (s *Space) Problem(scores Scores, latencyNS func(engine.Call) (int64, bool)) (*solve.Problem, error) {
 	g := s.Program.Graph()
 	p := &solve.Problem{
-		Name: g.Name(), Constant: constantNS, LatencyUnit: "ns", ImportanceUnit: "1e-9 of the whole network",
+		Name: g.Name(), LatencyUnit: "ns", ImportanceUnit: "1e-9 of the whole network",
 		Blocks: []solve.Block{{}},
 	}
 	for i, group := range s.Coupling.Groups {
@@ -222,4 +226,3 @@ func (s *Space) Choice(scores Scores, solution solve.Solution) (Choice, error) {
 	}
 	return choice, nil
 }
-

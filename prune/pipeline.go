@@ -1,0 +1,249 @@
+package prune
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path"
+
+	"mdp/engine/cpu"
+	"mdp/engine/data"
+	"mdp/engine/graph"
+	"mdp/engine/safetensors"
+)
+
+// Stage is a step of the flow, and the name of the command that runs it alone.
+type Stage string
+
+// The stages in order. Each reads the files of those before it.
+const (
+	StageTrain    Stage = "train"
+	StageScore    Stage = "score"
+	StageBench    Stage = "bench"
+	StageSolve    Stage = "solve"
+	StageExtract  Stage = "extract"
+	StageFineTune Stage = "finetune"
+	StageEval     Stage = "eval"
+	StageReport   Stage = "report"
+)
+
+// Event tells how a run goes on.
+type Event struct {
+	Stage Stage
+	Kind  EventKind
+	Done  int    // of a Progress
+	Total int    // of a Progress
+	Unit  string // of a Progress: steps, configurations, networks
+	Text  string // a network's budget, a figure, a remark
+}
+
+// EventKind is what an Event says.
+type EventKind string
+
+// The kinds. Every stage begins, and ends or is skipped, once for each network it is about.
+const (
+	Begin    EventKind = "begin"
+	Progress EventKind = "progress"
+	End      EventKind = "end"
+	Skip     EventKind = "skip" // nothing it depends on has changed
+	Remark   EventKind = "remark"
+)
+
+// Pipeline is the flow of a run in its folder:
+//
+//	train   → graph.json, weights.safetensors, train.json
+//	score   → scores.json
+//	bench   → latency.jsonl, dense.json
+//	solve   → problem.json, solution.json, frontier.csv
+//	extract → BUDGET/graph.json, BUDGET/pruned.safetensors, BUDGET/choice.json
+//	finetune→ BUDGET/finetuned.safetensors, BUDGET/finetune.json
+//	eval    → eval.json
+//	report  → report.json, report.html
+type Pipeline struct {
+	*Folder
+	Config  Config
+	Backend *cpu.Backend
+	Notify  func(Event)
+
+	train, test *data.Set
+	normalise   data.Step
+}
+
+// NewPipeline opens the run folder and readies the device. The data set is
+// opened when a step needs it.
+func NewPipeline(dir string, c Config, notify func(Event)) (*Pipeline, error) {
+	if err := c.Check(); err != nil {
+		return nil, err
+	}
+	b, err := cpu.New(cpu.Options{Threads: c.Threads, ISA: c.ISA})
+	if err != nil {
+		return nil, err
+	}
+	f, err := OpenFolder(dir)
+	if err != nil {
+		return nil, err
+	}
+	return &Pipeline{Folder: f, Config: c, Backend: b, Notify: notify}, nil
+}
+
+// Run runs the given stages in order, or all of them when none is given.
+func (p *Pipeline) Run(ctx context.Context, stages ...Stage) error {
+	if len(stages) == 0 {
+		stages = []Stage{StageTrain, StageScore, StageBench, StageSolve, StageExtract, StageFineTune, StageEval, StageReport}
+	}
+	if err := p.WriteJSON("config.json", p.Config); err != nil {
+		return err
+	}
+	for _, s := range stages {
+		var err error
+		switch s {
+		case StageTrain:
+			err = p.trainDense(ctx)
+		case StageScore:
+			err = p.score(ctx)
+		case StageBench:
+			err = p.bench(ctx)
+		case StageSolve:
+			err = p.solve(ctx)
+		case StageExtract:
+			err = p.each(func(b string) error { return p.extract(b) })
+		case StageFineTune:
+			err = p.each(func(b string) error { return p.fineTune(ctx, b) })
+		case StageEval:
+			err = p.eval(ctx)
+		case StageReport:
+			err = p.report()
+		default:
+			err = fmt.Errorf("unknown stage %q", s)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *Pipeline) each(do func(budget string) error) error {
+	for _, b := range p.Config.Budgets {
+		if err := do(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stage runs one step of the folder and tells about it. label distinguishes the
+// networks of one stage.
+func (p *Pipeline) stage(s Stage, label string, config any, in, out []string, do func() error) error {
+	p.Notify(Event{Stage: s, Kind: Begin, Text: label})
+	skipped, err := p.Step(path.Join(string(s), label), config, in, out, do)
+	switch {
+	case err != nil:
+		return err
+	case skipped:
+		p.Notify(Event{Stage: s, Kind: Skip, Text: label})
+	default:
+		p.Notify(Event{Stage: s, Kind: End, Text: label})
+	}
+	return nil
+}
+
+func (p *Pipeline) progress(s Stage, unit string) func(done, total int, text string) {
+	return func(done, total int, text string) {
+		p.Notify(Event{Stage: s, Kind: Progress, Done: done, Total: total, Unit: unit, Text: text})
+	}
+}
+
+func (p *Pipeline) remark(s Stage, format string, args ...any) {
+	p.Notify(Event{Stage: s, Kind: Remark, Text: fmt.Sprintf(format, args...)})
+}
+
+// open opens the data set once.
+func (p *Pipeline) open() (err error) {
+	if p.train != nil {
+		return nil
+	}
+	train, test, err := data.Open(p.Config.Data, p.Config.Size)
+	if err != nil {
+		return err
+	}
+	mean, std, err := data.MeanStd(train, 10_000)
+	if err != nil {
+		return err
+	}
+	p.train, p.test, p.normalise = train, test, data.Normalize(mean, std)
+	return nil
+}
+
+func (p *Pipeline) augment() []data.Step {
+	var steps []data.Step
+	if p.Config.Crop > 0 {
+		steps = append(steps, data.RandomCrop(p.Config.Crop))
+	}
+	if p.Config.Flip {
+		steps = append(steps, data.HorizontalFlip())
+	}
+	return steps
+}
+
+// dataKey is what a step's outcome depends on when it reads images.
+func (p *Pipeline) dataKey() map[string]any {
+	c := p.Config
+	return map[string]any{"data": c.Data, "size": c.Size, "crop": c.Crop, "flip": c.Flip, "backend": p.Backend.Name()}
+}
+
+func (p *Pipeline) readGraph(name string) (*graph.Graph, error) {
+	f, err := os.Open(p.Path(name))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	g, err := graph.Read(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", p.Path(name), err)
+	}
+	return g, nil
+}
+
+func (p *Pipeline) readWeights(name string, g *graph.Graph) (graph.Weights, error) {
+	tensors, _, err := safetensors.Read(p.Path(name))
+	if err != nil {
+		return nil, err
+	}
+	w := graph.Weights(tensors)
+	if err := w.Check(g); err != nil {
+		return nil, fmt.Errorf("%s: %w", p.Path(name), err)
+	}
+	return w, nil
+}
+
+func (p *Pipeline) writeWeights(name string, w graph.Weights) error {
+	return safetensors.Write(p.Path(name), w, map[string]string{"layout": "KRSC"})
+}
+
+// network reads a graph, its weights and its coupling.
+func (p *Pipeline) network() (*graph.Graph, graph.Weights, *Coupling, error) {
+	g, err := p.readGraph("graph.json")
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	w, err := p.readWeights("weights.safetensors", g)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	c, err := p.couple(g)
+	return g, w, c, err
+}
+
+func (p *Pipeline) couple(g *graph.Graph) (*Coupling, error) {
+	c, err := Couple(g)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range p.Config.Fix {
+		if err := c.Fix(name, "asked for by fix"); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}

@@ -1,0 +1,266 @@
+package prune
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+
+	"mdp/bench"
+	"mdp/engine"
+	"mdp/engine/data"
+	"mdp/engine/graph"
+	"mdp/engine/train"
+	"mdp/prune/report"
+)
+
+// extract cuts the network for one budget out of the dense one.
+func (p *Pipeline) extract(budget string) error {
+	in := []string{"graph.json", "weights.safetensors", "scores.json", "solution.json"}
+	out := []string{path.Join(budget, "choice.json"), path.Join(budget, "graph.json"), path.Join(budget, "pruned.safetensors")}
+	key := map[string]any{"step": p.Config.Step, "batch": p.Config.LatencyBatch, "fix": p.Config.Fix}
+	return p.stage(StageExtract, budget, key, in, out, func() error {
+		g, w, coupling, err := p.network()
+		if err != nil {
+			return err
+		}
+		choice, err := p.choice(g, budget)
+		if err != nil {
+			return err
+		}
+		small, weights, err := Extract(g, w, coupling, choice)
+		if err != nil {
+			return err
+		}
+		if err := p.WriteJSON(out[0], choice); err != nil {
+			return err
+		}
+		if err := p.Write(out[1], small.Write); err != nil {
+			return err
+		}
+		p.remark(StageExtract, "%s: %d parameters of %d, %.1f of %.1f MMAC", budget, small.ParamCount(), g.ParamCount(), float64(small.MACs())/1e6, float64(g.MACs())/1e6)
+		return p.writeWeights(out[2], weights)
+	})
+}
+
+// choice reads the solver's answer to a budget as channels.
+func (p *Pipeline) choice(g *graph.Graph, budget string) (Choice, error) {
+	s, err := p.solution(budget)
+	if err != nil {
+		return Choice{}, err
+	}
+	var scores Scores
+	if err := p.ReadJSON("scores.json", &scores); err != nil {
+		return Choice{}, err
+	}
+	space, err := p.space(g)
+	if err != nil {
+		return Choice{}, err
+	}
+	defer space.Program.Close()
+	return space.Choice(scores, s.Solution)
+}
+
+func (p *Pipeline) solution(budget string) (answered, error) {
+	var answers []answered
+	if err := p.ReadJSON("solution.json", &answers); err != nil {
+		return answered{}, err
+	}
+	for _, a := range answers {
+		if a.Budget == budget {
+			return a, nil
+		}
+	}
+	return answered{}, fmt.Errorf("%s has no answer to budget %s: run mdp solve again", p.Path("solution.json"), budget)
+}
+
+// fineTune trains the network of one budget again.
+func (p *Pipeline) fineTune(ctx context.Context, budget string) error {
+	in := []string{path.Join(budget, "graph.json"), path.Join(budget, "pruned.safetensors")}
+	out := []string{path.Join(budget, "finetuned.safetensors"), path.Join(budget, "finetune.json")}
+	key := map[string]any{"training": p.Config.fineTuning(), "data": p.dataKey()}
+	checkpoint := path.Join(budget, "finetune.checkpoint")
+	return p.finish(p.stage(StageFineTune, budget, key, in, out, func() error {
+		if err := p.open(); err != nil {
+			return err
+		}
+		g, err := p.readGraph(in[0])
+		if err != nil {
+			return err
+		}
+		w, err := p.readWeights(in[1], g)
+		if err != nil {
+			return err
+		}
+		r, err := p.fit(ctx, StageFineTune, g, w, p.Config.fineTuning(), checkpoint)
+		if err != nil {
+			return err
+		}
+		if err := p.writeWeights(out[0], r.Weights); err != nil {
+			return err
+		}
+		return p.WriteJSON(out[1], r.History)
+	}), checkpoint)
+}
+
+// candidate is a network on its way to a row of the table.
+type candidate struct {
+	report.Network
+	graph   *graph.Graph
+	weights graph.Weights
+}
+
+// eval measures every network's accuracy, and the latency of those that differ,
+// all in one run and in turn.
+func (p *Pipeline) eval(ctx context.Context) error {
+	in := []string{"graph.json", "weights.safetensors", "dense.json", "solution.json"}
+	for _, b := range p.Config.Budgets {
+		in = append(in, path.Join(b, "choice.json"), path.Join(b, "pruned.safetensors"), path.Join(b, "finetuned.safetensors"))
+	}
+	key := map[string]any{"budgets": p.Config.Budgets, "batch": p.Config.LatencyBatch, "data": p.dataKey(), "fix": p.Config.Fix}
+	return p.stage(StageEval, "", key, in, []string{"eval.json"}, func() error {
+		if err := p.open(); err != nil {
+			return err
+		}
+		networks, err := p.candidates()
+		if err != nil {
+			return err
+		}
+		tell := p.progress(StageEval, "networks")
+		for i := range networks {
+			if err := p.accuracy(ctx, &networks[i]); err != nil {
+				return err
+			}
+			tell(i+1, len(networks), networks[i].Budget)
+		}
+		if err := p.latencies(ctx, networks); err != nil {
+			return err
+		}
+		rows := make([]report.Network, len(networks))
+		for i, n := range networks {
+			rows[i] = n.Network
+		}
+		if err := p.Log("eval", rows); err != nil {
+			return err
+		}
+		return p.WriteJSON("eval.json", rows)
+	})
+}
+
+// candidates are the dense network, and for each budget the masked, the pruned
+// and the fine-tuned one.
+func (p *Pipeline) candidates() ([]candidate, error) {
+	g, w, coupling, err := p.network()
+	if err != nil {
+		return nil, err
+	}
+	var dense denseLatency
+	if err := p.ReadJSON("dense.json", &dense); err != nil {
+		return nil, err
+	}
+	denseMS := ms(dense.MeasuredNS)
+	all := []candidate{{report.Network{Name: report.Dense, PredictedMS: &denseMS}, g, w}}
+	for _, b := range p.Config.Budgets {
+		a, err := p.solution(b)
+		if err != nil {
+			return nil, err
+		}
+		var choice Choice
+		if err := p.ReadJSON(path.Join(b, "choice.json"), &choice); err != nil {
+			return nil, err
+		}
+		masked, err := Mask(g, w, coupling, choice)
+		if err != nil {
+			return nil, err
+		}
+		small, err := p.readGraph(path.Join(b, "graph.json"))
+		if err != nil {
+			return nil, err
+		}
+		budgetMS, predictedMS := ms(a.Solution.Budget), ms(a.Latency)
+		row := report.Network{Budget: b, BudgetMS: &budgetMS, PredictedMS: &predictedMS}
+		for _, n := range []struct {
+			name, weights string
+		}{{report.Masked, ""}, {report.Pruned, "pruned.safetensors"}, {report.FineTuned, "finetuned.safetensors"}} {
+			c := candidate{row, small, nil}
+			c.Name = n.name
+			if n.weights == "" {
+				c.graph, c.weights = g, masked
+				c.PredictedMS = nil
+			} else if c.weights, err = p.readWeights(path.Join(b, n.weights), small); err != nil {
+				return nil, err
+			}
+			all = append(all, c)
+		}
+	}
+	for i := range all {
+		all[i].Parameters, all[i].MACs = all[i].graph.ParamCount(), all[i].graph.MACs()
+	}
+	return all, nil
+}
+
+func (p *Pipeline) accuracy(ctx context.Context, c *candidate) error {
+	e, err := train.NewEvaluator(c.graph, p.Backend, 200, p.test, p.normalise)
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	a, err := e.Accuracy(ctx, c.weights)
+	c.Accuracy = &a.Top1
+	return err
+}
+
+// latencies times the dense, the pruned and the fine-tuned networks end to end
+// on the same real images. A masked network is the dense one to the device.
+func (p *Pipeline) latencies(ctx context.Context, networks []candidate) (err error) {
+	var timed []int
+	var programs []*engine.Program
+	defer func() {
+		for _, q := range programs {
+			err = errors.Join(err, q.Close())
+		}
+	}()
+	images, err := p.testImages(p.Config.LatencyBatch)
+	if err != nil {
+		return err
+	}
+	for i, n := range networks {
+		if n.Name == report.Masked {
+			continue
+		}
+		q, err := engine.Compile(n.graph, p.Backend, engine.Options{Mode: engine.Infer, Batch: p.Config.LatencyBatch})
+		if err != nil {
+			return err
+		}
+		timed, programs = append(timed, i), append(programs, q)
+		if err := q.SetWeights(n.weights); err != nil {
+			return err
+		}
+		classes := n.graph.Shape(n.graph.Len() - 1).C
+		if err := q.Infer(make([]float32, p.Config.LatencyBatch*classes), images); err != nil {
+			return err
+		}
+	}
+	results, err := bench.Networks(ctx, programs, bench.NetworkRule())
+	if err != nil {
+		return err
+	}
+	for i, r := range results {
+		measured, deviation := ms(r.MedianNS), ms(r.HighNS-r.LowNS)/2
+		networks[timed[i]].MeasuredMS, networks[timed[i]].MeasuredMADMS = &measured, &deviation
+	}
+	return nil
+}
+
+// testImages is one batch of test images as inference sees them; where the set
+// is smaller, the rest is zero.
+func (p *Pipeline) testImages(batch int) ([]float32, error) {
+	l, err := data.NewLoader(p.test, data.Options{Batch: batch, Steps: []data.Step{p.normalise}})
+	if err != nil {
+		return nil, err
+	}
+	defer l.Close()
+	images := make([]float32, batch*p.test.H*p.test.W*p.test.C)
+	_, err = l.Next(images, make([]int32, batch))
+	return images, err
+}

@@ -1,0 +1,166 @@
+package prune
+
+import (
+	"encoding/csv"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+
+	"mdp/bench"
+	"mdp/engine/graph"
+	"mdp/engine/train"
+	"mdp/prune/report"
+)
+
+// report gathers what the run's files say and writes the page.
+func (p *Pipeline) report() error {
+	p.Notify(Event{Stage: StageReport, Kind: Begin})
+	r, err := p.Summary()
+	if err != nil {
+		return err
+	}
+	if err := p.WriteJSON("report.json", r); err != nil {
+		return err
+	}
+	if err := p.Write("report.html", func(w io.Writer) error { return report.WriteHTML(w, r) }); err != nil {
+		return err
+	}
+	p.Notify(Event{Stage: StageReport, Kind: End})
+	return nil
+}
+
+// Summary is the run as its files tell it.
+func (p *Pipeline) Summary() (report.Run, error) {
+	c := p.Config
+	r := report.Run{
+		Title: "mdp: " + c.Net + " pruned on " + p.Backend.Name(),
+		Model: c.Net, Dataset: c.Data, Seed: int64(c.Seed), Batch: c.LatencyBatch,
+		DenseImportance: importanceUnits,
+		Commands:        []string{"mdp prune --run " + p.dir, "mdp report " + p.dir + " --json"},
+	}
+	for _, part := range []func(*report.Run) error{p.tellMachine, p.tellNetworks, p.tellFront, p.tellLayers, p.tellAccuracy} {
+		if err := part(&r); err != nil {
+			return r, fmt.Errorf("report: %w; run the steps before this one, or mdp prune for all of them", err)
+		}
+	}
+	r.Expectations = report.Expectations(r.Networks)
+	for _, name := range slices.Sorted(maps.Keys(p.records)) {
+		r.Steps = append(r.Steps, report.StepTime{Name: name, Seconds: p.records[name].Seconds})
+	}
+	return r, nil
+}
+
+func (p *Pipeline) tellMachine(r *report.Run) error {
+	h, _, err := bench.ReadTable(p.Path("latency.jsonl"))
+	if err != nil {
+		return err
+	}
+	r.Date = h.Date
+	r.Machine = report.Machine{Device: "cpu", CPU: h.CPU, Threads: p.Backend.Threads(), ISA: p.Backend.ISA(), OS: h.OS, Version: h.Build, Go: h.Go}
+	return nil
+}
+
+func (p *Pipeline) tellNetworks(r *report.Run) error { return p.ReadJSON("eval.json", &r.Networks) }
+
+func (p *Pipeline) tellFront(r *report.Run) error {
+	f, err := os.Open(p.Path("frontier.csv"))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	rows, err := csv.NewReader(f).ReadAll()
+	if err != nil {
+		return err
+	}
+	for _, row := range rows[1:] {
+		ns, err := strconv.ParseInt(row[0], 10, 64)
+		if err != nil {
+			return fmt.Errorf("frontier.csv: %w", err)
+		}
+		importance, err := strconv.ParseFloat(row[1], 64)
+		if err != nil {
+			return fmt.Errorf("frontier.csv: %w", err)
+		}
+		r.Front = append(r.Front, report.Point{LatencyMS: ms(ns), Importance: importance})
+	}
+	for _, b := range p.Config.Budgets {
+		a, err := p.solution(b)
+		if err != nil {
+			return err
+		}
+		bound, gap := float64(a.Bound), a.Gap
+		r.Solutions = append(r.Solutions, report.Solution{
+			Budget: b, BudgetMS: ms(a.Solution.Budget), LatencyMS: ms(a.Latency), Importance: float64(a.Objective),
+			Status: string(a.Status), Bound: &bound, Gap: &gap,
+		})
+	}
+	return nil
+}
+
+// tellLayers lists the kept width of every convolution at every budget.
+func (p *Pipeline) tellLayers(r *report.Run) error {
+	g, err := p.readGraph("graph.json")
+	if err != nil {
+		return err
+	}
+	coupling, err := p.couple(g)
+	if err != nil {
+		return err
+	}
+	for _, b := range coupling.Blocks {
+		r.Blocks = append(r.Blocks, report.BlockState{Name: b.Name, Kept: map[string]bool{}})
+	}
+	for i := range g.Len() {
+		if g.Node(i).Op != graph.OpConv2D {
+			continue
+		}
+		l := report.LayerWidth{Name: g.Node(i).Name, Dense: g.Shape(i).C, Kept: map[string]int{}}
+		if b := coupling.BlockOf(i); b >= 0 {
+			l.Block = coupling.Blocks[b].Name
+		}
+		r.Layers = append(r.Layers, l)
+	}
+	for _, budget := range p.Config.Budgets {
+		var choice Choice
+		if err := p.ReadJSON(path.Join(budget, "choice.json"), &choice); err != nil {
+			return err
+		}
+		small, err := p.readGraph(path.Join(budget, "graph.json"))
+		if err != nil {
+			return err
+		}
+		for i, on := range choice.BlockOn {
+			r.Blocks[i].Kept[budget] = on
+		}
+		for _, l := range r.Layers {
+			l.Kept[budget] = 0
+			if i, ok := small.Index(l.Name); ok {
+				l.Kept[budget] = small.Shape(i).C
+			}
+		}
+	}
+	return nil
+}
+
+func (p *Pipeline) tellAccuracy(r *report.Run) error {
+	curves := []struct{ name, file string }{{"dense training", "train.json"}}
+	for _, b := range p.Config.Budgets {
+		curves = append(curves, struct{ name, file string }{b + " fine-tuning", path.Join(b, "finetune.json")})
+	}
+	for _, c := range curves {
+		var history []train.Epoch
+		if err := p.ReadJSON(c.file, &history); err != nil {
+			return err
+		}
+		curve := report.Curve{Name: c.name}
+		for _, e := range history {
+			curve.Points = append(curve.Points, report.Epoch{Epoch: float64(e.Epoch), TrainAccuracy: &e.TrainAccuracy, TestAccuracy: &e.TestAccuracy, Loss: &e.Loss})
+		}
+		r.Accuracy = append(r.Accuracy, curve)
+	}
+	return nil
+}

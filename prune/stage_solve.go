@@ -1,0 +1,201 @@
+package prune
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"mdp/bench"
+	"mdp/engine"
+	"mdp/engine/graph"
+	"mdp/prune/solve"
+)
+
+// denseLatency is what the latency table is tied to reality with.
+type denseLatency struct {
+	MeasuredNS int64 `json:"measured_ns"` // end to end
+	SumNS      int64 `json:"sum_ns"`      // of the table's rows
+}
+
+// correction is the factor between a network end to end and its rows: caches
+// that calls share, and what lies between them.
+func (d denseLatency) correction() float64 { return float64(d.MeasuredNS) / float64(d.SumNS) }
+
+// bench measures every configuration the options can reach, and the dense
+// network end to end. The table itself remembers what is done, so the stage is
+// always entered; it refuses rows of another machine or build.
+func (p *Pipeline) bench(ctx context.Context) error {
+	c := p.Config
+	header, err := bench.NewHeader(p.Backend, c.LatencyBatch, bench.CallRule())
+	if err != nil {
+		return err
+	}
+	key := map[string]any{"step": c.Step, "batch": c.LatencyBatch, "fix": c.Fix, "backend": header.Backend, "machine": header.Machine, "build": header.Build}
+	return p.stage(StageBench, "", key, []string{"graph.json"}, []string{"latency.jsonl", "dense.json"}, func() error {
+		g, err := p.readGraph("graph.json")
+		if err != nil {
+			return err
+		}
+		space, err := p.space(g)
+		if err != nil {
+			return err
+		}
+		defer space.Program.Close()
+		table, err := bench.OpenTable(p.Path("latency.jsonl"), header)
+		if err != nil {
+			return err
+		}
+		defer table.Close()
+		if n := table.Notice(); n != "" {
+			p.remark(StageBench, "%s", n)
+		}
+		return p.measure(ctx, table, space)
+	})
+}
+
+// space compiles the network as it is timed and cuts it in options.
+func (p *Pipeline) space(g *graph.Graph) (*Space, error) {
+	coupling, err := p.couple(g)
+	if err != nil {
+		return nil, err
+	}
+	program, err := engine.Compile(g, p.Backend, engine.Options{Mode: engine.Infer, Batch: p.Config.LatencyBatch})
+	if err != nil {
+		return nil, err
+	}
+	return NewSpace(program, coupling, p.Config.Step), nil
+}
+
+// solve finds the best network for every budget, and the whole front.
+func (p *Pipeline) solve(ctx context.Context) error {
+	c := p.Config
+	key := map[string]any{"step": c.Step, "batch": c.LatencyBatch, "fix": c.Fix, "budgets": c.Budgets}
+	in := []string{"graph.json", "scores.json", "latency.jsonl", "dense.json"}
+	return p.stage(StageSolve, "", key, in, []string{"problem.json", "solution.json", "frontier.csv"}, func() error {
+		g, err := p.readGraph("graph.json")
+		if err != nil {
+			return err
+		}
+		space, err := p.space(g)
+		if err != nil {
+			return err
+		}
+		defer space.Program.Close()
+		problem, err := p.problem(space)
+		if err != nil {
+			return err
+		}
+		return p.answer(ctx, problem)
+	})
+}
+
+// problem poses the MINLP from the run's files.
+func (p *Pipeline) problem(space *Space) (*solve.Problem, error) {
+	var scores Scores
+	if err := p.ReadJSON("scores.json", &scores); err != nil {
+		return nil, err
+	}
+	var dense denseLatency
+	if err := p.ReadJSON("dense.json", &dense); err != nil {
+		return nil, err
+	}
+	_, rows, err := bench.ReadTable(p.Path("latency.jsonl"))
+	if err != nil {
+		return nil, err
+	}
+	latency := map[string]int64{}
+	for _, r := range rows {
+		latency[r.Key] = r.MedianNS
+	}
+	return space.Problem(scores, func(c engine.Call) (int64, bool) {
+		ns, ok := latency[c.String()]
+		return int64(float64(ns) * dense.correction()), ok
+	})
+}
+
+// measure fills the table and times the dense network end to end.
+func (p *Pipeline) measure(ctx context.Context, table *bench.Table, space *Space) error {
+	tell := p.progress(StageBench, "configurations")
+	err := table.Measure(ctx, p.Backend, space.Configurations(), func(done, total int, left time.Duration) {
+		tell(done, total, "")
+	})
+	if err != nil {
+		return err
+	}
+	_, w, _, err := p.network()
+	if err != nil {
+		return err
+	}
+	if err := space.Program.SetWeights(w); err != nil {
+		return err
+	}
+	r, err := bench.Network(ctx, space.Program, bench.NetworkRule())
+	if err != nil {
+		return err
+	}
+	sum, missing := bench.Predict(space.Program, table)
+	if len(missing) > 0 {
+		return fmt.Errorf("the table lacks %v", missing)
+	}
+	dense := denseLatency{MeasuredNS: r.MedianNS, SumNS: sum}
+	p.remark(StageBench, "%d configurations; dense network %.3f ms end to end, %.3f ms as the sum of its rows", table.Len(), ms(r.MedianNS), ms(sum))
+	return p.WriteJSON("dense.json", dense)
+}
+
+// answered is one budget with the solver's answer.
+type answered struct {
+	Budget string `json:"budget"`
+	solve.Solution
+}
+
+// answer solves every budget and the front from one problem.
+func (p *Pipeline) answer(ctx context.Context, problem *solve.Problem) error {
+	var dense denseLatency
+	if err := p.ReadJSON("dense.json", &dense); err != nil {
+		return err
+	}
+	if err := p.Write("problem.json", problem.Write); err != nil {
+		return err
+	}
+	var answers []answered
+	for _, b := range p.Config.Budgets {
+		budgetNS, err := BudgetNS(b, dense.MeasuredNS)
+		if err != nil {
+			return err
+		}
+		s, err := solve.Optimum(ctx, problem, budgetNS, solve.Options{})
+		if err != nil {
+			return err
+		}
+		if s.Status == solve.Infeasible {
+			return fmt.Errorf("budget %s is %.3f ms, below the smallest latency there is, %.3f ms (%.3fx): raise the budget", b, ms(budgetNS), ms(s.MinLatency), float64(s.MinLatency)/float64(dense.MeasuredNS))
+		}
+		p.remark(StageSolve, "%s: %s, %.1f %% of the importance in %.3f ms, %.1f ms to solve", b, s.Status, 100*float64(s.Objective)/importanceUnits, ms(s.Latency), 1e3*s.Seconds)
+		answers = append(answers, answered{b, s})
+	}
+	front, err := solve.Front(ctx, problem, solve.Options{})
+	if err != nil {
+		return err
+	}
+	p.remark(StageSolve, "front of %d points", len(front))
+	if err := p.Log("solve", answers); err != nil {
+		return err
+	}
+	if err := p.WriteJSON("solution.json", answers); err != nil {
+		return err
+	}
+	return p.Write("frontier.csv", func(w io.Writer) error {
+		if _, err := fmt.Fprintln(w, "latency_ns,importance"); err != nil {
+			return err
+		}
+		for _, q := range front {
+			if _, err := fmt.Fprintf(w, "%d,%d\n", q.Latency, q.Importance); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func ms(ns int64) float64 { return float64(ns) / 1e6 }
