@@ -1,10 +1,17 @@
 package graph
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
-// maxDim bounds every extent, so that a product of four of them fits an int64
-// and no file can ask for a shape that overflows.
-const maxDim = 1 << 15
+// maxDim bounds every extent and maxFilter the elements of one filter, so that
+// no file can ask for a shape that overflows: a product of four extents, and a
+// layer's multiply-accumulates, fit an int64.
+const (
+	maxDim    = 1 << 15
+	maxFilter = math.MaxInt32
+)
 
 // infer returns the output shape of n for inputs of the given shapes, and is
 // the one place that says what a well-formed node is.
@@ -34,8 +41,8 @@ func infer(n Node, in []Shape) (Shape, error) {
 	case OpLinear:
 		return n.Linear.infer(in[0])
 	case OpBatchNorm:
-		if n.BatchNorm.Eps <= 0 || n.BatchNorm.Momentum < 0 || n.BatchNorm.Momentum > 1 {
-			return Shape{}, fmt.Errorf("eps %g must be > 0 and momentum %g in 0..1", n.BatchNorm.Eps, n.BatchNorm.Momentum)
+		if e, m := n.BatchNorm.Eps, n.BatchNorm.Momentum; !(e > 0 && e <= math.MaxFloat64 && m >= 0 && m <= 1) {
+			return Shape{}, fmt.Errorf("eps %g must be > 0 and momentum %g in 0..1", e, m)
 		}
 		return in[0], nil
 	case OpReLU, OpReLU6:
@@ -98,7 +105,13 @@ func (c Conv2D) infer(in Shape) (Shape, error) {
 		return Shape{}, fmt.Errorf("%d groups do not divide %d input and %d output channels", c.Groups, in.C, c.Out)
 	}
 	h, w, err := window(in, c.Kernel, c.Stride, c.Pad, c.Dilation)
-	return Shape{h, w, c.Out}, err
+	if err != nil {
+		return Shape{}, err
+	}
+	if rest := c.Out * c.Kernel[0] * c.Kernel[1]; in.C/c.Groups > maxFilter/rest {
+		return Shape{}, fmt.Errorf("a filter of %d×%d×%d×%d has more than %d elements", c.Out, c.Kernel[0], c.Kernel[1], in.C/c.Groups, maxFilter)
+	}
+	return Shape{h, w, c.Out}, nil
 }
 
 func (l Linear) infer(in Shape) (Shape, error) {
@@ -107,6 +120,9 @@ func (l Linear) infer(in Shape) (Shape, error) {
 	}
 	if l.Out < 1 || l.Out > maxDim {
 		return Shape{}, fmt.Errorf("%d outputs, must be 1..%d", l.Out, maxDim)
+	}
+	if in.C > maxFilter/l.Out {
+		return Shape{}, fmt.Errorf("a filter of %d×%d has more than %d elements", l.Out, in.C, maxFilter)
 	}
 	return Shape{1, 1, l.Out}, nil
 }
