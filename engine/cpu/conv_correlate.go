@@ -228,7 +228,7 @@ func (p *part) compute(i int, out, in []float32, e epilogue, t *tile, scratch []
 func (p *part) channels(b block, src source, out []float32, to int, e epilogue, t *tile) {
 	t.b, t.seg, t.segs = p.packed, p.s, p.r
 	t.ldb = p.kernels.padded(p.cols)
-	t.step = even(b.q, p.kernels.tileRows)
+	t.step = even(b.q, p.kernels.tapRows)
 	for n := range b.n {
 		for h := range b.p {
 			at := to + n*p.out.image + h*p.out.row

@@ -43,7 +43,7 @@ func newFilterGradient(i isa, c engine.Conv, workers int) *filterGradient {
 		o.slices = min(mostSlices, o.grid[0]*o.grid[1]*o.grid[2])
 	}
 	if !g.depthwise {
-		o.shares = min(ceil(workers, o.slices*len(o.groups)), ceil(o.kg, o.kernels.rows[maxVectors]))
+		o.shares = min(ceil(workers, o.slices*len(o.groups)), ceil(o.kg, o.kernels.outerRows[maxVectors]))
 	}
 	return o
 }
@@ -136,7 +136,7 @@ func (o *filterGradient) rows(t *outer, src source, a, sum []float32, rows int) 
 			vectors, before := o.kernels.width(src.seg, i)
 			before *= o.kernels.lanes
 			t.cols = min(vectors*o.kernels.lanes, src.seg-before)
-			t.step = even(rows, o.kernels.rows[vectors])
+			t.step = even(rows, o.kernels.outerRows[vectors])
 			t.b = src.data[r*src.stride+before:]
 			t.c = sum[r*src.seg+before:]
 			o.kernels.outer[vectors](t)

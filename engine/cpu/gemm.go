@@ -36,18 +36,21 @@ type outer struct {
 	add        bool // add to c
 }
 
-// convKernels are the inner loops for one instruction set. A panel is as wide as 1 to
-// maxVectors vectors of lanes columns; a tile has rows[vectors] rows, which is
-// how many fit into the registers.
+// convKernels are the inner loops for one instruction set. A panel is 1 to
+// maxVectors vectors of lanes columns wide, and a tile as high as fits into the
+// registers beside it; depthwise and taps take one vector of columns.
 type convKernels struct {
-	lanes     int
-	rows      [maxVectors + 1]int
-	gemm      [maxVectors + 1]func(*tile)
+	lanes int
+
+	rows [maxVectors + 1]int // height of a tile of so many vectors
+	gemm [maxVectors + 1]func(*tile)
+
+	outerRows [maxVectors + 1]int
 	outer     [maxVectors + 1]func(*outer)
-	depthwise func(*tile)  // one vector of columns
-	taps      func(*outer) // one vector of columns
-	tileRows  int          // rows of a depthwise tile
-	tapRows   int          // taps at a time
+
+	tapRows   int
+	depthwise func(*tile)
+	taps      func(*outer)
 }
 
 const maxVectors = 3

@@ -4,14 +4,16 @@ const genericLanes = 8
 
 var genericConv = convKernels{
 	lanes: genericLanes,
-	rows:  [maxVectors + 1]int{0, 4, 4, 4},
-	gemm:  [maxVectors + 1]func(*tile){nil, gemmGeneric, gemmGeneric, gemmGeneric},
-	outer: [maxVectors + 1]func(*outer){nil, outerGeneric, outerGeneric, outerGeneric},
 
+	rows: [maxVectors + 1]int{0, 4, 4, 4},
+	gemm: [maxVectors + 1]func(*tile){nil, gemmGeneric, gemmGeneric, gemmGeneric},
+
+	outerRows: [maxVectors + 1]int{0, 4, 4, 4},
+	outer:     [maxVectors + 1]func(*outer){nil, outerGeneric, outerGeneric, outerGeneric},
+
+	tapRows:   8,
 	depthwise: depthwiseGeneric,
 	taps:      tapsGeneric,
-	tileRows:  8,
-	tapRows:   8,
 }
 
 // gemmGeneric multiplies rows of pixels with a packed panel of n = padded(cols) columns:

@@ -1,0 +1,205 @@
+// Command gemm writes the convolution kernels in assembly, for AVX2 and for
+// AVX-512. What each of them computes stands beside its Go version.
+//
+// A kernel holds a tile of sums in registers: rows of pixels (or of filter
+// gradients) by a few vectors of columns. Its rows are done step by step, and
+// each number of rows has an inner loop of its own, so that a matrix of any
+// height costs what its rows cost.
+package main
+
+import (
+	"fmt"
+	"math"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+)
+
+const maxVectors = 3
+
+func main() {
+	ConstraintExpr("amd64")
+	tail := GLOBL("gemmTail", NOPTR|RODATA)
+	on := [2]uint64{math.MaxUint64, 0}
+	for i := range 8 {
+		DATA(8*i, U64(on[i/4]))
+	}
+	for _, m := range []machine{
+		{name: "AVX2", lanes: 8, gemm: [maxVectors + 1]int{0, 12, 6, 4}, outer: [maxVectors + 1]int{0, 12, 6, 3}, taps: 9, tail: tail},
+		{name: "AVX512", lanes: 16, gemm: [maxVectors + 1]int{0, 28, 14, 9}, outer: [maxVectors + 1]int{0, 28, 14, 9}, taps: 9},
+	} {
+		for v := 1; v <= maxVectors; v++ {
+			m.kernel(fmt.Sprintf("gemm%sx%d", m.name, v), v, m.gemm[v]).gemm()
+		}
+		for v := 1; v <= maxVectors; v++ {
+			m.kernel(fmt.Sprintf("outer%sx%d", m.name, v), v, m.outer[v]).outer()
+		}
+		m.kernel("depthwise"+m.name, 1, m.taps).depthwise()
+		m.kernel("taps"+m.name, 1, m.taps).taps()
+	}
+	Generate()
+}
+
+// The fields of package cpu's tile and outer, in order, as byte offsets.
+const (
+	tileA, tileB, tileC, tileZ, tileBias           = 0, 24, 48, 72, 96
+	tileRows, tileCols, tileStep                   = 120, 128, 136
+	tileLDA, tileLDC, tileSeg, tileSegs, tileStrid = 144, 152, 160, 168, 176
+	tileTap, tileLDB, tileLo, tileHi               = 184, 192, 200, 204
+
+	outerA, outerB, outerC                   = 0, 24, 48
+	outerRows, outerCols, outerStep          = 72, 80, 88
+	outerLDA, outerLDB, outerSegA, outerSegB = 96, 104, 112, 120
+	outerSeg, outerSegs, outerLDC, outerTap  = 128, 136, 144, 152
+	outerAdd                                 = 160
+)
+
+// gemm writes gemmGeneric's loop.
+func (k *kernel) gemm() {
+	k.start()
+	k.keep(k.a, tileA, "a")
+	k.keep(k.c, tileC, "c")
+	k.keep(k.z, tileZ, "z")
+	k.keep(k.n, tileRows, "rows")
+	k.load(tileSeg, k.n)
+	k.load(tileStrid, k.s3)
+	SUBQ(k.n, k.s3)
+	SHLQ(U8(2), k.s3)
+	MOVQ(k.s3, k.local("skip")) // from a segment's end to the next one's start
+	k.mask(tileCols)
+
+	k.tiles(tileStep, func() {
+		k.bias()
+		k.strides(tileLDA)
+		k.bases()
+		k.load(tileB, k.b)
+		k.load(tileSegs, k.segs)
+	}, func(rows int) {
+		k.segments(rows, func() { k.load(tileSeg, k.n) }, func() {
+			for v := range k.vectors {
+				k.m.move(Mem{Base: k.b, Disp: v * k.m.bytes()}, k.factor(v))
+			}
+			ADDQ(U8(k.vectors*k.m.bytes()/2), k.b)
+			ADDQ(U8(k.vectors*k.m.bytes()/2), k.b)
+			for i := range rows {
+				k.multiply(i, k.row(i))
+			}
+			for i := 0; i < rows; i += perBase {
+				ADDQ(U8(4), k.base[i/perBase])
+			}
+		}, func() {
+			for i := 0; i < rows; i += perBase {
+				ADDQ(k.local("skip"), k.base[i/perBase])
+			}
+		})
+	}, func() { k.epilogue(tileLDA) })
+}
+
+// depthwise writes depthwiseGeneric's loop.
+func (k *kernel) depthwise() {
+	k.start()
+	k.keep(k.a, tileA, "a")
+	k.keep(k.c, tileC, "c")
+	k.keep(k.z, tileZ, "z")
+	k.keep(k.n, tileRows, "rows")
+	k.load(tileTap, k.s5)
+	SHLQ(U8(2), k.s5)
+	MOVQ(k.s5, k.local("tap"))
+	k.load(tileSeg, k.n)
+	IMULQ(k.n, k.s5)
+	k.load(tileStrid, k.s3)
+	SHLQ(U8(2), k.s3)
+	SUBQ(k.s5, k.s3)
+	MOVQ(k.s3, k.local("skip"))
+	k.load(tileLDB, k.s3)
+	SHLQ(U8(2), k.s3)
+	MOVQ(k.s3, k.local("ldb"))
+	k.mask(tileCols)
+
+	k.tiles(tileStep, func() {
+		k.bias()
+		k.strides(tileLDA)
+		k.bases()
+		k.load(tileB, k.b)
+		k.load(tileSegs, k.segs)
+	}, func(rows int) {
+		k.segments(rows, func() { k.load(tileSeg, k.n) }, func() {
+			k.m.load(Mem{Base: k.b}, k.factor(0))
+			ADDQ(k.local("ldb"), k.b)
+			for i := range rows {
+				k.m.multiply(k.row(i), k.factor(0), k.sum(i, 0), k.broadcast(i))
+			}
+			ADDQ(k.local("tap"), k.base[0])
+		}, func() { ADDQ(k.local("skip"), k.base[0]) })
+	}, func() { k.epilogue(tileLDA) })
+}
+
+// outer writes outerGeneric's loop.
+func (k *kernel) outer() {
+	k.start()
+	k.keep(k.a, outerA, "a")
+	k.keep(k.c, outerC, "c")
+	k.keep(k.n, outerRows, "rows")
+	k.mask(outerCols)
+	k.tiles(outerStep, k.pixels, func(rows int) {
+		k.segments(rows, func() {
+			k.load(outerSeg, k.n)
+			k.next("segA", outerSegA, k.a)
+			k.next("segB", outerSegB, k.b)
+		}, func() {
+			for v := range k.vectors {
+				b := Mem{Base: k.b, Disp: v * k.m.bytes()}
+				if v < k.vectors-1 {
+					k.m.move(b, k.factor(v))
+				} else {
+					k.m.load(b, k.factor(v))
+				}
+			}
+			ADDQ(k.s3, k.b)
+			for i := range rows {
+				k.multiply(i, Mem{Base: k.a, Disp: 4 * i})
+			}
+			ADDQ(k.s1, k.a)
+		}, func() {})
+	}, func() { k.sums("a", func() {}) })
+}
+
+// taps writes tapsGeneric's loop.
+func (k *kernel) taps() {
+	k.start()
+	k.keep(k.b, outerB, "b")
+	k.keep(k.c, outerC, "c")
+	k.keep(k.n, outerRows, "rows")
+	k.mask(outerCols)
+	k.tiles(outerStep, func() {
+		k.strides(outerTap)
+		MOVQ(k.local("b"), k.base[0])
+		MOVQ(k.base[0], k.local("segB"))
+		k.load(outerA, k.b)
+		MOVQ(k.b, k.local("segA"))
+		k.load(outerLDA, k.base[1])
+		k.load(outerLDB, k.base[2])
+		SHLQ(U8(2), k.base[1])
+		SHLQ(U8(2), k.base[2])
+		k.zero()
+		k.load(outerSegs, k.segs)
+	}, func(rows int) {
+		k.segments(rows, func() {
+			k.load(outerSeg, k.n)
+			k.next("segB", outerSegB, k.base[0])
+			k.next("segA", outerSegA, k.b)
+		}, func() {
+			k.m.load(Mem{Base: k.b}, k.factor(0))
+			ADDQ(k.base[1], k.b)
+			for i := range rows {
+				k.m.multiply(k.row(i), k.factor(0), k.sum(i, 0), k.broadcast(i))
+			}
+			ADDQ(k.base[2], k.base[0])
+		}, func() {})
+	}, func() {
+		k.sums("b", func() {
+			k.load(outerTap, k.s1)
+			IMULQ(k.s1, k.n)
+		})
+	})
+}
