@@ -93,8 +93,8 @@ func newPage(r Run) (page, error) {
 	for _, n := range r.Networks {
 		p.Rows = append(p.Rows, newNetworkRow(r, n))
 	}
-	for i, c := range r.Accuracy {
-		p.Legend = append(p.Legend, legend{c.Name, variable(curveInk(i))})
+	for _, c := range r.Accuracy {
+		p.Legend = append(p.Legend, legend{c.Name, variable(curveInk(c, p.Budgets))})
 	}
 	for _, l := range r.Layers {
 		row := layerRow{Name: l.Name, Block: l.Block, Dense: l.Dense}
@@ -176,9 +176,9 @@ func againstBudget(n Network) string {
 	case over == nil:
 		return ""
 	case *over > 1:
-		return fmt.Sprintf(", %s %% over the budget of %s ms", scaled(new(*over-1), 100, "%.2g"), digits(*n.BudgetMS))
+		return ", " + scaled(new(*over-1), 100, "%.1f") + " % over budget"
 	default:
-		return fmt.Sprintf(", within the budget of %s ms", digits(*n.BudgetMS))
+		return ", within budget"
 	}
 }
 

@@ -55,6 +55,9 @@ func checkXML(t *testing.T, svg string) {
 func TestPageShowsTheRun(t *testing.T) {
 	r := sample()
 	page := render(t, r)
+	if path := os.Getenv("MDP_REPORT_SAMPLE"); path != "" { // to look at it in a browser
+		require.NoError(t, os.WriteFile(path, []byte(page), 0o644))
+	}
 	checkPage(t, page)
 	assert.Len(t, svgElement.FindAllString(page, -1), 6, "front, agreement, curves and a width plot per budget")
 	for _, want := range []string{"1.97×", "accuracy −0.30 points", "41 % of the parameters", "174,970", "1 of 5 bounds missed",
@@ -63,9 +66,6 @@ func TestPageShowsTheRun(t *testing.T) {
 	}
 	for _, n := range r.Networks {
 		assert.Contains(t, page, ">"+n.Name+"</th>")
-	}
-	if path := os.Getenv("MDP_REPORT_SAMPLE"); path != "" {
-		require.NoError(t, os.WriteFile(path, []byte(page), 0o644))
 	}
 }
 
@@ -103,6 +103,9 @@ func TestFrontSVGIsAFile(t *testing.T) {
 	checkXML(t, b.String())
 	assert.NotContains(t, b.String(), "var(--", "a file has no style sheet")
 	assert.Contains(t, b.String(), "<title>")
+	if path := os.Getenv("MDP_REPORT_FRONT"); path != "" {
+		require.NoError(t, os.WriteFile(path, b.Bytes(), 0o644))
+	}
 	assert.ErrorContains(t, FrontSVG(io.Discard, Run{}), "no front")
 }
 

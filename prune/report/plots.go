@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
@@ -143,8 +144,8 @@ func curvesFigure(r Run) (figure, bool) {
 		}
 	})
 	p := newPlot("epochs of that training", "accuracy, %")
-	for i := range r.Accuracy {
-		k := curveInk(i)
+	for i, c := range r.Accuracy {
+		k := curveInk(c, budgets(r))
 		if len(train[i]) > 0 {
 			p.Add(lines(train[i], line(k, 1, 3, 3)))
 		}
@@ -161,10 +162,10 @@ func curvesFigure(r Run) (figure, bool) {
 	}, true
 }
 
-// curveInk is the ink of the i-th training; the first is dense.
-func curveInk(i int) ink {
-	if i == 0 {
-		return series[0]
+// curveInk is the ink of a training's budget, or of the dense network.
+func curveInk(c Curve, budgets []string) ink {
+	if i := slices.Index(budgets, c.Budget); i >= 0 {
+		return seriesInk(i)
 	}
-	return seriesInk(i - 1)
+	return series[0]
 }

@@ -51,9 +51,9 @@ func sample() Run {
 			Status: "optimal", Bound: new(importance), Gap: new(0.0)})
 	}
 	r.Layers, r.Blocks = sampleWidths()
-	r.Accuracy = append(r.Accuracy, sampleCurve("dense", 5, 0.9132))
+	r.Accuracy = append(r.Accuracy, sampleCurve("", 5, 0.9132))
 	for _, b := range []string{"0.7x", "0.5x", "0.35x"} {
-		r.Accuracy = append(r.Accuracy, sampleCurve("fine-tuned "+b, 2, *find(r.Networks, FineTuned, b).Accuracy))
+		r.Accuracy = append(r.Accuracy, sampleCurve(b, 2, *find(r.Networks, FineTuned, b).Accuracy))
 	}
 	r.Expectations = Expectations(r.Networks)
 	return r
@@ -83,8 +83,11 @@ func sampleWidths() (layers []LayerWidth, blocks []BlockState) {
 	return layers, blocks
 }
 
-func sampleCurve(name string, epochs int, final float64) Curve {
-	c := Curve{Name: name}
+func sampleCurve(budget string, epochs int, final float64) Curve {
+	c := Curve{Name: Dense}
+	if budget != "" {
+		c = Curve{Name: FineTuned + " " + budget, Budget: budget}
+	}
 	for i := range 4 * epochs {
 		t := float64(i+1) / 4
 		decay := math.Exp(-2.2 * t)

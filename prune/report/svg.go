@@ -51,6 +51,9 @@ const fonts = "Helvetica Neue,Helvetica,Arial,Liberation Sans,sans-serif"
 
 const fontSize = vg.Length(12)
 
+// margin keeps letters with a long tail inside the drawing.
+const margin = vg.Length(3)
+
 // figure is a drawing with what it says in words.
 type figure struct {
 	title, desc   string
@@ -63,7 +66,7 @@ type figure struct {
 // its own paper.
 func (f figure) write(w io.Writer, id string) error {
 	canvas := vgsvg.NewWith(vgsvg.UseWH(f.width, f.height))
-	f.draw(draw.New(canvas))
+	f.draw(draw.Crop(draw.New(canvas), margin, -margin, 0, 0))
 	var b bytes.Buffer
 	if _, err := canvas.WriteTo(&b); err != nil {
 		return err

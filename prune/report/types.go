@@ -104,6 +104,7 @@ type BlockState struct {
 // Curve is a training: accuracy over time.
 type Curve struct {
 	Name   string  `json:"name"`
+	Budget string  `json:"budget,omitempty"` // that the network was pruned to; empty for dense
 	Points []Epoch `json:"points"`
 }
 
