@@ -79,16 +79,21 @@ func (f figure) write(w io.Writer, id string) error {
 		return fmt.Errorf("plot %q: no svg element", f.title)
 	}
 	swap := []string{"font-family:Liberation Sans", "font-family:" + fonts}
-	head := fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %g %g" role="img"`, f.width.Points(), f.height.Points())
+	width, height := f.width.Points(), f.height.Points()
+	var head string
 	if id == "" {
-		head += fmt.Sprintf(` width="%g" height="%g"><title>%s</title><desc>%s</desc><rect width="100%%" height="100%%" fill="#FEFEFE"/>`,
-			f.width.Points(), f.height.Points(), escape(f.title), escape(f.desc))
+		const edge = 12.0 // of paper
+		width, height = width+2*edge, height+2*edge
+		head = fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="%g %g %g %g" width="%g" height="%g" role="img"><title>%s</title><desc>%s</desc>`+
+			`<rect x="%g" y="%g" width="%g" height="%g" fill="#FEFEFE"/>`,
+			-edge, -edge, width, height, width, height, escape(f.title), escape(f.desc), -edge, -edge, width, height)
 	} else {
 		for _, k := range inks() {
 			swap = append(swap, fmt.Sprintf("#%02X%02X%02X", k.rgba.R, k.rgba.G, k.rgba.B), "var("+k.css+")")
 		}
-		head += fmt.Sprintf(` aria-labelledby="%s-t %s-d"><title id="%s-t">%s</title><desc id="%s-d">%s</desc>`,
-			id, id, id, escape(f.title), id, escape(f.desc))
+		head = fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %g %g" role="img" aria-labelledby="%s-t %s-d">`+
+			`<title id="%s-t">%s</title><desc id="%s-d">%s</desc>`,
+			width, height, id, id, id, escape(f.title), id, escape(f.desc))
 	}
 	_, err := io.WriteString(w, head+strings.NewReplacer(swap...).Replace(body))
 	return err
