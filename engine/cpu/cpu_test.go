@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"math"
 	"testing"
 	"unsafe"
 
@@ -133,5 +134,19 @@ func TestFoldingCoversTheMatrix(t *testing.T) {
 				require.Equal(t, rows, n, "%d x %d", rows, c)
 			}
 		}
+	}
+}
+
+// A network that diverged must say so.
+func TestMaximumKeepsNaN(t *testing.T) {
+	nan := float32(math.NaN())
+	for _, isa := range available() {
+		y, x := make([]float32, 21), make([]float32, 21)
+		y[3], x[5], y[20], x[19] = nan, nan, nan, 7
+		rowsFor(isa).larger(y, x)
+		for i, v := range y {
+			assert.Equal(t, i == 3 || i == 5 || i == 20, v != v, "%v, element %d", isa, i)
+		}
+		assert.EqualValues(t, 7, y[19])
 	}
 }

@@ -74,7 +74,7 @@ func (b *Backend) compile(c engine.Call, memory func(engine.Buffer) []float32, s
 	case engine.Add:
 		return newAdd(k, c, of[c.Y], of[c.A], of[c.B])
 	case engine.MaxPoolForward:
-		return &maxPoolForward{c.Pool, of[c.Y], of[c.X]}
+		return &maxPoolForward{c.Pool, k.larger, of[c.Y], of[c.X]}
 	case engine.MaxPoolBackward:
 		return &maxPoolBackward{c.Pool, of[c.DX], of[c.DY], of[c.Y], of[c.X], scratch, c.Accumulate}
 	case engine.AvgPoolForward:

@@ -21,6 +21,7 @@ var goRows = rows{
 	},
 	clamp:   clampGo,
 	add:     addGo,
+	larger:  largerGo,
 	pass:    passGo,
 	passAdd: passAddGo,
 	sgd:     sgdGo,
@@ -98,6 +99,13 @@ func addGo(y, a, b []float32, lo, hi float32) {
 	a, b = a[:len(y)], b[:len(y)]
 	for i, v := range a {
 		y[i] = clamp(v+b[i], lo, hi)
+	}
+}
+
+func largerGo(y, x []float32) {
+	x = x[:len(y)]
+	for i, v := range x {
+		y[i] = max(y[i], v)
 	}
 }
 

@@ -33,7 +33,8 @@ func pixel(x []float32, i, c int) []float32 { return x[i*c : (i+1)*c : (i+1)*c] 
 
 type maxPoolForward struct {
 	engine.Pool
-	y, x []float32
+	larger func(y, x []float32)
+	y, x   []float32
 }
 
 func (o *maxPoolForward) run(t *team) { t.run(o, o.N*o.P) }
@@ -46,16 +47,9 @@ func (o *maxPoolForward) do(_, i int) {
 		}
 		for h := v.h0; h < v.h1; h++ {
 			for w := v.w0; w < v.w1; w++ {
-				largest(y, pixel(x, h*o.W+w, o.C))
+				o.larger(y, pixel(x, h*o.W+w, o.C))
 			}
 		}
-	}
-}
-
-func largest(y, x []float32) {
-	x = x[:len(y)]
-	for c, v := range x {
-		y[c] = max(y[c], v)
 	}
 }
 

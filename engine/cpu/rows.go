@@ -6,7 +6,7 @@ import (
 	"mdp/engine"
 )
 
-//go:generate go run ./gen/rows -out rows_amd64.s -stubs rows_amd64.go
+//go:generate go run ./gen/rows -out rows_amd64.s -stubs rows_amd64.go -pkg cpu
 
 // rows are the inner loops of the memory-bound operations. Where an argument
 // is shorter than dst, it is one row of a matrix whose rows lie end to end, and
@@ -23,9 +23,10 @@ type rows struct {
 	input     func(dx, dy, y, x, mean, scale, shift, slope []float32, lo, hi float32)
 	inputCopy func(dx, dz, dy, y, x, mean, scale, shift, slope []float32, lo, hi float32)
 	inputAdd  func(dx, dz, dy, y, x, mean, scale, shift, slope []float32, lo, hi float32)
-	// clamp: y = clamp(x);  add: y = clamp(a + b)
-	clamp func(y, x []float32, lo, hi float32)
-	add   func(y, a, b []float32, lo, hi float32)
+	// clamp: y = clamp(x);  add: y = clamp(a + b);  larger: y = max(y, x)
+	clamp  func(y, x []float32, lo, hi float32)
+	add    func(y, a, b []float32, lo, hi float32)
+	larger func(y, x []float32)
 	// pass: dx (+)= dy where not y ≤ lo and not y ≥ hi, else 0
 	pass    func(dx, dy, y []float32, lo, hi float32)
 	passAdd func(dx, dy, y []float32, lo, hi float32)

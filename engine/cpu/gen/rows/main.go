@@ -28,6 +28,7 @@ var kernels = []kernel{
 	{"inputAdd", []string{"dx", "dz", "dy", "y", "x"}, []string{"mean", "scale", "shift", "slope"}, []string{"lo", "hi"}, inputAdd},
 	{"clamp", []string{"y", "x"}, nil, []string{"lo", "hi"}, clamp},
 	{"add", []string{"y", "a", "b"}, nil, []string{"lo", "hi"}, add},
+	{"larger", []string{"y", "x"}, nil, nil, larger},
 	{"pass", []string{"dx", "dy", "y"}, nil, []string{"lo", "hi"}, pass},
 	{"passAdd", []string{"dx", "dy", "y"}, nil, []string{"lo", "hi"}, passAdd},
 	{"sgd", []string{"p", "v", "dp"}, nil, []string{"lr", "m", "wd", "ofG", "ofV"}, sgd},
@@ -82,6 +83,7 @@ func (v *vector) input(g reg.VecVirtual) reg.VecVirtual {
 
 func clamp(v *vector)   { v.store("y", v.clamp(v.load("x"))) }
 func add(v *vector)     { y := v.load("a"); VADDPS(v.load("b"), y, y); v.store("y", v.clamp(y)) }
+func larger(v *vector)  { v.store("y", v.larger(v.load("y"), v.load("x"))) }
 func pass(v *vector)    { v.store("dx", v.pass()) }
 func passAdd(v *vector) { v.accumulate("dx", v.pass()) }
 
@@ -97,7 +99,6 @@ func sgd(v *vector) {
 }
 
 func main() {
-	Package("mdp/engine/cpu")
 	ConstraintExpr("amd64")
 	tail := tailMasks()
 	for _, isa := range []isa{{"AVX2", 8}, {"AVX512", 16}} {

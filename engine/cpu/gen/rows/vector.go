@@ -166,6 +166,23 @@ func (v *vector) clamp(x reg.VecVirtual) reg.VecVirtual {
 	return x
 }
 
+// larger is max(y, x). MAXPS keeps a NaN of its last operand, x; the comparison
+// keeps one of y.
+func (v *vector) larger(y, x reg.VecVirtual) reg.VecVirtual {
+	const unordered = 3
+	VMAXPS(x, y, x)
+	if v.lanes == 8 {
+		nan := v.new()
+		VCMPPS(operand.U8(unordered), y, y, nan)
+		VBLENDVPS(nan, y, x, x)
+		return x
+	}
+	nan := K()
+	VCMPPS(operand.U8(unordered), y, y, nan)
+	VMOVAPS(y, nan, x)
+	return x
+}
+
 // pass is dy where not y ≤ lo and not y ≥ hi, and 0 elsewhere.
 func (v *vector) pass() reg.VecVirtual {
 	const notLessEqual, notGreaterEqual = 0x16, 0x19 // quiet, true for NaN
