@@ -1,10 +1,10 @@
 package prune
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -68,17 +68,32 @@ func Defaults() Config {
 // ReadConfig reads a YAML run file over the defaults. An unknown key is an error.
 func ReadConfig(r io.Reader) (Config, error) {
 	c := Defaults()
-	b, err := io.ReadAll(r)
-	if err != nil {
+	if err := c.Read(r); err != nil {
 		return c, err
-	}
-	d := yaml.NewDecoder(bytes.NewReader(b))
-	d.KnownFields(true)
-	if err := d.Decode(&c); err != nil && !errors.Is(err, io.EOF) {
-		return c, fmt.Errorf("run file: %s", strings.ReplaceAll(strings.TrimPrefix(err.Error(), "yaml: "), "\n", " "))
 	}
 	return c, c.Check()
 }
+
+// Read takes what a YAML run file names and leaves the rest of c as it is. An
+// unknown key is an error.
+func (c *Config) Read(r io.Reader) error {
+	d := yaml.NewDecoder(r)
+	d.KnownFields(true)
+	err := d.Decode(c)
+	var wrong *yaml.TypeError
+	switch {
+	case errors.Is(err, io.EOF): // an empty file
+		return nil
+	case errors.As(err, &wrong):
+		return errors.New(unknownKey.ReplaceAllString(wrong.Errors[0], "there is no key $1"))
+	case err != nil:
+		return errors.New(strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	return nil
+}
+
+// unknownKey is how the YAML package puts it.
+var unknownKey = regexp.MustCompile(`field (\S+) not found in type \S+`)
 
 // Check reports the first value that makes no sense.
 func (c Config) Check() error {

@@ -2,7 +2,10 @@ package prune
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"path"
 
@@ -86,13 +89,28 @@ func NewPipeline(dir string, c Config, notify func(Event)) (*Pipeline, error) {
 	return &Pipeline{Folder: f, Config: c, Backend: b, Notify: notify}, nil
 }
 
-// Run runs the given stages in order, or all of them when none is given.
+// Run runs the given stages in order, or all of them when none is given. The
+// folder keeps the configuration, so that a run that was stopped goes on without
+// being told again; one that fails leaves the configuration of the run before.
 func (p *Pipeline) Run(ctx context.Context, stages ...Stage) error {
+	const name = "config.json"
+	before, err := os.ReadFile(p.Path(name))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := p.WriteJSON(name, p.Config); err != nil {
+		return err
+	}
+	err = p.run(ctx, stages)
+	if err != nil && ctx.Err() == nil && before != nil {
+		err = errors.Join(err, p.Write(name, func(w io.Writer) error { _, err := w.Write(before); return err }))
+	}
+	return err
+}
+
+func (p *Pipeline) run(ctx context.Context, stages []Stage) error {
 	if len(stages) == 0 {
 		stages = []Stage{StageTrain, StageScore, StageBench, StageSolve, StageExtract, StageFineTune, StageEval, StageReport}
-	}
-	if err := p.WriteJSON("config.json", p.Config); err != nil {
-		return err
 	}
 	for _, s := range stages {
 		var err error

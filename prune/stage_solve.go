@@ -143,6 +143,17 @@ func (p *Pipeline) measure(ctx context.Context, table *bench.Table, space *Space
 	return p.WriteJSON("dense.json", dense)
 }
 
+// BudgetError is a budget that no choice meets.
+type BudgetError struct {
+	Budget                     string // as it was asked for
+	BudgetNS, LeastNS, DenseNS int64
+}
+
+func (e *BudgetError) Error() string {
+	return fmt.Sprintf("budget %s is %.3f ms, below the smallest latency there is, %.3f ms (%.3fx): raise the budget",
+		e.Budget, ms(e.BudgetNS), ms(e.LeastNS), float64(e.LeastNS)/float64(e.DenseNS))
+}
+
 // answered is one budget with the solver's answer.
 type answered struct {
 	Budget string `json:"budget"`
@@ -169,7 +180,7 @@ func (p *Pipeline) answer(ctx context.Context, problem *solve.Problem) error {
 			return err
 		}
 		if s.Status == solve.Infeasible {
-			return fmt.Errorf("budget %s is %.3f ms, below the smallest latency there is, %.3f ms (%.3fx): raise the budget", b, ms(budgetNS), ms(s.MinLatency), float64(s.MinLatency)/float64(dense.MeasuredNS))
+			return &BudgetError{b, budgetNS, s.MinLatency, dense.MeasuredNS}
 		}
 		p.remark(StageSolve, "%s: %s, %.1f %% of the importance in %.3f ms, %.1f ms to solve", b, s.Status, 100*float64(s.Objective)/importanceUnits, ms(s.Latency), 1e3*s.Seconds)
 		answers = append(answers, answered{b, s})
