@@ -89,8 +89,9 @@ type solver struct {
 	whole   *tree
 	reach   ranges
 
-	fastest   choice // a configuration of least latency
-	fastestAt Point
+	coarseWork int    // see narrow
+	fastest    choice // a configuration of least latency
+	fastestAt  Point
 }
 
 func newSolver(p *Problem, opts Options) (*solver, error) {
@@ -101,7 +102,7 @@ func newSolver(p *Problem, opts Options) (*solver, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &solver{problem: p, opts: opts, whole: wholeTree(pl)}
+	s := &solver{problem: p, opts: opts, whole: wholeTree(pl), coarseWork: coarseWork}
 	for i := range s.whole.nodes {
 		if n := &s.whole.nodes[i]; n.a < 0 {
 			lat, imp := int64(0), int64(0)
@@ -195,7 +196,7 @@ const coarseWork = 100_000
 // after one pass over the whole tree. No optimum is lost.
 func (q *query) narrow(t *tree) *tree {
 	q.bound = math.MaxInt64
-	if t.work < coarseWork {
+	if t.work < q.coarseWork {
 		return t
 	}
 	coarse := newTree(t.plan, everySecond(t.keep, q.fastest.options))

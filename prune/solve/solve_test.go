@@ -78,6 +78,28 @@ func TestOptimumAgainstBruteForce(t *testing.T) {
 	}
 }
 
+// The coarse-to-fine path, which only large problems take, on small ones.
+func TestCoarseToFine(t *testing.T) {
+	for i := range 600 {
+		name := fmt.Sprintf("coarse-%d", i)
+		t.Run(name, func(t *testing.T) {
+			r := seeded(name)
+			p := randomProblem(r, shapes[i%len(shapes)], 1+r.IntN(4), 6)
+			front := bruteFront(p)
+			s, err := newSolver(p, Options{})
+			require.NoError(t, err)
+			s.coarseWork = 1
+			for _, pt := range front {
+				for _, budget := range []int64{pt.Latency - 1, pt.Latency} {
+					answer, err := s.optimum(context.Background(), budget)
+					require.NoError(t, err)
+					checkAnswer(t, p, front, answer)
+				}
+			}
+		})
+	}
+}
+
 func readInstance(t testing.TB, name string) *Problem {
 	t.Helper()
 	f, err := os.Open(filepath.Join("testdata", name+".json"))
