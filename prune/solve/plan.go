@@ -229,7 +229,8 @@ func (b *planner) joinAll(nodes []int) (int, error) {
 }
 
 // joinUntil adds tables up, two at a time and smallest sum first, until at
-// most n are left.
+// most n are left. Among equals the running sum goes first: adding one short
+// list at a time keeps its own lists short as well.
 func (b *planner) joinUntil(nodes []int, n int) ([]int, error) {
 	nodes = slices.Clone(nodes)
 	for len(nodes) > n {
@@ -251,7 +252,7 @@ func (b *planner) joinUntil(nodes []int, n int) ([]int, error) {
 		}
 		sum := b.add(planNode{scope: scope, elim: -1, a: nodes[bi], b: nodes[bj], off: -1})
 		nodes = slices.Delete(nodes, bj, bj+1)
-		nodes = append(slices.Delete(nodes, bi, bi+1), sum)
+		nodes = slices.Insert(slices.Delete(nodes, bi, bi+1), 0, sum)
 	}
 	return nodes, nil
 }
