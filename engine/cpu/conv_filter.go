@@ -22,8 +22,9 @@ type filterGradient struct {
 }
 
 const (
-	mostSlices = 8
-	smallSum   = 1 << 16 // elements of a filter above which its rows are shared instead
+	gradientMost = 128 // pixels of a block: a panel of its input fits in the first-level cache
+	mostSlices   = 8
+	smallSum     = 1 << 16 // elements of a filter above which its rows are shared instead
 )
 
 func newFilterGradient(i isa, c engine.Conv, workers int) *filterGradient {
@@ -36,7 +37,7 @@ func newFilterGradient(i isa, c engine.Conv, workers int) *filterGradient {
 	if g.gather() == readColumns {
 		each = max(g.r*g.s*g.c, g.cols)
 	}
-	o.block = g.cut(min(blockMost, max(blockLen/each, blockFew)))
+	o.block = g.cut(min(gradientMost, max(blockLen/each, blockFew)))
 	o.grid = g.grid(o.block)
 	o.slices, o.shares = 1, 1
 	if g.depthwise || len(o.groups)*o.size() <= smallSum {
@@ -103,16 +104,10 @@ func (o *filterGradient) do(worker, i int) {
 		dy := o.dy[g.out.at(n, h, w):]
 		t.lda, t.ldb, t.segA, t.segB, t.tap = g.out.pixel, src.pixel, g.out.row, src.row, src.tap
 		t.seg, t.segs = b.q, b.p
-		for n := range b.n {
-			t.add = i > first || n > 0
-			a := dy[n*g.out.image:]
-			x := src
-			x.data = src.data[n*src.image:]
-			if g.depthwise {
-				o.channels(t, g, x, a, sum)
-				continue
-			}
-			o.rows(t, x, a[from:], sum[from*x.seg*x.segs:], to-from)
+		if g.depthwise {
+			o.channels(t, g, src, b.n, dy, sum, i > first)
+		} else {
+			o.rows(t, g, src, b.n, dy[from:], sum[from*src.seg*src.segs:], to-from, i > first)
 		}
 	}
 }
@@ -128,33 +123,39 @@ func (o *filterGradient) sum(slice, group int) []float32 {
 	return o.sums[(slice-1)*line(len(o.groups)*o.size())+group*o.size():][:o.size()]
 }
 
-// rows adds an image's part to rows of the filter's gradient.
-func (o *filterGradient) rows(t *outer, src source, a, sum []float32, rows int) {
-	t.a, t.rows, t.ldc = a, rows, src.seg*src.segs
+// rows adds some images' part to rows of the filter's gradient, or starts it
+// with the first one's.
+func (o *filterGradient) rows(t *outer, g *correlation, src source, images int, dy, sum []float32, rows int, add bool) {
+	t.rows, t.ldc = rows, src.seg*src.segs
 	for r := range src.segs {
 		for i := range o.kernels.panels(src.seg) {
 			vectors, before := o.kernels.width(src.seg, i)
 			before *= o.kernels.lanes
 			t.cols = min(vectors*o.kernels.lanes, src.seg-before)
 			t.step = even(rows, o.kernels.outerRows[vectors])
-			t.b = src.data[r*src.stride+before:]
 			t.c = sum[r*src.seg+before:]
-			o.kernels.outer[vectors](t)
+			for n := range images {
+				t.add = add || n > 0
+				t.a, t.b = dy[n*g.out.image:], src.data[n*src.image+r*src.stride+before:]
+				o.kernels.outer[vectors](t)
+			}
 		}
 	}
 }
 
-// channels adds an image's part to the gradient of a depthwise filter, taps first.
-func (o *filterGradient) channels(t *outer, g *correlation, src source, a, sum []float32) {
+// channels does the same for a depthwise filter, whose gradient is kept taps first.
+func (o *filterGradient) channels(t *outer, g *correlation, src source, images int, dy, sum []float32, add bool) {
 	t.rows, t.ldc = g.s, o.kernels.padded(g.c)
 	t.step = even(g.s, o.kernels.tapRows)
 	for j := 0; j < g.c; j += o.kernels.lanes {
 		t.cols = min(o.kernels.lanes, g.c-j)
-		t.a = a[j:]
 		for r := range g.r {
-			t.b = src.data[r*src.stride+j:]
 			t.c = sum[r*g.s*t.ldc+j:]
-			o.kernels.taps(t)
+			for n := range images {
+				t.add = add || n > 0
+				t.a, t.b = dy[n*g.out.image+j:], src.data[n*src.image+r*src.stride+j:]
+				o.kernels.taps(t)
+			}
 		}
 	}
 }
