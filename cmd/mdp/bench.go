@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"mdp/bench"
+	"mdp/prune"
+)
+
+func newBenchCmd(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "bench",
+		Short: "Measure what every choice of channels costs on this machine",
+		Long: `Measures every configuration that a choice of channels can reach, and the dense
+network end to end. Leaves latency.jsonl, a row a line, and dense.json. A table
+that was interrupted goes on with the rows it lacks.`,
+		Example: `  mdp bench --run runs/demo
+  mdp bench --run runs/demo --json`,
+		Args: cobra.NoArgs,
+	}
+	o := newRunOptions(a, cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return runBench(cmd.Context(), o) }
+	return cmd
+}
+
+func runBench(ctx context.Context, o *runOptions) error {
+	return o.stage(ctx, prune.StageBench, func(p *prune.Pipeline) (result, error) {
+		h, rows, err := bench.ReadTable(p.Path("latency.jsonl"))
+		if err != nil {
+			return nil, err
+		}
+		r := measured{Machine: h.CPU, Backend: h.Backend, Batch: h.Batch, Configurations: len(rows)}
+		return r, p.ReadJSON("dense.json", &r)
+	})
+}
+
+// measured is what a latency table is of, and the dense network in it.
+type measured struct {
+	Machine        string `json:"machine"`
+	Backend        string `json:"backend"`
+	Batch          int    `json:"batch"`
+	Configurations int    `json:"configurations"`
+	DenseNS        int64  `json:"measured_ns"` // end to end
+	SumNS          int64  `json:"sum_ns"`      // of the dense network's rows
+}
+
+func (m measured) writeText(w io.Writer) error {
+	return table(w, [][]string{
+		{"machine", m.Machine},
+		{"backend", m.Backend},
+		{"configurations", fmt.Sprint(m.Configurations)},
+		{"dense network", fmt.Sprintf("%.3f ms end to end for %d images, %.3f ms as the sum of its rows", float64(m.DenseNS)/1e6, m.Batch, float64(m.SumNS)/1e6)},
+	})
+}

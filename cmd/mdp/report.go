@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"mdp/prune"
+	"mdp/prune/report"
+)
+
+type reportOptions struct {
+	*app
+	folder string
+	json   bool
+	strict bool
+}
+
+func newReportCmd(a *app) *cobra.Command {
+	o := &reportOptions{app: a}
+	cmd := &cobra.Command{
+		Use:   "report DIR",
+		Short: "Show what a run came to, as a table, a page and JSON",
+		Long: `Prints the table of a finished run's networks and writes report.html in its
+folder from the run's files. Nothing is measured again.`,
+		Example: `  mdp report runs/demo
+  mdp report runs/demo --json
+  mdp report runs/demo --strict || echo "not as good as expected"`,
+		Args: cobra.ExactArgs(1),
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return nil, cobra.ShellCompDirectiveFilterDirs
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.folder = args[0]
+			return runReport(cmd.Context(), o)
+		},
+	}
+	cmd.Flags().BoolVar(&o.json, "json", false, "print the result as JSON")
+	addStrictFlag(cmd, &o.strict)
+	return cmd
+}
+
+func runReport(ctx context.Context, o *reportOptions) error {
+	if _, err := os.Stat(filepath.Join(o.folder, "config.json")); err != nil {
+		return fmt.Errorf("%s is no run folder: %w", o.folder, err)
+	}
+	run := runOptions{app: o.app, json: o.json, quiet: true, settings: settings{defaults: o.defaults, folder: o.folder}}
+	return run.stages(ctx, func(p *prune.Pipeline) error { return run.printSummary(p, o.strict) }, prune.StageReport)
+}
+
+// printSummary ends a run: the table of its networks, where its page is, and
+// whether it did what is expected of it.
+func (o *runOptions) printSummary(p *prune.Pipeline, strict bool) error {
+	r, err := p.Summary()
+	if err != nil {
+		return err
+	}
+	if err := o.writeSummary(r, p.Path("report.html")); err != nil {
+		return err
+	}
+	missed := 0
+	for _, x := range r.Expectations {
+		if !x.OK {
+			missed++
+		}
+	}
+	if strict && missed > 0 {
+		return missedError{missed, len(r.Expectations)}
+	}
+	return nil
+}
+
+func (o *runOptions) writeSummary(r report.Run, page string) error {
+	if o.json {
+		return report.WriteJSON(o.stdout, r)
+	}
+	if err := report.WriteTable(o.stdout, r, columns(o.stdout)); err != nil {
+		return err
+	}
+	_, err := io.WriteString(o.stdout, "\n"+page+"\n")
+	return err
+}
