@@ -43,7 +43,7 @@ type Event struct {
 // EventKind is what an Event says.
 type EventKind string
 
-// The kinds. Every stage begins, and ends or is skipped, once for each network it is about.
+// The kinds. Every stage begins and ends, or is skipped, once for each network it is about.
 const (
 	Begin    EventKind = "begin"
 	Progress EventKind = "progress"
@@ -153,8 +153,10 @@ func (p *Pipeline) each(do func(budget string) error) error {
 // stage runs one step of the folder and tells about it. label distinguishes the
 // networks of one stage.
 func (p *Pipeline) stage(s Stage, label string, config any, in, out []string, do func() error) error {
-	p.Notify(Event{Stage: s, Kind: Begin, Text: label})
-	skipped, err := p.Step(path.Join(string(s), label), config, in, out, do)
+	skipped, err := p.Step(path.Join(string(s), label), config, in, out, func() error {
+		p.Notify(Event{Stage: s, Kind: Begin, Text: label})
+		return do()
+	})
 	switch {
 	case err != nil:
 		return err
