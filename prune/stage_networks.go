@@ -246,8 +246,8 @@ func (p *Pipeline) latencies(ctx context.Context, networks []candidate) (err err
 		return err
 	}
 	for i, r := range results {
-		measured, deviation := ms(r.MedianNS), ms(r.HighNS-r.LowNS)/2
-		networks[timed[i]].MeasuredMS, networks[timed[i]].MeasuredMADMS = &measured, &deviation
+		measured, interval := ms(r.MedianNS), ms(r.HighNS-r.LowNS)/2
+		networks[timed[i]].MeasuredMS, networks[timed[i]].MeasuredCIMS = &measured, &interval
 	}
 	return nil
 }

@@ -147,16 +147,19 @@ func (p *Pipeline) tellLayers(r *report.Run) error {
 }
 
 func (p *Pipeline) tellAccuracy(r *report.Run) error {
-	curves := []struct{ name, file string }{{"dense training", "train.json"}}
+	curves := []report.Curve{{Name: "dense training"}}
 	for _, b := range p.Config.Budgets {
-		curves = append(curves, struct{ name, file string }{b + " fine-tuning", path.Join(b, "finetune.json")})
+		curves = append(curves, report.Curve{Name: b + " fine-tuning", Budget: b})
 	}
-	for _, c := range curves {
+	for _, curve := range curves {
+		file := "train.json"
+		if curve.Budget != "" {
+			file = path.Join(curve.Budget, "finetune.json")
+		}
 		var history []train.Epoch
-		if err := p.ReadJSON(c.file, &history); err != nil {
+		if err := p.ReadJSON(file, &history); err != nil {
 			return err
 		}
-		curve := report.Curve{Name: c.name}
 		for _, e := range history {
 			curve.Points = append(curve.Points, report.Epoch{Epoch: float64(e.Epoch), TrainAccuracy: &e.TrainAccuracy, TestAccuracy: &e.TestAccuracy, Loss: &e.Loss})
 		}

@@ -8,7 +8,7 @@ import "math"
 func clean(r Run) Run {
 	r.DenseImportance = orZero(r.DenseImportance)
 	r.Networks = mapped(r.Networks, func(n Network) (Network, bool) {
-		for _, p := range []**float64{&n.Accuracy, &n.PredictedMS, &n.MeasuredMS, &n.MeasuredMADMS, &n.BudgetMS, &n.Speedup} {
+		for _, p := range []**float64{&n.Accuracy, &n.PredictedMS, &n.MeasuredMS, &n.MeasuredCIMS, &n.BudgetMS, &n.Speedup} {
 			*p = known(*p)
 		}
 		return n, true

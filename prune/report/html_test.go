@@ -142,7 +142,7 @@ func randomRun(rng *rand.Rand) Run {
 	r := Run{DenseImportance: number()}
 	for range rng.IntN(6) {
 		r.Networks = append(r.Networks, Network{Name: []string{Dense, Masked, Pruned, FineTuned, "?"}[rng.IntN(5)], Budget: budget(),
-			Accuracy: maybe(), Parameters: rng.Int64() - 1<<62, MACs: rng.Int64N(1e9), PredictedMS: maybe(), MeasuredMS: maybe(), MeasuredMADMS: maybe(), BudgetMS: maybe(), Speedup: maybe()})
+			Accuracy: maybe(), Parameters: rng.Int64() - 1<<62, MACs: rng.Int64N(1e9), PredictedMS: maybe(), MeasuredMS: maybe(), MeasuredCIMS: maybe(), BudgetMS: maybe(), Speedup: maybe()})
 		r.Front = append(r.Front, Point{number(), number()})
 		r.Solutions = append(r.Solutions, Solution{Budget: budget(), BudgetMS: number(), LatencyMS: number(), Importance: number(), Bound: maybe(), Gap: maybe()})
 		r.Layers = append(r.Layers, LayerWidth{Name: budget(), Block: budget(), Dense: rng.IntN(9) - 2, Kept: map[string]int{budget(): rng.IntN(9) - 2}})

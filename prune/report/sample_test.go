@@ -18,7 +18,7 @@ func sample() Run {
 		Seed: 1, Batch: 64,
 		DenseImportance: 184.2,
 		Networks: []Network{
-			{Name: Dense, Accuracy: new(0.9132), Parameters: 174_970, MACs: 26_512_128, PredictedMS: new(9.801), MeasuredMS: new(9.844), MeasuredMADMS: new(0.031)},
+			{Name: Dense, Accuracy: new(0.9132), Parameters: 174_970, MACs: 26_512_128, PredictedMS: new(9.801), MeasuredMS: new(9.844), MeasuredCIMS: new(0.031)},
 		},
 		Commands: []string{"make demo", "bin/mdp prune --net resnet14 --data fashion-mnist --budget 0.7x,0.5x,0.35x --seed 1 --run runs/demo"},
 		Steps: []StepTime{{Name: "train", Seconds: 108.4}, {Name: "score", Seconds: 9.21}, {Name: "measure", Seconds: 41.7, Skipped: true},
@@ -45,7 +45,7 @@ func sample() Run {
 		r.Networks = append(r.Networks,
 			Network{Name: Masked, Budget: b.budget, Accuracy: new(b.masked), Parameters: 174_970, MACs: 26_512_128, BudgetMS: budgetMS},
 			Network{Name: Pruned, Budget: b.budget, Accuracy: new(b.pruned), Parameters: b.parameters, MACs: b.macs, PredictedMS: new(b.predicted), MeasuredMS: new(b.measured), BudgetMS: budgetMS},
-			Network{Name: FineTuned, Budget: b.budget, Accuracy: new(b.tune), Parameters: b.parameters, MACs: b.macs, PredictedMS: new(b.predicted), MeasuredMS: new(b.measured), MeasuredMADMS: new(0.02), BudgetMS: budgetMS})
+			Network{Name: FineTuned, Budget: b.budget, Accuracy: new(b.tune), Parameters: b.parameters, MACs: b.macs, PredictedMS: new(b.predicted), MeasuredMS: new(b.measured), MeasuredCIMS: new(0.02), BudgetMS: budgetMS})
 		importance := 184.2 * (1 - math.Pow(1-b.of, 2.2))
 		r.Solutions = append(r.Solutions, Solution{Budget: b.budget, BudgetMS: *budgetMS, LatencyMS: b.predicted, Importance: importance,
 			Status: "optimal", Bound: new(importance), Gap: new(0.0)})

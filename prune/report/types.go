@@ -55,17 +55,17 @@ const (
 // Network is one row of the table. Masked, Pruned and FineTuned come once per
 // budget; Dense comes once and has none.
 type Network struct {
-	Name          string   `json:"name"`        // Dense, Masked, Pruned or FineTuned
-	Budget        string   `json:"budget"`      // as the user wrote it: 0.5x, 3.2ms
-	Accuracy      *float64 `json:"accuracy"`    // top-1 on the test set, a fraction of 1
-	Parameters    int64    `json:"parameters"`  // trained numbers; 0 is not known
-	MACs          int64    `json:"macs"`        // multiply-adds for one image; 0 is not known
-	PredictedMS   *float64 `json:"predictedMS"` // end to end for one batch: table sums and the constant part
-	MeasuredMS    *float64 `json:"measuredMS"`  // median, end to end for one batch
-	MeasuredMADMS *float64 `json:"measuredMADMS,omitempty"`
-	BudgetMS      *float64 `json:"budgetMS,omitempty"`
-	Speedup       *float64 `json:"speedup,omitempty"` // dense measured / measured; derived where nil
-	Note          string   `json:"note,omitempty"`
+	Name         string   `json:"name"`                   // Dense, Masked, Pruned or FineTuned
+	Budget       string   `json:"budget"`                 // as the user wrote it: 0.5x, 3.2ms
+	Accuracy     *float64 `json:"accuracy"`               // top-1 on the test set, a fraction of 1
+	Parameters   int64    `json:"parameters"`             // trained numbers; 0 is not known
+	MACs         int64    `json:"macs"`                   // multiply-adds for one image; 0 is not known
+	PredictedMS  *float64 `json:"predictedMS"`            // end to end for one batch: table sums and the constant part
+	MeasuredMS   *float64 `json:"measuredMS"`             // median, end to end for one batch
+	MeasuredCIMS *float64 `json:"measuredCIMS,omitempty"` // half the 95 % confidence interval of the median
+	BudgetMS     *float64 `json:"budgetMS,omitempty"`
+	Speedup      *float64 `json:"speedup,omitempty"` // dense measured / measured; derived where nil
+	Note         string   `json:"note,omitempty"`
 }
 
 // Point is a network on the trade-off curve: no other has at most its latency
