@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"math"
+	"slices"
 
 	"mdp/engine"
 )
@@ -38,6 +39,7 @@ func newConvBackwardData(i isa, c engine.ConvBackwardData, dx, dy, w, ws []float
 	o := &correlate{parts: backwardParts(i, c.Conv, workers), out: dx, in: dy, w: w, epilogue: epilogue{nil, nil, negInf, posInf}}
 	if c.Accumulate {
 		o.epilogue.z = dx
+		o.parts = slices.DeleteFunc(o.parts, func(p part) bool { return p.taps() == 0 }) // they would add nothing
 	}
 	return o.init(ws, workers)
 }

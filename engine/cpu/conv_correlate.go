@@ -149,17 +149,24 @@ func (p *part) packRows(b, w []float32, from, width, cols int) {
 		}
 		return
 	}
-	for j := range width {
-		if j >= cols {
-			for i := j; i < len(b); i += width {
-				b[i] = 0
+	// Some rows at a time: they stay in the cache until their last column is written,
+	// and a column reads enough of w in one go to be prefetched.
+	const few = 64
+	for ; len(b) > 0; from += few * f.c {
+		n := min(few*width, len(b))
+		part := b[:n]
+		b = b[n:]
+		for j := cols; j < width; j++ {
+			for i := j; i < n; i += width {
+				part[i] = 0
 			}
-			continue
 		}
-		at := from + j*f.j
-		for i := j; i < len(b); i += width {
-			b[i] = w[at]
-			at += f.c
+		for j := range cols {
+			at := from + j*f.j
+			for i := j; i < n; i += width {
+				part[i] = w[at]
+				at += f.c
+			}
 		}
 	}
 }

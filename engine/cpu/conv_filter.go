@@ -76,7 +76,37 @@ func (o *filterGradient) partials() int {
 	return (o.slices - 1) * line(len(o.groups)*o.size())
 }
 
-func (o *filterGradient) each() int { return line(o.groups[0].scratch(o.block)) }
+func (o *filterGradient) each() int {
+	g := &o.groups[0]
+	if o.spaced() {
+		return line(o.block.n * o.block.p * o.block.q * (g.c + spacing))
+	}
+	return line(g.scratch(o.block))
+}
+
+// spaced says that pixels of many channels are read where they lie, which
+// memory and caches serve poorly: a panel takes a piece of each, so they are
+// first copied in one go, and to distances that do not share cache sets.
+func (o *filterGradient) spaced() bool {
+	g := &o.groups[0]
+	return g.gather() == readDirect && !g.depthwise && g.r*g.s == 1 && g.c >= 8*spacing
+}
+
+const spacing = 16
+
+// space copies a block of pixels to greater distances.
+func (g *correlation) space(src source, b block, dst []float32) source {
+	pixel := g.c + spacing
+	for n := range b.n {
+		for p := range b.p {
+			for q := range b.q {
+				copy(dst[((n*b.p+p)*b.q+q)*pixel:][:g.c], src.data[n*src.image+p*src.row+q*src.pixel:])
+			}
+		}
+	}
+	src.data, src.image, src.row, src.pixel = dst, b.p*b.q*pixel, b.q*pixel, pixel
+	return src
+}
 
 func (o *filterGradient) workspace(workers int) int { return o.partials() + workers*o.each() }
 
@@ -101,6 +131,9 @@ func (o *filterGradient) do(worker, i int) {
 		n, h, w := i/o.grid[2]/o.grid[1]*o.block.n, i/o.grid[2]%o.grid[1]*o.block.p, i%o.grid[2]*o.block.q
 		b := block{min(o.block.n, g.n-n), min(o.block.p, g.p-h), min(o.block.q, g.q-w)}
 		src := g.read(o.x, n, h, w, b, scratch)
+		if o.spaced() {
+			src = g.space(src, b, scratch)
+		}
 		dy := o.dy[g.out.at(n, h, w):]
 		t.lda, t.ldb, t.segA, t.segB, t.tap = g.out.pixel, src.pixel, g.out.row, src.row, src.tap
 		t.seg, t.segs = b.q, b.p

@@ -223,6 +223,48 @@ func reference(c convCase, x, dy, w, b, z, dx []float32) (y, outDX, dw []float32
 	return y, outDX, dw
 }
 
+// TestConvIsDeterministic holds results to the same bits for any number of workers.
+func TestConvIsDeterministic(t *testing.T) {
+	for _, c := range []engine.Conv{
+		geometry(5, 13, 11, 48, 80, 3, 3, same(2), same(1), same(1), 1),
+		geometry(2, 17, 15, 130, 70, 3, 3, same(1), same(1), same(1), 1),
+		geometry(3, 17, 15, 40, 40, 3, 3, same(1), same(1), same(1), 40),
+	} {
+		x, dy, w := noise(c.N*c.H*c.W*c.C), noise(c.N*c.P*c.Q*c.K), noise(c.K*c.R*c.S*c.C/c.Groups)
+		for _, isa := range available() {
+			var want [3][]float32
+			for _, workers := range []int{1, 2, 5} {
+				team := newTeam(workers)
+				fwd, bwd, fil := engine.ConvForward{Conv: c}, engine.ConvBackwardData{Conv: c}, engine.ConvBackwardFilter{Conv: c}
+				ws := func(call engine.Call) []float32 { return aligned(convWorkspace(isa, call, workers)) }
+				y, dx, dw := aligned(len(dy)), aligned(len(x)), aligned(len(w))
+				newConvForward(isa, fwd, y, x, w, nil, nil, ws(fwd), workers, false).run(team)
+				newConvBackwardData(isa, bwd, dx, dy, w, ws(bwd), workers).run(team)
+				newConvBackwardFilter(isa, fil, dw, dy, x, ws(fil), workers).run(team)
+				team.close()
+				for i, got := range [][]float32{y, dx, dw} {
+					if want[i] == nil {
+						want[i] = got
+					}
+					requireSame(t, want[i], got)
+				}
+			}
+		}
+	}
+}
+
+func TestConvKeepsNaN(t *testing.T) {
+	c := geometry(1, 5, 5, 3, 20, 3, 3, same(1), same(1), same(1), 1)
+	x, y, w := noise(75), aligned(500), noise(20*27)
+	x[37] = nan()
+	for _, isa := range available() {
+		call := engine.ConvForward{Conv: c, Act: engine.ReLU6}
+		newConvForward(isa, call, y, x, w, nil, nil, aligned(convWorkspace(isa, call, 1)), 1, false).run(newTeam(1))
+		require.True(t, math.IsNaN(float64(y[12*20+19])), "%v: the pixel over the NaN is %g", isa, y[12*20+19])
+		require.False(t, math.IsNaN(float64(y[0])), isa)
+	}
+}
+
 func TestConvRunAllocatesNothing(t *testing.T) {
 	c := geometry(2, 9, 9, 16, 32, 3, 3, same(1), same(1), same(1), 1)
 	x, y, w := aligned(2*81*16), aligned(2*81*32), aligned(32*9*16)
