@@ -40,7 +40,7 @@ type Plan struct {
 	Spans     []Span
 	Calls     []Call
 	Workspace []Buffer // one per call, None where it wants none
-	Constant  []Buffer // filters written before the first Run and never by a call, in inference
+	Constant  []Buffer // written by Write alone, never by a call: what a backend makes of them holds until the next Write
 }
 
 // Span is a buffer's place in the plan's memory, in float32.

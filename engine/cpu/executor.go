@@ -11,7 +11,7 @@ import (
 
 // Prepare allocates the plan's memory and compiles its calls.
 func (b *Backend) Prepare(p *engine.Plan) (engine.Executor, error) {
-	e := &executor{spans: p.Spans, memory: aligned(p.Len), ops: make([]op, len(p.Calls))}
+	e := &executor{spans: p.Spans, memory: aligned(p.Len), ops: make([]op, len(p.Calls)), constant: p.Constant}
 	for i, c := range p.Calls {
 		if err := b.Supports(c); err != nil {
 			return nil, err
@@ -39,7 +39,13 @@ type executor struct {
 	memory []float32
 	ops    []op
 	team   *team
+
+	constant []engine.Buffer
 }
+
+// keeper is an op that keeps what it made of a constant operand until it is
+// told that one was written.
+type keeper interface{ forget() }
 
 // buffer is b's part of the memory, nil for None.
 func (e *executor) buffer(b engine.Buffer) []float32 {
@@ -56,6 +62,13 @@ func (e *executor) Write(dst engine.Buffer, src []float32) error {
 		return fmt.Errorf("cpu: write of %d elements to buffer %d, which holds %d", len(src), dst, len(to))
 	}
 	copy(to, src)
+	if slices.Contains(e.constant, dst) {
+		for _, o := range e.ops {
+			if k, ok := o.(keeper); ok {
+				k.forget()
+			}
+		}
+	}
 	return nil
 }
 
