@@ -45,39 +45,42 @@ func TestWithChannels(t *testing.T) {
 	assert.Panics(t, func() { WithChannels(engine.SGD{Len: 3}, 1, 1) })
 }
 
-// The plan of a call has what the call needs: its own memory for every operand
-// of every copy, and scratch memory.
-func TestPlanOfCall(t *testing.T) {
+// A round has what each copy of the call needs: memory of its own for every
+// operand, scratch memory, and somebody who writes what it reads.
+func TestRound(t *testing.T) {
 	s := newStand(fake{}, quick())
 	for _, c := range []engine.Call{
 		conv(3, 5),
 		engine.Add{Len: 100, Y: 5, A: 6, B: 6}, // what it reads twice gets two buffers
 		engine.SoftmaxLoss{N: 4, C: 10, Metrics: 1, X: 2, Labels: 3},
 	} {
-		p, err := s.plan(c)
+		r, err := s.round(c)
 		require.NoError(t, err)
-		owner := make([]int, p.Len)
-		claim := func(b engine.Buffer, n, by int) {
-			span := p.Span(b)
-			require.Equal(t, n, span.Len)
-			require.Zero(t, span.Offset%16, "spans start on cache lines")
-			for i := span.Offset; i < span.Offset+span.Len; i++ {
-				require.True(t, owner[i] == 0 || owner[i] == by)
-				owner[i] = by
+		assert.Len(t, r.timed, copies)
+		owner := make([]engine.Buffer, r.plan.Len)
+		used := map[engine.Buffer]bool{}
+		for i, call := range r.plan.Calls {
+			for _, o := range append(call.Operands(), engine.Operand{Buffer: r.plan.Workspace[i], Len: 3}) {
+				span := r.plan.Span(o.Buffer)
+				require.Equal(t, o.Len, span.Len)
+				require.Zero(t, span.Offset%16, "spans start on cache lines")
+				for j := span.Offset; j < span.Offset+span.Len; j++ {
+					require.True(t, owner[j] == engine.None || owner[j] == o.Buffer, "spans overlap")
+					owner[j] = o.Buffer
+				}
 			}
 		}
-		id := 0
-		for i, copied := range p.Calls {
-			assert.Equal(t, c.String(), copied.String())
-			for _, o := range copied.Operands() {
-				id++
-				claim(o.Buffer, o.Len, id)
+		for _, i := range r.timed {
+			assert.Equal(t, c.String(), r.plan.Calls[i].String())
+			for _, o := range r.plan.Calls[i].Operands() {
+				assert.False(t, used[o.Buffer], "copies share %s", o.Name)
+				used[o.Buffer] = true
 			}
-			claim(p.Workspace[i], 3, -1)
+			assert.Equal(t, r.plan.Calls[i].Operands()[1].Buffer, r.plan.Calls[i-1].Operands()[0].Buffer, "what it reads was just written")
 		}
-		assert.Len(t, p.Calls, maxCopies)
+		assert.Equal(t, reference.String(), r.plan.Calls[len(r.plan.Calls)-1].String())
 	}
-	_, err := s.plan(engine.SGD{Len: 10, P: 1, V: 2, DP: 3, Hyper: 4})
+	_, err := s.round(engine.SGD{Len: 10, P: 1, V: 2, DP: 3, Hyper: 4})
 	require.ErrorContains(t, err, "no call of an inference program")
 }
 

@@ -13,6 +13,10 @@ type Row struct {
 	Key       string    `json:"key"` // the call's String
 	StartedAt time.Time `json:"startedAt"`
 	CostNS    int64     `json:"costNS"` // wall time the measurement took, set-up and warm-up with it
+
+	// ReferenceNS is what one fixed convolution took meanwhile. Rows are as far
+	// apart as their machine's pace was: a shared one's changes by half.
+	ReferenceNS int64 `json:"referenceNS"`
 	Result
 }
 
@@ -74,6 +78,9 @@ func parseRow(line []byte) (Row, error) {
 		if ns < 0 {
 			return Row{}, fmt.Errorf("sample of %d ns is negative", ns)
 		}
+	}
+	if r.ReferenceNS < 0 {
+		return Row{}, fmt.Errorf("reference of %d ns is negative", r.ReferenceNS)
 	}
 	s := Summarise(r.SamplesNS)
 	if r.MedianNS != s.MedianNS || r.LowNS != s.LowNS || r.HighNS != s.HighNS {

@@ -29,7 +29,7 @@ type Rule struct {
 // CallRule suits one call on a processor: some 20 to 60 ms for a small one.
 func CallRule() Rule {
 	return Rule{
-		WarmUpNS: 3e6, MinSamples: 10, MinTotalNS: 20e6, MaxRSD: 0.02,
+		WarmUpNS: 3e6, MinSamples: 10, MinTotalNS: 20e6, MaxRSD: 0.05,
 		PlateauWindow: 64, PlateauEvery: 16, PlateauSpread: 0.05,
 		MaxSamples: 2048, TimeoutNS: 5e9,
 	}

@@ -22,6 +22,8 @@ type Table struct {
 	file   *os.File
 	size   int64 // of the header and whole rows
 	notice string
+
+	fastestNS int64 // the least ReferenceNS of all rows, 0 without any
 }
 
 // OpenTable opens the table at path, or starts one. It drops a last line whose
@@ -71,7 +73,7 @@ func (t *Table) resume() error {
 		t.notice = fmt.Sprintf("the last line was cut off after %d bytes; dropped it, %d rows are whole", c.torn, len(c.rows))
 	}
 	for _, r := range c.rows {
-		t.rows[r.Key] = r
+		t.keep(r)
 	}
 	if c.good > 0 {
 		return nil
@@ -114,8 +116,15 @@ func (t *Table) append(r Row) error {
 	if err := t.write(r); err != nil {
 		return err
 	}
-	t.rows[r.Key] = r
+	t.keep(r)
 	return nil
+}
+
+func (t *Table) keep(r Row) {
+	t.rows[r.Key] = r
+	if t.fastestNS == 0 || r.ReferenceNS < t.fastestNS {
+		t.fastestNS = r.ReferenceNS
+	}
 }
 
 // write adds a line and waits until the disk has it. Whatever fails, the file
