@@ -10,7 +10,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
+
+	"mdp/engine/atomicfile"
 )
 
 // Folder is a run's files and the record of what made them. Every step reads and
@@ -46,7 +49,7 @@ func OpenFolder(dir string) (*Folder, error) {
 	return f, err
 }
 
-// Close closes the log.
+// Close closes the log and gives up the lock.
 func (f *Folder) Close() error { return f.log.Close() }
 
 // Path of a file of the run.
@@ -84,35 +87,21 @@ func (f *Folder) WriteJSON(name string, v any) error {
 }
 
 // Write replaces a file of the run, whole or not at all.
-func (f *Folder) Write(name string, fill func(io.Writer) error) (err error) {
+func (f *Folder) Write(name string, fill func(io.Writer) error) error {
 	path := f.Path(name)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	t, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".tmp*")
-	if err != nil {
-		return err
+	return atomicfile.Write(path, fill)
+}
+
+// Lock keeps other processes from running steps in this folder, until Close.
+func (f *Folder) Lock() error {
+	err := syscall.Flock(int(f.log.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return fmt.Errorf("another process is working in %s: wait for it, or choose another run folder", f.dir)
 	}
-	defer func() {
-		if err != nil {
-			t.Close()
-			os.Remove(t.Name())
-			err = fmt.Errorf("write %s: %w", path, err)
-		}
-	}()
-	if err := fill(t); err != nil {
-		return err
-	}
-	if err := t.Chmod(0o644); err != nil {
-		return err
-	}
-	if err := t.Sync(); err != nil {
-		return err
-	}
-	if err := t.Close(); err != nil {
-		return err
-	}
-	return os.Rename(t.Name(), path)
+	return err
 }
 
 // Step does a step unless it was done with the same configuration and the same

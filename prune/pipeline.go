@@ -93,6 +93,9 @@ func NewPipeline(dir string, c Config, notify func(Event)) (*Pipeline, error) {
 // folder keeps the configuration, so that a run that was stopped goes on without
 // being told again; one that fails leaves the configuration of the run before.
 func (p *Pipeline) Run(ctx context.Context, stages ...Stage) error {
+	if err := p.Lock(); err != nil {
+		return err
+	}
 	const name = "config.json"
 	before, err := os.ReadFile(p.Path(name))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

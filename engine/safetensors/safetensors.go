@@ -13,10 +13,12 @@ package safetensors
 
 import (
 	"fmt"
+	"io"
 	"os"
-	"path/filepath"
 
 	"gorgonia.org/tensor"
+
+	"mdp/engine/atomicfile"
 )
 
 // Read returns the tensors (float32 or int64) and the metadata of a file. It holds the file's bytes and
@@ -34,49 +36,7 @@ func Read(path string) (map[string]*tensor.Dense, map[string]string, error) {
 }
 
 // Write writes the tensors (float32 or int64) and the metadata (may be nil) to a file, or leaves what
-// was there untouched: the bytes go to a temporary file beside it, are synced to the disk and renamed. Equal
-// arguments give equal bytes.
-func Write(path string, tensors map[string]*tensor.Dense, metadata map[string]string) (err error) {
-	dir, name := filepath.Split(path)
-	if dir == "" {
-		dir = "."
-	}
-	f, err := os.CreateTemp(dir, "."+name+".tmp*")
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-			err = fmt.Errorf("%s: %w", path, err)
-		}
-	}()
-
-	if err := Encode(f, tensors, metadata); err != nil {
-		return err
-	}
-	if err := f.Chmod(0o644); err != nil { // CreateTemp's 0600 would hide the file from other users
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	return syncDir(dir)
-}
-
-// syncDir makes a rename in dir survive a power cut.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
+// was there untouched. Equal arguments give equal bytes.
+func Write(path string, tensors map[string]*tensor.Dense, metadata map[string]string) error {
+	return atomicfile.Write(path, func(w io.Writer) error { return Encode(w, tensors, metadata) })
 }

@@ -86,32 +86,44 @@ func (f *fronter) window(t *tree, a, b Point) error {
 
 // edge appends the points below an edge of the hull, from label passes with a
 // growing gap below the top score until nothing can hide under the stair.
+// Where nothing can hide any more, at either end, the stair is settled.
 func (f *fronter) edge(t *tree, at bounded, a, b Point) error {
 	ls := &f.labels
-	ls.multiplier, ls.budget, ls.limit = at.multiplier, b.Latency-1, f.opts.maxLabels()
-	need := f.hidden(at, []Point{a, b})
+	ls.multiplier, ls.limit = at.multiplier, f.opts.maxLabels()
+	var settled []Point // from b on, without the edge's end
+	need := f.hidden(at, a, b)
 	for gap := need / 50; ; gap = min(need, 2*gap+1) {
+		ls.budget = b.Latency - 1
 		if err := ls.pass(f.ctx, t, at.top-gap); err != nil {
 			return frontError(f.ctx)
 		}
 		stair := append(ls.points(a, b), b)
-		if need = f.hidden(at, stair); need <= gap {
-			f.points = append(f.points, stair[1:len(stair)-1]...)
+		first, last := len(stair)-1, 0 // steps around the cells in question
+		need = 0
+		for i := range len(stair) - 1 {
+			if h := f.hidden(at, stair[i], stair[i+1]); h > gap {
+				first, last = min(first, i), i+1
+				need = max(need, h)
+			}
+		}
+		f.points = append(f.points, stair[1:min(first+1, len(stair)-1)]...)
+		if need == 0 {
+			f.points = append(f.points, settled...)
 			return nil
 		}
+		settled = slices.Concat(stair[last:len(stair)-1], settled)
+		a, b = stair[first], stair[last]
 	}
 }
 
-// hidden returns how far below the top the score of a point may lie that the
-// stair misses: one above a step and faster than the next step.
-func (f *fronter) hidden(at bounded, stair []Point) int64 {
-	need := int64(0)
-	for i, step := range stair[1:] {
-		if from := f.equal(stair[i], step) + 1; step.Latency-stair[i].Latency > 1 && step.Importance > from {
-			need = max(need, at.top-at.score(Point{step.Latency - 1, from}))
-		}
+// hidden returns how far below the top the score of a point may lie that is
+// missing between two steps of the stair: above the one and faster than the other.
+func (f *fronter) hidden(at bounded, step, next Point) int64 {
+	from := f.equal(step, next) + 1
+	if next.Latency-step.Latency < 2 || next.Importance <= from {
+		return 0
 	}
-	return need
+	return at.top - at.score(Point{next.Latency - 1, from})
 }
 
 // equal returns the largest importance that counts as no more than a's, up to b's.
