@@ -22,7 +22,7 @@ type correlate struct {
 	tasks    int
 	packing  packing
 	packs    int
-	constant bool // the filter never changes: pack it once
+	constant bool // no call changes the filter: keep it packed until it is written
 	packed   bool
 }
 
@@ -98,6 +98,9 @@ func (o *correlate) run(t *team) {
 	}
 	t.run(o, o.tasks)
 }
+
+// forget makes the next run pack the filter again.
+func (o *correlate) forget() { o.packed = false }
 
 func (o *correlate) do(worker, i int) {
 	for k := range o.parts {
