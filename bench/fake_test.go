@@ -10,16 +10,25 @@ import (
 )
 
 // fake is a backend whose calls take as long as their size says, no time passing.
-type fake struct{}
+// slow lists by how much each Prepare's executor is slower, 1 when it runs out.
+type fake struct{ slow *[]int64 }
 
 func (fake) Name() string               { return "fake" }
 func (fake) Supports(engine.Call) error { return nil }
 func (fake) Workspace(engine.Call) int  { return 3 }
-func (fake) Prepare(p *engine.Plan) (engine.Executor, error) {
-	return &fakeExecutor{p}, nil
+func (f fake) Prepare(p *engine.Plan) (engine.Executor, error) {
+	if f.slow != nil && len(*f.slow) > 0 {
+		slow := (*f.slow)[0]
+		*f.slow = (*f.slow)[1:]
+		return &fakeExecutor{p, slow}, nil
+	}
+	return &fakeExecutor{p, 1}, nil
 }
 
-type fakeExecutor struct{ plan *engine.Plan }
+type fakeExecutor struct {
+	plan *engine.Plan
+	slow int64
+}
 
 func (*fakeExecutor) Write(engine.Buffer, []float32) error { return nil }
 func (*fakeExecutor) Read([]float32, engine.Buffer) error  { return nil }
@@ -27,7 +36,7 @@ func (*fakeExecutor) Run(int, int) error                   { return nil }
 func (*fakeExecutor) Close() error                         { return nil }
 func (e *fakeExecutor) Time(latencyNS []int64) error {
 	for i, c := range e.plan.Calls {
-		latencyNS[i] = fakeNS(c)
+		latencyNS[i] = e.slow * fakeNS(c)
 	}
 	return nil
 }

@@ -24,7 +24,8 @@ func BenchmarkPrediction(b *testing.B) {
 	backend, err := cpu.New(cpu.Options{})
 	require.NoError(b, err)
 	var programs []*engine.Program
-	for _, width := range []float64{1, 0.75, 0.5, 0.25, 1.5} {
+	widths := []float64{1.5, 1, 0.75, 0.5, 0.25}
+	for _, width := range widths {
 		p := program(b, backend, batch, width)
 		defer p.Close()
 		programs = append(programs, p)
@@ -44,7 +45,7 @@ func BenchmarkPrediction(b *testing.B) {
 	require.NoError(b, err)
 
 	for i, p := range programs {
-		b.Run(fmt.Sprintf("%s/%d", p.Graph().Name(), p.PeakBytes()>>10), func(b *testing.B) {
+		b.Run(fmt.Sprintf("%s_x%g", p.Graph().Name(), widths[i]), func(b *testing.B) {
 			for b.Loop() {
 				require.NoError(b, p.Forward())
 			}
