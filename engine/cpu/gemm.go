@@ -2,7 +2,8 @@ package cpu
 
 // tile is the argument of the two kernels that write output pixels. A row is a
 // pixel, a column an output channel, and the sum runs over segs segments of seg
-// elements that lie segStride apart: the rows of a filter's window.
+// elements that lie segStride apart: the rows of a filter's window. The assembly
+// knows the fields' offsets from gen/gemm, as it does outer's.
 type tile struct {
 	a         []float32 // what is convolved: row i starts at a[i·lda]
 	b         []float32 // the packed filter

@@ -17,6 +17,9 @@ GLOBL gemmTail<>(SB), RODATA|NOPTR, $64
 // func gemmAVX2x1(t uintptr)
 // Requires: AVX, FMA3
 TEXT ·gemmAVX2x1(SB), NOSPLIT, $48-8
+	// for i < rows, j < cols:
+	//   s = bias[j] + Σ over g < segs, k < seg of a[i·lda + g·segStride + k] · b[(g·seg+k)·n + j], n = vectors·lanes
+	//   c[i·ldc+j] = min(max(s + z[i·ldc+j], lo), hi)
 	MOVQ    t+0(FP), DI
 	MOVQ    (DI), AX
 	MOVQ    AX, (SP)
@@ -765,6 +768,9 @@ done:
 // func gemmAVX2x2(t uintptr)
 // Requires: AVX, FMA3
 TEXT ·gemmAVX2x2(SB), NOSPLIT, $48-8
+	// for i < rows, j < cols:
+	//   s = bias[j] + Σ over g < segs, k < seg of a[i·lda + g·segStride + k] · b[(g·seg+k)·n + j], n = vectors·lanes
+	//   c[i·ldc+j] = min(max(s + z[i·ldc+j], lo), hi)
 	MOVQ    t+0(FP), DI
 	MOVQ    (DI), AX
 	MOVQ    AX, (SP)
@@ -1191,6 +1197,9 @@ done:
 // func gemmAVX2x3(t uintptr)
 // Requires: AVX, FMA3
 TEXT ·gemmAVX2x3(SB), NOSPLIT, $48-8
+	// for i < rows, j < cols:
+	//   s = bias[j] + Σ over g < segs, k < seg of a[i·lda + g·segStride + k] · b[(g·seg+k)·n + j], n = vectors·lanes
+	//   c[i·ldc+j] = min(max(s + z[i·ldc+j], lo), hi)
 	MOVQ    t+0(FP), DI
 	MOVQ    (DI), AX
 	MOVQ    AX, (SP)
@@ -1521,6 +1530,8 @@ done:
 // func outerAVX2x1(t uintptr)
 // Requires: AVX, FMA3
 TEXT ·outerAVX2x1(SB), NOSPLIT, $48-8
+	// for i < rows, j < cols:
+	//   c[i·ldc+j] (+)= Σ over g < segs, m < seg of a[g·segA + m·lda + i] · b[g·segB + m·ldb + j]
 	MOVQ    t+0(FP), DI
 	MOVQ    (DI), AX
 	MOVQ    AX, (SP)
@@ -2285,6 +2296,8 @@ done:
 // func outerAVX2x2(t uintptr)
 // Requires: AVX, FMA3
 TEXT ·outerAVX2x2(SB), NOSPLIT, $48-8
+	// for i < rows, j < cols:
+	//   c[i·ldc+j] (+)= Σ over g < segs, m < seg of a[g·segA + m·lda + i] · b[g·segB + m·ldb + j]
 	MOVQ    t+0(FP), DI
 	MOVQ    (DI), AX
 	MOVQ    AX, (SP)
@@ -2698,6 +2711,8 @@ done:
 // func outerAVX2x3(t uintptr)
 // Requires: AVX, FMA3
 TEXT ·outerAVX2x3(SB), NOSPLIT, $48-8
+	// for i < rows, j < cols:
+	//   c[i·ldc+j] (+)= Σ over g < segs, m < seg of a[g·segA + m·lda + i] · b[g·segB + m·ldb + j]
 	MOVQ    t+0(FP), DI
 	MOVQ    (DI), AX
 	MOVQ    AX, (SP)
@@ -2931,6 +2946,9 @@ done:
 // func depthwiseAVX2(t uintptr)
 // Requires: AVX, FMA3
 TEXT ·depthwiseAVX2(SB), NOSPLIT, $64-8
+	// for i < rows, j < cols:
+	//   s = bias[j] + Σ over g < segs, k < seg of a[i·lda + g·segStride + k·tap + j] · b[(g·seg+k)·ldb + j]
+	//   c[i·ldc+j] = min(max(s + z[i·ldc+j], lo), hi)
 	MOVQ    t+0(FP), DI
 	MOVQ    (DI), AX
 	MOVQ    AX, (SP)
@@ -3474,6 +3492,8 @@ done:
 // func tapsAVX2(t uintptr)
 // Requires: AVX, FMA3
 TEXT ·tapsAVX2(SB), NOSPLIT, $48-8
+	// for i < rows, j < cols:
+	//   c[i·ldc+j] (+)= Σ over g < segs, m < seg of a[g·segA + m·lda + j] · b[g·segB + m·ldb + i·tap + j]
 	MOVQ    t+0(FP), DI
 	MOVQ    24(DI), SI
 	MOVQ    SI, (SP)
@@ -4038,6 +4058,9 @@ done:
 // func gemmAVX512x1(t uintptr)
 // Requires: AVX, AVX512F
 TEXT ·gemmAVX512x1(SB), NOSPLIT, $48-8
+	// for i < rows, j < cols:
+	//   s = bias[j] + Σ over g < segs, k < seg of a[i·lda + g·segStride + k] · b[(g·seg+k)·n + j], n = vectors·lanes
+	//   c[i·ldc+j] = min(max(s + z[i·ldc+j], lo), hi)
 	MOVQ  t+0(FP), DI
 	MOVQ  (DI), AX
 	MOVQ  AX, (SP)
@@ -5748,6 +5771,9 @@ done:
 // func gemmAVX512x2(t uintptr)
 // Requires: AVX, AVX512F
 TEXT ·gemmAVX512x2(SB), NOSPLIT, $48-8
+	// for i < rows, j < cols:
+	//   s = bias[j] + Σ over g < segs, k < seg of a[i·lda + g·segStride + k] · b[(g·seg+k)·n + j], n = vectors·lanes
+	//   c[i·ldc+j] = min(max(s + z[i·ldc+j], lo), hi)
 	MOVQ  t+0(FP), DI
 	MOVQ  (DI), AX
 	MOVQ  AX, (SP)
@@ -6810,6 +6836,9 @@ done:
 // func gemmAVX512x3(t uintptr)
 // Requires: AVX, AVX512F
 TEXT ·gemmAVX512x3(SB), NOSPLIT, $48-8
+	// for i < rows, j < cols:
+	//   s = bias[j] + Σ over g < segs, k < seg of a[i·lda + g·segStride + k] · b[(g·seg+k)·n + j], n = vectors·lanes
+	//   c[i·ldc+j] = min(max(s + z[i·ldc+j], lo), hi)
 	MOVQ  t+0(FP), DI
 	MOVQ  (DI), AX
 	MOVQ  AX, (SP)
@@ -7540,6 +7569,8 @@ done:
 // func outerAVX512x1(t uintptr)
 // Requires: AVX, AVX512F
 TEXT ·outerAVX512x1(SB), NOSPLIT, $48-8
+	// for i < rows, j < cols:
+	//   c[i·ldc+j] (+)= Σ over g < segs, m < seg of a[g·segA + m·lda + i] · b[g·segB + m·ldb + j]
 	MOVQ  t+0(FP), DI
 	MOVQ  (DI), AX
 	MOVQ  AX, (SP)
@@ -9274,6 +9305,8 @@ done:
 // func outerAVX512x2(t uintptr)
 // Requires: AVX, AVX512F
 TEXT ·outerAVX512x2(SB), NOSPLIT, $48-8
+	// for i < rows, j < cols:
+	//   c[i·ldc+j] (+)= Σ over g < segs, m < seg of a[g·segA + m·lda + i] · b[g·segB + m·ldb + j]
 	MOVQ  t+0(FP), DI
 	MOVQ  (DI), AX
 	MOVQ  AX, (SP)
@@ -10329,6 +10362,8 @@ done:
 // func outerAVX512x3(t uintptr)
 // Requires: AVX, AVX512F
 TEXT ·outerAVX512x3(SB), NOSPLIT, $48-8
+	// for i < rows, j < cols:
+	//   c[i·ldc+j] (+)= Σ over g < segs, m < seg of a[g·segA + m·lda + i] · b[g·segB + m·ldb + j]
 	MOVQ  t+0(FP), DI
 	MOVQ  (DI), AX
 	MOVQ  AX, (SP)
@@ -11035,6 +11070,9 @@ done:
 // func depthwiseAVX512(t uintptr)
 // Requires: AVX, AVX512F
 TEXT ·depthwiseAVX512(SB), NOSPLIT, $64-8
+	// for i < rows, j < cols:
+	//   s = bias[j] + Σ over g < segs, k < seg of a[i·lda + g·segStride + k·tap + j] · b[(g·seg+k)·ldb + j]
+	//   c[i·ldc+j] = min(max(s + z[i·ldc+j], lo), hi)
 	MOVQ  t+0(FP), DI
 	MOVQ  (DI), AX
 	MOVQ  AX, (SP)
@@ -11518,6 +11556,8 @@ done:
 // func tapsAVX512(t uintptr)
 // Requires: AVX, AVX512F
 TEXT ·tapsAVX512(SB), NOSPLIT, $48-8
+	// for i < rows, j < cols:
+	//   c[i·ldc+j] (+)= Σ over g < segs, m < seg of a[g·segA + m·lda + j] · b[g·segB + m·ldb + i·tap + j]
 	MOVQ  t+0(FP), DI
 	MOVQ  24(DI), SI
 	MOVQ  SI, (SP)

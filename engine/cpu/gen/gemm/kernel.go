@@ -48,9 +48,10 @@ func (k *kernel) broadcast(i int) VecPhysical {
 	return k.m.vec(first + i%min(2, max(k.m.registers()-1-first, 1)))
 }
 
-// start begins the function.
-func (k *kernel) start() {
+// start begins the function with its loop as a comment.
+func (k *kernel) start(loop ...string) {
 	TEXT(k.name, NOSPLIT, "func(t uintptr)")
+	Comment(loop...)
 	MOVQ(NewParamAddr("t", 0), k.t)
 }
 

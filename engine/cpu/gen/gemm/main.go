@@ -56,7 +56,11 @@ const (
 
 // gemm writes gemmGeneric's loop.
 func (k *kernel) gemm() {
-	k.start()
+	k.start(
+		"for i < rows, j < cols:",
+		"  s = bias[j] + Σ over g < segs, k < seg of a[i·lda + g·segStride + k] · b[(g·seg+k)·n + j], n = vectors·lanes",
+		"  c[i·ldc+j] = min(max(s + z[i·ldc+j], lo), hi)",
+	)
 	k.keep(k.a, tileA, "a")
 	k.keep(k.c, tileC, "c")
 	k.keep(k.z, tileZ, "z")
@@ -97,7 +101,11 @@ func (k *kernel) gemm() {
 
 // depthwise writes depthwiseGeneric's loop.
 func (k *kernel) depthwise() {
-	k.start()
+	k.start(
+		"for i < rows, j < cols:",
+		"  s = bias[j] + Σ over g < segs, k < seg of a[i·lda + g·segStride + k·tap + j] · b[(g·seg+k)·ldb + j]",
+		"  c[i·ldc+j] = min(max(s + z[i·ldc+j], lo), hi)",
+	)
 	k.keep(k.a, tileA, "a")
 	k.keep(k.c, tileC, "c")
 	k.keep(k.z, tileZ, "z")
@@ -136,7 +144,10 @@ func (k *kernel) depthwise() {
 
 // outer writes outerGeneric's loop.
 func (k *kernel) outer() {
-	k.start()
+	k.start(
+		"for i < rows, j < cols:",
+		"  c[i·ldc+j] (+)= Σ over g < segs, m < seg of a[g·segA + m·lda + i] · b[g·segB + m·ldb + j]",
+	)
 	k.keep(k.a, outerA, "a")
 	k.keep(k.c, outerC, "c")
 	k.keep(k.n, outerRows, "rows")
@@ -166,7 +177,10 @@ func (k *kernel) outer() {
 
 // taps writes tapsGeneric's loop.
 func (k *kernel) taps() {
-	k.start()
+	k.start(
+		"for i < rows, j < cols:",
+		"  c[i·ldc+j] (+)= Σ over g < segs, m < seg of a[g·segA + m·lda + j] · b[g·segB + m·ldb + i·tap + j]",
+	)
 	k.keep(k.b, outerB, "b")
 	k.keep(k.c, outerC, "c")
 	k.keep(k.n, outerRows, "rows")
