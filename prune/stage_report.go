@@ -9,6 +9,7 @@ import (
 	"path"
 	"slices"
 	"strconv"
+	"time"
 
 	"mdp/bench"
 	"mdp/engine/graph"
@@ -21,6 +22,9 @@ func (p *Pipeline) report() error {
 	p.Notify(Event{Stage: StageReport, Kind: Begin})
 	r, err := p.Summary()
 	if err != nil {
+		return err
+	}
+	if err := p.Log("report", r); err != nil {
 		return err
 	}
 	if err := p.WriteJSON("report.json", r); err != nil {
@@ -38,6 +42,7 @@ func (p *Pipeline) Summary() (report.Run, error) {
 	c := p.Config
 	r := report.Run{
 		Title: "mdp: " + c.Net + " pruned on " + p.Backend.Name(),
+		Date:  time.Now().UTC().Truncate(time.Second),
 		Model: c.Net, Dataset: c.Data, Seed: int64(c.Seed), Batch: c.LatencyBatch,
 		DenseImportance: importanceUnits,
 		Commands:        []string{"mdp prune --run " + p.dir, "mdp report " + p.dir + " --json"},
@@ -59,7 +64,6 @@ func (p *Pipeline) tellMachine(r *report.Run) error {
 	if err != nil {
 		return err
 	}
-	r.Date = h.Date
 	r.Machine = report.Machine{Device: "cpu", CPU: h.CPU, Threads: p.Backend.Threads(), ISA: p.Backend.ISA(), OS: h.OS, Version: h.Build, Go: h.Go}
 	return nil
 }
