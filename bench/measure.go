@@ -79,6 +79,20 @@ func (t *Table) unhurried(ctx context.Context, s *stand, c engine.Call) (Row, er
 	return best, nil
 }
 
+// Pace is how much slower the machine runs now than for the table's fastest
+// row: 1 is as fast. A prediction holds for a network measured at a pace near 1;
+// at another, wait and measure again, or say so. It takes some 30 ms.
+func (t *Table) Pace(ctx context.Context, b engine.Backend) (slowdown float64, err error) {
+	if t.fastestNS == 0 {
+		return 0, fmt.Errorf("the table has no row to compare the machine's pace with; measure first")
+	}
+	_, referenceNS, err := newStand(b, t.header.Rule).time(ctx, reference)
+	if err != nil {
+		return 0, fmt.Errorf("pace: %w", err)
+	}
+	return float64(referenceNS) / float64(t.fastestNS), nil
+}
+
 // missing is the distinct configurations among calls that have no row.
 func (t *Table) missing(calls []engine.Call) []engine.Call {
 	var missing []engine.Call

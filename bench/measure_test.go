@@ -39,6 +39,16 @@ func TestSlowMachine(t *testing.T) {
 	}
 }
 
+func TestPace(t *testing.T) {
+	table := open(t, filepath.Join(t.TempDir(), "latency.jsonl"))
+	_, err := table.Pace(context.Background(), fake{})
+	require.ErrorContains(t, err, "measure first")
+	require.NoError(t, table.Measure(context.Background(), fake{}, grid(1), nil))
+	pace, err := table.Pace(context.Background(), fake{&[]int64{3}})
+	require.NoError(t, err)
+	assert.Equal(t, 3.0, pace)
+}
+
 func TestNetworks(t *testing.T) {
 	var programs []*engine.Program
 	for _, classes := range []int{2, 3} {

@@ -16,7 +16,7 @@ import (
 )
 
 // BenchmarkPrediction compares the sum of a table's rows with the network
-// measured end to end, for a residual network of small images and narrower ones:
+// measured end to end, for networks of small images and narrower ones:
 //
 //	go test ./bench -run '^$' -bench Prediction -benchtime 1x
 func BenchmarkPrediction(b *testing.B) {
@@ -24,9 +24,15 @@ func BenchmarkPrediction(b *testing.B) {
 	backend, err := cpu.New(cpu.Options{})
 	require.NoError(b, err)
 	var programs []*engine.Program
-	widths := []float64{1.5, 1, 0.75, 0.5, 0.25}
-	for _, width := range widths {
-		p := program(b, backend, batch, width)
+	networks := []struct {
+		name  string
+		width float64
+	}{
+		{"resnet14-cifar", 1}, {"resnet14-cifar", 0.75}, {"resnet14-cifar", 0.5}, {"resnet14-cifar", 0.25},
+		{"resnet20-cifar", 0.6}, {"resnet8-cifar", 1.5}, {"mobilenet_v2", 0.25},
+	}
+	for _, n := range networks {
+		p := program(b, backend, batch, n.name, n.width)
 		defer p.Close()
 		programs = append(programs, p)
 	}
@@ -41,16 +47,22 @@ func BenchmarkPrediction(b *testing.B) {
 		calls = append(calls, p.Plan().Calls...)
 	}
 	require.NoError(b, table.Measure(context.Background(), backend, calls, nil))
+	before, err := table.Pace(context.Background(), backend)
+	require.NoError(b, err)
 	measured, err := Networks(context.Background(), programs, NetworkRule())
 	require.NoError(b, err)
 
+	after, err := table.Pace(context.Background(), backend)
+	require.NoError(b, err)
+
 	for i, p := range programs {
-		b.Run(fmt.Sprintf("%s_x%g", p.Graph().Name(), widths[i]), func(b *testing.B) {
+		b.Run(fmt.Sprintf("%s_x%g", networks[i].name, networks[i].width), func(b *testing.B) {
 			for b.Loop() {
 				require.NoError(b, p.Forward())
 			}
 			predicted, missing := Predict(p, table)
 			require.Empty(b, missing)
+			b.ReportMetric(max(before, after), "slowdown")
 			b.ReportMetric(float64(predicted)/1e6, "predicted-ms")
 			b.ReportMetric(float64(measured[i].MedianNS)/1e6, "measured-ms")
 			b.ReportMetric(100*(float64(predicted)/float64(measured[i].MedianNS)-1), "error-%")
@@ -58,10 +70,10 @@ func BenchmarkPrediction(b *testing.B) {
 	}
 }
 
-// program is a residual network with weights and a noise image on the device.
-func program(b *testing.B, backend engine.Backend, batch int, width float64) *engine.Program {
+// program is a network with weights and a noise image on the device.
+func program(b *testing.B, backend engine.Backend, batch int, name string, width float64) *engine.Program {
 	image := graph.Shape{H: 28, W: 28, C: 1}
-	g, err := nets.Build("resnet14-cifar", nets.Options{Input: image, Width: width})
+	g, err := nets.Build(name, nets.Options{Input: image, Width: width, Classes: 10})
 	require.NoError(b, err)
 	p, err := engine.Compile(g, backend, engine.Options{Mode: engine.Infer, Batch: batch})
 	require.NoError(b, err)
