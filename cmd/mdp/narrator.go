@@ -90,7 +90,7 @@ func (b *bars) tell(e prune.Event) {
 		b.mu.Lock()
 		b.at = begin(e, b.batch, now)
 		b.mu.Unlock()
-		b.bar, _ = b.container.Add(0, mpb.BarFillerFunc(b.draw)) // fails only after close
+		b.bar, _ = b.container.Add(0, mpb.BarFillerFunc(b.draw), mpb.BarFillerTrim()) // fails only after close
 	case prune.Progress:
 		b.mu.Lock()
 		defer b.mu.Unlock()
@@ -106,7 +106,7 @@ func (b *bars) tell(e prune.Event) {
 func (b *bars) draw(w io.Writer, s decor.Statistics) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	_, err := io.WriteString(w, b.at.bar(s.AvailableWidth, time.Now()))
+	_, err := io.WriteString(w, "\r"+b.at.bar(s.AvailableWidth, time.Now())) // \r: the terminal may have echoed ^C
 	return err
 }
 

@@ -25,10 +25,9 @@ the network, fine-tunes it, and shows what came of it.
 Every step leaves its files in the run folder and is skipped when nothing it
 depends on has changed. What is not given is as it was in that folder before.`,
 		Example: `  mdp prune
+  mdp prune --config run.yaml --quiet
   mdp prune --budget 0.7x,0.5x --run runs/demo
-  mdp prune --config run.yaml --seed 3
-  mdp prune --weights weights.safetensors --budget 0.6x --json
-  mdp prune --run runs/demo --quiet`,
+  mdp prune --weights weights.safetensors --run runs/demo --json`,
 		Args: cobra.NoArgs,
 	}
 	o := &pruneOptions{runOptions: newRunOptions(a, cmd)}

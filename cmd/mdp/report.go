@@ -14,14 +14,12 @@ import (
 )
 
 type reportOptions struct {
-	*app
-	folder string
-	json   bool
-	strict bool
+	runOptions // of which --json is the only flag
+	strict     bool
 }
 
 func newReportCmd(a *app) *cobra.Command {
-	o := &reportOptions{app: a}
+	o := &reportOptions{runOptions: runOptions{app: a, quiet: true}}
 	cmd := &cobra.Command{
 		Use:   "report DIR",
 		Short: "Show what a run came to, as a table, a page and JSON",
@@ -35,21 +33,21 @@ folder from the run's files. Nothing is measured again.`,
 			return nil, cobra.ShellCompDirectiveFilterDirs
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.folder = args[0]
-			return runReport(cmd.Context(), o)
+			return runReport(cmd.Context(), o, args[0])
 		},
 	}
 	cmd.Flags().BoolVar(&o.json, "json", false, "print the result as JSON")
 	addStrictFlag(cmd, &o.strict)
+	o.settings = settings{defaults: a.defaults, flags: cmd.Flags()}
 	return cmd
 }
 
-func runReport(ctx context.Context, o *reportOptions) error {
-	if _, err := os.Stat(filepath.Join(o.folder, "config.json")); err != nil {
-		return fmt.Errorf("%s is no run folder: %w", o.folder, err)
+func runReport(ctx context.Context, o *reportOptions, folder string) error {
+	if _, err := os.Stat(filepath.Join(folder, "config.json")); err != nil {
+		return fmt.Errorf("%s is no run folder: it has no config.json", folder)
 	}
-	run := runOptions{app: o.app, json: o.json, quiet: true, settings: settings{defaults: o.defaults, folder: o.folder}}
-	return run.stages(ctx, func(p *prune.Pipeline) error { return run.printSummary(p, o.strict) }, prune.StageReport)
+	o.folder = folder
+	return o.stages(ctx, func(p *prune.Pipeline) error { return o.printSummary(p, o.strict) }, prune.StageReport)
 }
 
 // printSummary ends a run: the table of its networks, where its page is, and

@@ -47,9 +47,10 @@ A step whose inputs have not changed is skipped; a run that was stopped goes on.
 		Example: `  mdp prune --data synthetic --budget 0.5x
   mdp report runs/demo
   mdp doctor`,
-		SilenceUsage:     true,
-		SilenceErrors:    true,
-		PersistentPreRun: func(*cobra.Command, []string) { a.started = true },
+		SilenceUsage:       true,
+		SilenceErrors:      true,
+		DisableSuggestions: true, // they take lines
+		PersistentPreRun:   func(*cobra.Command, []string) { a.started = true },
 	}
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)

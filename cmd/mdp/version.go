@@ -51,6 +51,10 @@ func readVersion() version {
 }
 
 func (v version) writeText(w io.Writer) error {
-	_, err := io.WriteString(w, "mdp "+v.Version+" ("+v.Go+", "+v.Platform+")\n")
+	text := "mdp " + v.Version
+	if v.Revision != "" {
+		text += ", revision " + v.Revision
+	}
+	_, err := io.WriteString(w, text+", "+v.Go+", "+v.Platform+"\n")
 	return err
 }

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// Bad input ends with one line that says what to do and its own exit code, and
+// nothing that was there is lost.
+func TestBadInput(t *testing.T) {
+	problem, err := filepath.Abs(filepath.Join("..", "..", "prune", "solve", "testdata", "rn50_mdp_04.json"))
+	require.NoError(t, err)
+	truncated := filepath.Join(t.TempDir(), "idx")
+	for _, name := range []string{"train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"} {
+		write(t, filepath.Join(truncated, name), "\x00\x00\x08\x03\x00\x00")
+	}
+	none := func(*testing.T, string) {}
+	file := func(name, text string) func(*testing.T, string) {
+		return func(t *testing.T, dir string) { write(t, filepath.Join(dir, name), text) }
+	}
+	for _, c := range []struct {
+		name    string
+		prepare func(t *testing.T, dir string)
+		args    string
+		code    int
+		says    string
+	}{
+		{"unknown command", none, "prunee", exitUsage, `unknown command "prunee"`},
+		{"unknown flag", none, "prune --run run --nett x", exitUsage, "unknown flag: --nett"},
+		{"flag without value", none, "prune --run run --seed", exitUsage, "flag needs an argument"},
+		{"flag of another type", none, "prune --run run --seed x", exitUsage, "--seed"},
+		{"enum", none, "prune --run run --schedule triangle", exitUsage, "none of cosine, linear, step"},
+		{"network", none, "prune --run run --net lenet", exitUsage, "none of resnet18"},
+		{"too many arguments", none, "prune run", exitUsage, "unknown command"},
+		{"report of nothing", none, "report", exitUsage, "accepts 1 arg"},
+		{"budget in words", none, "prune --run run --budget half", exitUsage, "such as 0.5x"},
+		{"number out of range", none, "prune --run run --momentum 2", exitUsage, "momentum 2 must be in [0, 1)"},
+		{"no run file", none, "prune --run run --config none.yaml", exitUsage, "none.yaml"},
+		{"unknown key", file("run.yaml", "seed: 1\nlearning_rate: 1\n"), "prune --run run --config run.yaml", exitUsage, "run.yaml: line 2: there is no key learning_rate"},
+		{"value of another type", file("run.yaml", "seed: many\n"), "prune --run run --config run.yaml", exitUsage, "run.yaml: line 1"},
+		{"not YAML", file("run.yaml", "seed: [1\n"), "prune --run run --config run.yaml", exitUsage, "run.yaml"},
+		{"enum in the run file", file("run.yaml", "net: lenet\n"), "prune --run run --config run.yaml", exitUsage, "none of resnet18"},
+		{"damaged config.json", file("run/config.json", "{"), "prune --run run", exitUsage, "config.json"},
+		{"no run there", none, "score --run elsewhere", exitFailed, "no run in elsewhere"},
+		{"no report there", none, "report elsewhere", exitFailed, "elsewhere is no run folder"},
+		{"run not finished", remove("run/eval.json"), "report run", exitFailed, "mdp prune"},
+		{"step before is missing", remove("run/graph.json"), "score --run run", exitFailed, "graph.json is missing"},
+		{"budget too small", none, "prune --run run --budget 0.001x", exitInfeasible, "smallest latency there is"},
+		{"no data", none, "prune --run run --data nowhere", exitFailed, `data "nowhere"`},
+		{"truncated data", none, "prune --run run --data " + truncated, exitFailed, "truncated"},
+		{"diverging", none, "prune --run run --learning-rate 1e30", exitFailed, "lower learning rate"},
+		{"weights of another shape", none, "prune --run run --weights run/0.6x/pruned.safetensors", exitFailed, "weights do not fit"},
+		{"no weights", none, "prune --run run --weights none.safetensors", exitFailed, "none.safetensors"},
+		{"weights of another format", none, "prune --run run --weights run/graph.json", exitFailed, "graph.json"},
+		{"damaged latency row", damage("run/latency.jsonl"), "prune --run run", exitFailed, "latency.jsonl"},
+		{"damaged record", file("run/steps.json", "{"), "prune --run run", exitFailed, "delete it"},
+		{"no problem file", none, "solve none.json", exitUsage, "none.json"},
+		{"damaged problem file", file("problem.json", `{"name":"x"`), "solve problem.json", exitUsage, "problem.json"},
+		{"problem file out of reach", none, "solve " + problem + " --budget 10", exitInfeasible, "smallest latency there is"},
+		{"problem file's budget", none, "solve " + problem + " --budget 0.5x", exitUsage, "integer in its unit, us"},
+		{"front of a run", none, "solve --run run --front", exitUsage, "frontier.csv"},
+		{"shell", none, "completion tcsh", exitUsage, `"tcsh"`},
+		{"instruction set", none, "prune --run run --isa avx1024", exitUsage, "none of avx512"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := finished(t)
+			c.prepare(t, dir)
+			before := contents(t, dir)
+			args := strings.Fields(c.args)
+			if strings.Contains(c.args, "--run run") {
+				args = slices.Insert(args, 1, "--quiet")
+			}
+			assertRefused(t, mdp(t, dir, args...), c.code, c.says)
+			assert.Equal(t, before, contents(t, dir), "files changed")
+		})
+	}
+}
+
+func assertRefused(t *testing.T, o output, code int, says string) {
+	t.Helper()
+	assert.Equal(t, code, o.code, o.stderr)
+	assert.True(t, strings.HasPrefix(o.stderr, "mdp: "), o.stderr)
+	assert.Equal(t, 1, strings.Count(o.stderr, "\n"), "one line: %s", o.stderr)
+	assert.Contains(t, o.stderr, says)
+}
+
+func remove(name string) func(*testing.T, string) {
+	return func(t *testing.T, dir string) { require.NoError(t, os.Remove(filepath.Join(dir, name))) }
+}
+
+// damage overwrites the middle of a file.
+func damage(name string) func(*testing.T, string) {
+	return func(t *testing.T, dir string) {
+		path := filepath.Join(dir, name)
+		b, err := os.ReadFile(path)
+		require.NoError(t, err)
+		copy(b[len(b)/2:], "}{\n}{")
+		write(t, path, string(b))
+	}
+}
+
+// A limit on the size of files stands in for a full disk: a write comes back short.
+func TestFullDisk(t *testing.T) {
+	dir := finished(t)
+	before := contents(t, dir)
+	c := command(t, dir)
+	limited := exec.Command("sh", "-c", `ulimit -f 32; exec "$0" prune --run run --seed 7 --quiet`, c.Path)
+	limited.Dir, limited.Env = c.Dir, c.Env
+	o := execute(t, limited)
+	assertRefused(t, o, exitFailed, "file too large")
+	assert.Equal(t, before, contents(t, dir))
+}
