@@ -65,15 +65,6 @@ func Defaults() Config {
 	}
 }
 
-// ReadConfig reads a YAML run file over the defaults. An unknown key is an error.
-func ReadConfig(r io.Reader) (Config, error) {
-	c := Defaults()
-	if err := c.Read(r); err != nil {
-		return c, err
-	}
-	return c, c.Check()
-}
-
 // Read takes what a YAML run file names and leaves the rest of c as it is. An
 // unknown key is an error.
 func (c *Config) Read(r io.Reader) error {
