@@ -209,6 +209,12 @@ func (p *Pipeline) augment() []data.Step {
 	return steps
 }
 
+// images names what is trained on, for a checkpoint to be held against.
+func (p *Pipeline) images() string {
+	c := p.Config
+	return fmt.Sprintf("%s, size %d, crop %d, flip %t", c.Data, c.Size, c.Crop, c.Flip)
+}
+
 // dataKey is what a step's outcome depends on when it reads images.
 func (p *Pipeline) dataKey() map[string]any {
 	c := p.Config

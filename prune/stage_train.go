@@ -70,7 +70,7 @@ func (p *Pipeline) fit(ctx context.Context, s Stage, g *graph.Graph, w graph.Wei
 	seen, right, loss := 0, 0, 0.0
 	r, err := train.Run{
 		Graph: g, Weights: w, Backend: p.Backend, Train: p.train, Test: p.test, Augment: p.augment(), Normalise: p.normalise,
-		Config: c, Checkpoint: p.Path(checkpoint), Every: p.Config.Checkpoint,
+		Images: p.images(), Config: c, Checkpoint: p.Path(checkpoint), Every: p.Config.Checkpoint,
 		Progress: func(step, total int, m engine.Metrics) {
 			seen, right, loss = seen+c.Batch, right+m.Top1, loss+m.Loss
 			tell(step, total, fmt.Sprintf("loss %.3f, accuracy %.1f %%", loss/float64(seen), 100*float64(right)/float64(seen)))

@@ -19,8 +19,10 @@ import (
 // checkpoint is everything a run needs to go on as if it had not stopped.
 type checkpoint struct {
 	Config  Config  `json:"config"`
-	Graph   string  `json:"graph"` // SHA-256 of the graph's JSON
-	Step    int     `json:"step"`  // steps done
+	Graph   string  `json:"graph"`   // SHA-256 of the graph's JSON
+	Weights string  `json:"weights"` // digest of those the training began with
+	Images  string  `json:"images"`  // as Run has it
+	Step    int     `json:"step"`    // steps done
 	History []Epoch `json:"history"`
 	Running Epoch   `json:"running"` // sums of the epoch that is under way
 	SHA256  string  `json:"sha256"`  // of the tensors, by name
@@ -48,10 +50,10 @@ func (c checkpoint) write(path string) error {
 	return safetensors.Write(path, tensors, map[string]string{"layout": "KRSC", "mdp_checkpoint": string(b)})
 }
 
-// readCheckpoint returns nil when there is no file. A file of another network,
-// another configuration or with a wrong checksum is an error: it is never
+// readCheckpoint returns nil when there is no file. A file of another training
+// than the fresh one, or with a wrong checksum, is an error: it is never
 // overwritten silently.
-func readCheckpoint(path string, g *graph.Graph, config Config) (*checkpoint, error) {
+func readCheckpoint(path string, fresh checkpoint) (*checkpoint, error) {
 	tensors, meta, err := safetensors.Read(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -66,8 +68,17 @@ func readCheckpoint(path string, g *graph.Graph, config Config) (*checkpoint, er
 	if sum, err := digest(tensors); err != nil || c.SHA256 != sum {
 		return nil, fmt.Errorf("checkpoint %s is damaged: its checksum does not match; delete it to start again", path)
 	}
-	if c.Graph != graphDigest(g) || c.Config != config {
-		return nil, fmt.Errorf("checkpoint %s belongs to another network or configuration; delete it to start again", path)
+	other := ""
+	switch {
+	case c.Graph != fresh.Graph || c.Config != fresh.Config:
+		other = "another network or configuration"
+	case c.Weights != fresh.Weights:
+		other = "other first weights"
+	case c.Images != fresh.Images:
+		other = "other images"
+	}
+	if other != "" {
+		return nil, fmt.Errorf("checkpoint %s belongs to a training with %s; delete it to start again", path, other)
 	}
 	for name, t := range tensors {
 		if p, ok := strings.CutPrefix(name, momentumPrefix); ok {

@@ -23,6 +23,7 @@ type Run struct {
 	Test       *data.Set
 	Augment    []data.Step // of the training images
 	Normalise  data.Step   // of all images, last
+	Images     string      // names the sets and the steps: a checkpoint of others is refused
 	Config     Config
 	Checkpoint string                                  // path; "" keeps none
 	Every      time.Duration                           // between checkpoints; each epoch's end writes one as well
@@ -92,11 +93,14 @@ func (r Run) start() (_ *trainer, err error) {
 	if t.perEpoch == 0 {
 		return nil, fmt.Errorf("the training set has %d images, fewer than one batch of %d: use a smaller batch", r.Train.Len(), r.Config.Batch)
 	}
-	t.saved = checkpoint{Config: r.Config, Graph: graphDigest(r.Graph)}
+	t.saved = checkpoint{Config: r.Config, Graph: graphDigest(r.Graph), Images: r.Images}
+	if t.saved.Weights, err = digest(r.Weights); err != nil {
+		return nil, err
+	}
 	weights := r.Weights
 	var old *checkpoint
 	if r.Checkpoint != "" {
-		if old, err = readCheckpoint(r.Checkpoint, r.Graph, r.Config); err != nil {
+		if old, err = readCheckpoint(r.Checkpoint, t.saved); err != nil {
 			return nil, err
 		}
 	}

@@ -144,6 +144,16 @@ func TestRefuses(t *testing.T) {
 	_, err = other.Do(context.Background())
 	require.ErrorContains(t, err, "another network or configuration")
 
+	other = job(t, path)
+	other.Weights = graph.InitWeights(other.Graph, 2)
+	_, err = other.Do(context.Background())
+	require.ErrorContains(t, err, "other first weights")
+
+	other = job(t, path)
+	other.Images = "others"
+	_, err = other.Do(context.Background())
+	require.ErrorContains(t, err, "other images")
+
 	bad := append([]byte(nil), good...)
 	bad[len(bad)-5] ^= 1
 	require.NoError(t, os.WriteFile(path, bad, 0o644))
