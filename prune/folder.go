@@ -40,9 +40,9 @@ func OpenFolder(dir string) (*Folder, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
-	f := &Folder{dir: dir, records: map[string]record{}}
-	if err := f.ReadJSON(recordFile, &f.records); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w; delete it to run every step again", err)
+	f := &Folder{dir: dir}
+	if err := f.readRecords(); err != nil {
+		return nil, err
 	}
 	log, err := os.OpenFile(f.Path("log.jsonl"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	f.log = log
@@ -95,13 +95,29 @@ func (f *Folder) Write(name string, fill func(io.Writer) error) error {
 	return atomicfile.Write(path, fill)
 }
 
-// Lock keeps other processes from running steps in this folder, until Close.
+func (f *Folder) readRecords() error {
+	var records map[string]record
+	if err := f.ReadJSON(recordFile, &records); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w; delete it to run every step again", err)
+	}
+	if records == nil {
+		records = map[string]record{}
+	}
+	f.records = records
+	return nil
+}
+
+// Lock keeps other processes from running steps in this folder, until Close. It
+// reads again what was done: another process may have held it meanwhile.
 func (f *Folder) Lock() error {
 	err := syscall.Flock(int(f.log.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		return fmt.Errorf("another process is working in %s: wait for it, or choose another run folder", f.dir)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return f.readRecords()
 }
 
 // Step does a step unless it was done with the same configuration and the same
