@@ -30,6 +30,11 @@ const (
 	StageReport   Stage = "report"
 )
 
+// Stages lists all of them.
+func Stages() []Stage {
+	return []Stage{StageTrain, StageScore, StageBench, StageSolve, StageExtract, StageFineTune, StageEval, StageReport}
+}
+
 // Event tells how a run goes on.
 type Event struct {
 	Stage Stage
@@ -113,7 +118,7 @@ func (p *Pipeline) Run(ctx context.Context, stages ...Stage) error {
 
 func (p *Pipeline) run(ctx context.Context, stages []Stage) error {
 	if len(stages) == 0 {
-		stages = []Stage{StageTrain, StageScore, StageBench, StageSolve, StageExtract, StageFineTune, StageEval, StageReport}
+		stages = Stages()
 	}
 	for _, s := range stages {
 		var err error

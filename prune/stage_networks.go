@@ -67,7 +67,7 @@ func (p *Pipeline) solution(budget string) (answered, error) {
 		return answered{}, err
 	}
 	for _, a := range answers {
-		if a.Budget == budget {
+		if a.Asked == budget {
 			return a, nil
 		}
 	}
@@ -177,7 +177,7 @@ func (p *Pipeline) candidates() ([]candidate, error) {
 		if err != nil {
 			return nil, err
 		}
-		budgetMS, predictedMS := ms(a.Solution.Budget), ms(a.Latency)
+		budgetMS, predictedMS := ms(a.Budget), ms(a.Latency)
 		row := report.Network{Budget: b, BudgetMS: &budgetMS, PredictedMS: &predictedMS}
 		for _, n := range []struct {
 			name, weights string

@@ -9,6 +9,7 @@ import (
 	"path"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"mdp/bench"
@@ -53,8 +54,12 @@ func (p *Pipeline) Summary() (report.Run, error) {
 		}
 	}
 	r.Expectations = report.Expectations(r.Networks)
-	for _, name := range slices.Sorted(maps.Keys(p.records)) {
-		r.Steps = append(r.Steps, report.StepTime{Name: name, Seconds: p.records[name].Seconds})
+	for _, s := range Stages() {
+		for _, name := range slices.Sorted(maps.Keys(p.records)) {
+			if stage, _, _ := strings.Cut(name, "/"); Stage(stage) == s {
+				r.Steps = append(r.Steps, report.StepTime{Name: name, Seconds: p.records[name].Seconds})
+			}
+		}
 	}
 	return r, nil
 }
@@ -98,7 +103,7 @@ func (p *Pipeline) tellFront(r *report.Run) error {
 		}
 		bound, gap := float64(a.Bound), a.Gap
 		r.Solutions = append(r.Solutions, report.Solution{
-			Budget: b, BudgetMS: ms(a.Solution.Budget), LatencyMS: ms(a.Latency), Importance: float64(a.Objective),
+			Budget: b, BudgetMS: ms(a.Budget), LatencyMS: ms(a.Latency), Importance: float64(a.Objective),
 			Status: string(a.Status), Bound: &bound, Gap: &gap,
 		})
 	}

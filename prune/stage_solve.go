@@ -154,9 +154,9 @@ func (e *BudgetError) Error() string {
 		e.Budget, ms(e.BudgetNS), ms(e.LeastNS), float64(e.LeastNS)/float64(e.DenseNS))
 }
 
-// answered is one budget with the solver's answer.
+// answered is one budget, as it was asked for, with the solver's answer.
 type answered struct {
-	Budget string `json:"budget"`
+	Asked string `json:"asked"`
 	solve.Solution
 }
 
