@@ -179,8 +179,11 @@ func (f *Folder) unchanged(r record) bool {
 	return true
 }
 
-func (f *Folder) digest(name string) (string, error) {
-	r, err := os.Open(f.Path(name))
+func (f *Folder) digest(name string) (string, error) { return digest(f.Path(name)) }
+
+// digest is the SHA-256 of a file.
+func digest(path string) (string, error) {
+	r, err := os.Open(path)
 	if err != nil {
 		return "", err
 	}

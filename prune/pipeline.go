@@ -240,13 +240,18 @@ func (p *Pipeline) readGraph(name string) (*graph.Graph, error) {
 }
 
 func (p *Pipeline) readWeights(name string, g *graph.Graph) (graph.Weights, error) {
-	tensors, _, err := safetensors.Read(p.Path(name))
+	return readWeights(p.Path(name), g)
+}
+
+// readWeights reads the weights of g from any file.
+func readWeights(path string, g *graph.Graph) (graph.Weights, error) {
+	tensors, _, err := safetensors.Read(path)
 	if err != nil {
 		return nil, err
 	}
 	w := graph.Weights(tensors)
 	if err := w.Check(g); err != nil {
-		return nil, fmt.Errorf("%s: %w", p.Path(name), err)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return w, nil
 }

@@ -12,14 +12,20 @@ import (
 	"mdp/engine/data"
 	"mdp/engine/graph"
 	"mdp/engine/nets"
-	"mdp/engine/safetensors"
 	"mdp/engine/train"
 )
 
 // trainDense trains the network from scratch, or takes the weights it is given.
 func (p *Pipeline) trainDense(ctx context.Context) error {
 	c := p.Config
-	key := map[string]any{"net": c.Net, "width": c.Width, "weights": c.Weights, "seed": c.Seed, "training": c.training(), "data": p.dataKey()}
+	given := ""
+	if c.Weights != "" {
+		var err error
+		if given, err = digest(c.Weights); err != nil {
+			return fmt.Errorf("%s: %w", StageTrain, err)
+		}
+	}
+	key := map[string]any{"net": c.Net, "width": c.Width, "weights": given, "seed": c.Seed, "training": c.training(), "data": p.dataKey()}
 	out := []string{"graph.json", "weights.safetensors", "train.json"}
 	const checkpoint = "train.checkpoint"
 	return p.finish(p.stage(StageTrain, "", key, nil, out, func() error {
@@ -31,36 +37,30 @@ func (p *Pipeline) trainDense(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := p.Write("graph.json", g.Write); err != nil {
-			return err
-		}
 		if c.Weights != "" {
-			return p.takeWeights(g)
+			w, err := readWeights(c.Weights, g)
+			if err != nil {
+				return err
+			}
+			return p.writeTrained(g, w, []train.Epoch{})
 		}
 		r, err := p.fit(ctx, StageTrain, g, graph.InitWeights(g, c.Seed), c.training(), checkpoint)
 		if err != nil {
 			return err
 		}
-		if err := p.writeWeights("weights.safetensors", r.Weights); err != nil {
-			return err
-		}
-		return p.WriteJSON("train.json", r.History)
+		return p.writeTrained(g, r.Weights, r.History)
 	}), checkpoint)
 }
 
-// takeWeights copies trained weights from elsewhere into the run.
-func (p *Pipeline) takeWeights(g *graph.Graph) error {
-	tensors, _, err := safetensors.Read(p.Config.Weights)
-	if err != nil {
+// writeTrained replaces the dense network, once there is one to take its place.
+func (p *Pipeline) writeTrained(g *graph.Graph, w graph.Weights, history []train.Epoch) error {
+	if err := p.Write("graph.json", g.Write); err != nil {
 		return err
 	}
-	if err := graph.Weights(tensors).Check(g); err != nil {
-		return fmt.Errorf("%s: %w", p.Config.Weights, err)
-	}
-	if err := p.writeWeights("weights.safetensors", tensors); err != nil {
+	if err := p.writeWeights("weights.safetensors", w); err != nil {
 		return err
 	}
-	return p.WriteJSON("train.json", []train.Epoch{})
+	return p.WriteJSON("train.json", history)
 }
 
 // fit trains g, going on from the checkpoint where there is one. The checkpoint
