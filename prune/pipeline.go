@@ -214,6 +214,19 @@ func (p *Pipeline) augment() []data.Step {
 	return steps
 }
 
+// openFor opens the data set for a network, which another set may not fit.
+func (p *Pipeline) openFor(g *graph.Graph) error {
+	if err := p.open(); err != nil {
+		return err
+	}
+	image := graph.Shape{H: p.train.H, W: p.train.W, C: p.train.C}
+	if classes := g.Shape(g.Len() - 1).C; g.Shape(0) != image || classes != len(p.train.Classes) {
+		return fmt.Errorf("data %s has images of %v in %d classes, the run's network takes %v and tells %d apart: name the data it was trained on, or train in another run folder",
+			p.Config.Data, image, len(p.train.Classes), g.Shape(0), classes)
+	}
+	return nil
+}
+
 // images names what is trained on, for a checkpoint to be held against.
 func (p *Pipeline) images() string {
 	c := p.Config

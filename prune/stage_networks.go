@@ -81,11 +81,11 @@ func (p *Pipeline) fineTune(ctx context.Context, budget string) error {
 	key := map[string]any{"training": p.Config.fineTuning(), "data": p.dataKey()}
 	checkpoint := path.Join(budget, "finetune.checkpoint")
 	return p.finish(p.stage(StageFineTune, budget, key, in, out, func() error {
-		if err := p.open(); err != nil {
-			return err
-		}
 		g, err := p.readGraph(in[0])
 		if err != nil {
+			return err
+		}
+		if err := p.openFor(g); err != nil {
 			return err
 		}
 		w, err := p.readWeights(in[1], g)
@@ -119,11 +119,11 @@ func (p *Pipeline) eval(ctx context.Context) error {
 	}
 	key := map[string]any{"budgets": p.Config.Budgets, "batch": p.Config.LatencyBatch, "data": p.dataKey(), "fix": p.Config.Fix}
 	return p.stage(StageEval, "", key, in, []string{"eval.json"}, func() error {
-		if err := p.open(); err != nil {
-			return err
-		}
 		networks, err := p.candidates()
 		if err != nil {
+			return err
+		}
+		if err := p.openFor(networks[0].graph); err != nil {
 			return err
 		}
 		tell := p.progress(StageEval, "networks")

@@ -66,3 +66,15 @@ func TestGivenWeightsAreReadAgain(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, skipped)
 }
+
+// TestImagesOfAnotherSize than the run's network takes.
+func TestImagesOfAnotherSize(t *testing.T) {
+	dir := t.TempDir()
+	p, _, _ := stages(t, dir, quick())
+	g, err := nets.Build("resnet8-cifar", nets.Options{Classes: 10, Input: graph.Shape{H: 12, W: 12, C: 1}, Width: 0.5})
+	require.NoError(t, err)
+	require.NoError(t, p.Write("graph.json", g.Write))
+	require.NoError(t, p.writeWeights("weights.safetensors", graph.InitWeights(g, 1)))
+	_, _, err = stages(t, dir, quick(), StageScore)
+	require.ErrorContains(t, err, "12×12×1")
+}

@@ -129,7 +129,7 @@ func (p *Pipeline) score(ctx context.Context) error {
 
 // taylor runs training batches forward and backward without moving a weight.
 func (p *Pipeline) taylor(ctx context.Context, g *graph.Graph, w graph.Weights, coupling *Coupling) (Scores, error) {
-	if err := p.open(); err != nil {
+	if err := p.openFor(g); err != nil {
 		return Scores{}, err
 	}
 	c := p.Config
