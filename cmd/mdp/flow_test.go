@@ -96,7 +96,7 @@ func TestSteps(t *testing.T) {
 		{"train", []string{"epoch", "loss", "test_accuracy"}},
 		{"score", []string{"importance", "members"}},
 		{"bench", []string{"backend", "configurations", "measured_ns"}},
-		{"solve", []string{"budget", "status", "objective", "latency", "bound", "gap"}},
+		{"solve", []string{"asked", "budget", "status", "objective", "latency", "bound", "gap"}},
 		{"extract", []string{"budget", "parameters", "macs"}},
 		{"finetune", []string{"budget", "epochs"}},
 		{"eval", []string{"networks"}},

@@ -62,14 +62,14 @@ func runSolve(ctx context.Context, o *solveOptions) error {
 
 // answers are a run's solutions, one for each budget, in nanoseconds.
 type answers []struct {
-	Budget string `json:"budget"`
+	Asked string `json:"asked"`
 	solve.Solution
 }
 
 func (all answers) writeText(w io.Writer) error {
 	rows := [][]string{{"budget", "status", "latency ms", "importance", "bound", "solved in ms"}}
 	for _, a := range all {
-		rows = append(rows, []string{a.Budget, string(a.Status), fmt.Sprintf("%.3f", float64(a.Latency)/1e6),
+		rows = append(rows, []string{a.Asked, string(a.Status), fmt.Sprintf("%.3f", float64(a.Latency)/1e6),
 			fmt.Sprint(a.Objective), fmt.Sprint(a.Bound), fmt.Sprintf("%.1f", 1e3*a.Seconds)})
 	}
 	return table(w, rows)
