@@ -2,6 +2,7 @@ package prune
 
 import (
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -81,9 +82,14 @@ func (p *Pipeline) tellFront(r *report.Run) error {
 		return err
 	}
 	defer f.Close()
-	rows, err := csv.NewReader(f).ReadAll()
+	c := csv.NewReader(f)
+	c.FieldsPerRecord = 2
+	rows, err := c.ReadAll()
+	if err == nil && len(rows) < 2 {
+		err = errors.New("it has no point")
+	}
 	if err != nil {
-		return err
+		return fmt.Errorf("frontier.csv: %w", err)
 	}
 	for _, row := range rows[1:] {
 		ns, err := strconv.ParseInt(row[0], 10, 64)
@@ -137,6 +143,9 @@ func (p *Pipeline) tellLayers(r *report.Run) error {
 		var choice Choice
 		if err := p.ReadJSON(path.Join(budget, "choice.json"), &choice); err != nil {
 			return err
+		}
+		if err := choice.check(g, coupling); err != nil {
+			return fmt.Errorf("%s: %w", budget, err)
 		}
 		small, err := p.readGraph(path.Join(budget, "graph.json"))
 		if err != nil {

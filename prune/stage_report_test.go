@@ -1,0 +1,34 @@
+package prune
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"mdp/engine/nets"
+	"mdp/prune/report"
+)
+
+// TestReportOfWhatIsNotARun: files of another network or damaged ones are an error.
+func TestReportOfWhatIsNotARun(t *testing.T) {
+	p, _, _ := stages(t, t.TempDir(), quick())
+	for _, csv := range []string{"", "latency_ns,importance\n", "1\n2\n"} {
+		require.NoError(t, os.WriteFile(p.Path("frontier.csv"), []byte(csv), 0o644))
+		require.Error(t, p.tellFront(&report.Run{}), "%q", csv)
+	}
+
+	g, err := nets.Build("resnet8-cifar", nets.Options{})
+	require.NoError(t, err)
+	other, err := nets.Build("resnet14-cifar", nets.Options{})
+	require.NoError(t, err)
+	coupling, err := Couple(other)
+	require.NoError(t, err)
+	require.NoError(t, p.Write("graph.json", g.Write))
+	for _, b := range p.Config.Budgets {
+		require.NoError(t, p.WriteJSON(filepath.Join(b, "choice.json"), Full(coupling)))
+		require.NoError(t, p.Write(filepath.Join(b, "graph.json"), other.Write))
+	}
+	require.ErrorContains(t, p.tellLayers(&report.Run{}), "the choice is for")
+}
