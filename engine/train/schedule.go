@@ -40,14 +40,14 @@ func (c Config) Check() error {
 		return fmt.Errorf("epochs %d must be at least 1", c.Epochs)
 	case c.Batch < 1:
 		return fmt.Errorf("batch %d must be at least 1", c.Batch)
-	case !(c.LearningRate > 0):
-		return fmt.Errorf("learning rate %g must be above 0", c.LearningRate)
+	case !(c.LearningRate > 0 && c.LearningRate <= math.MaxFloat64):
+		return fmt.Errorf("learning rate %g must be above 0 and finite", c.LearningRate)
 	case !(c.WarmupEpochs >= 0 && c.WarmupEpochs <= float64(c.Epochs)):
 		return fmt.Errorf("warm-up of %g epochs must be within the %d epochs", c.WarmupEpochs, c.Epochs)
 	case !(c.Momentum >= 0 && c.Momentum < 1):
 		return fmt.Errorf("momentum %g must be in [0, 1)", c.Momentum)
-	case !(c.WeightDecay >= 0):
-		return fmt.Errorf("weight decay %g must not be negative", c.WeightDecay)
+	case !(c.WeightDecay >= 0 && c.WeightDecay <= math.MaxFloat64):
+		return fmt.Errorf("weight decay %g must be finite and not negative", c.WeightDecay)
 	case !(c.LabelSmoothing >= 0 && c.LabelSmoothing < 1):
 		return fmt.Errorf("label smoothing %g must be in [0, 1)", c.LabelSmoothing)
 	}
@@ -58,7 +58,7 @@ func (c Config) Check() error {
 	return fmt.Errorf("schedule %q is none of %s, %s, %s", c.Schedule, Cosine, Linear, Steps)
 }
 
-// rate is the learning rate of step of total, with the given number of steps an epoch.
+// rate is the learning rate of a step, counted from 0, with the given number of steps an epoch.
 func (c Config) rate(step, perEpoch int) float64 {
 	warm := c.WarmupEpochs * float64(perEpoch)
 	if s := float64(step) + 1; s < warm {

@@ -196,14 +196,16 @@ func TestConfigCheck(t *testing.T) {
 	good := job(t, "").Config
 	require.NoError(t, good.Check())
 	for want, change := range map[string]func(*Config){
-		"epochs 0":          func(c *Config) { c.Epochs = 0 },
-		"batch -1":          func(c *Config) { c.Batch = -1 },
-		"learning rate NaN": func(c *Config) { c.LearningRate = math.NaN() },
-		"warm-up of 4":      func(c *Config) { c.WarmupEpochs = 4 },
-		"momentum 1":        func(c *Config) { c.Momentum = 1 },
-		"weight decay -1":   func(c *Config) { c.WeightDecay = -1 },
-		"label smoothing 1": func(c *Config) { c.LabelSmoothing = 1 },
-		`schedule "slow"`:   func(c *Config) { c.Schedule = "slow" },
+		"epochs 0":           func(c *Config) { c.Epochs = 0 },
+		"batch -1":           func(c *Config) { c.Batch = -1 },
+		"learning rate +Inf": func(c *Config) { c.LearningRate = math.Inf(1) },
+		"weight decay +Inf":  func(c *Config) { c.WeightDecay = math.Inf(1) },
+		"learning rate NaN":  func(c *Config) { c.LearningRate = math.NaN() },
+		"warm-up of 4":       func(c *Config) { c.WarmupEpochs = 4 },
+		"momentum 1":         func(c *Config) { c.Momentum = 1 },
+		"weight decay -1":    func(c *Config) { c.WeightDecay = -1 },
+		"label smoothing 1":  func(c *Config) { c.LabelSmoothing = 1 },
+		`schedule "slow"`:    func(c *Config) { c.Schedule = "slow" },
 	} {
 		c := good
 		change(&c)
