@@ -49,20 +49,26 @@ func (p *Pipeline) Summary() (report.Run, error) {
 		DenseImportance: importanceUnits,
 		Commands:        []string{"mdp prune --run " + p.dir, "mdp report " + p.dir + " --json"},
 	}
-	for _, part := range []func(*report.Run) error{p.tellMachine, p.tellNetworks, p.tellFront, p.tellLayers, p.tellAccuracy} {
+	for _, part := range []func(*report.Run) error{p.tellMachine, p.tellNetworks, p.tellFront, p.tellLayers, p.tellAccuracy, p.tellSteps} {
 		if err := part(&r); err != nil {
 			return r, fmt.Errorf("report: %w; run the steps before this one, or mdp prune for all of them", err)
 		}
 	}
 	r.Expectations = report.Expectations(r.Networks)
+	return r, nil
+}
+
+// tellSteps lists how long each step of this configuration took.
+func (p *Pipeline) tellSteps(r *report.Run) error {
 	for _, s := range Stages() {
 		for _, name := range slices.Sorted(maps.Keys(p.records)) {
-			if stage, _, _ := strings.Cut(name, "/"); Stage(stage) == s {
+			stage, budget, _ := strings.Cut(name, "/")
+			if Stage(stage) == s && (budget == "" || slices.Contains(p.Config.Budgets, budget)) {
 				r.Steps = append(r.Steps, report.StepTime{Name: name, Seconds: p.records[name].Seconds})
 			}
 		}
 	}
-	return r, nil
+	return nil
 }
 
 func (p *Pipeline) tellMachine(r *report.Run) error {

@@ -32,3 +32,15 @@ func TestReportOfWhatIsNotARun(t *testing.T) {
 	}
 	require.ErrorContains(t, p.tellLayers(&report.Run{}), "the choice is for")
 }
+
+// TestReportLeavesOutOldBudgets: a folder remembers the steps of budgets that
+// the run no longer has.
+func TestReportLeavesOutOldBudgets(t *testing.T) {
+	p, _, _ := stages(t, t.TempDir(), quick())
+	for _, name := range []string{"extract/0.8x", "train", "extract/0.7x"} {
+		p.records[name] = record{Seconds: 1}
+	}
+	var r report.Run
+	require.NoError(t, p.tellSteps(&r))
+	require.Equal(t, []report.StepTime{{Name: "train", Seconds: 1}, {Name: "extract/0.8x", Seconds: 1}}, r.Steps)
+}
