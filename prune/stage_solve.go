@@ -23,8 +23,8 @@ type denseLatency struct {
 func (d denseLatency) correction() float64 { return float64(d.MeasuredNS) / float64(d.SumNS) }
 
 // bench measures every configuration the options can reach, and the dense
-// network end to end. The table itself remembers what is done, so the stage is
-// always entered; it refuses rows of another machine or build.
+// network end to end. The table itself remembers what is measured, so a stage
+// that was stopped goes on; it refuses rows of another machine or build.
 func (p *Pipeline) bench(ctx context.Context) error {
 	c := p.Config
 	header, err := bench.NewHeader(p.Backend, c.LatencyBatch, bench.CallRule())
