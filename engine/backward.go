@@ -41,7 +41,7 @@ func (l *lowering) backwardUnit(u unit) {
 		return
 	}
 	for _, i := range in {
-		if i == 0 {
+		if l.source(i) == 0 {
 			continue // nobody asks for the image's gradient
 		}
 		dx, accumulate := l.gradOf(i)
@@ -71,7 +71,7 @@ func (l *lowering) backwardConv(i int, dy, x Buffer) {
 		l.signed[name] = l.transient(g.K)
 		l.call(FilterTaylor{K: g.K, Len: g.filter() / g.K, Signed: l.signed[name], W: w, DW: dw}, i)
 	}
-	if in := l.g.Inputs(i)[0]; in != 0 {
+	if in := l.g.Inputs(i)[0]; l.source(in) != 0 {
 		dx, accumulate := l.gradOf(in)
 		l.call(ConvBackwardData{Conv: g, DX: dx, DY: dy, W: w, Accumulate: accumulate}, i)
 	}
@@ -83,7 +83,7 @@ func (l *lowering) backwardBatchNorm(u unit, dy, y, x Buffer) {
 		DGamma: l.grads[name+".weight"], DBeta: l.grads[name+".bias"],
 		Gamma: l.params[name+".weight"], Beta: l.params[name+".bias"],
 		Mean: l.mean[i], InvStd: l.invstd[i], Act: u.act}
-	if u.addend > 0 {
+	if u.addend >= 0 && l.source(u.addend) != 0 {
 		c.DZ, c.AccumulateZ = l.gradOf(u.addend)
 	}
 	if _, ok := l.signed[name]; ok {
@@ -121,7 +121,9 @@ func (l *lowering) scores() error {
 			l.score[m] = l.permanent(n)
 			c.Score, c.Signed = append(c.Score, l.score[m]), append(c.Signed, signed)
 		}
-		l.call(c)
+		if c.C > 0 {
+			l.call(c)
+		}
 	}
 	return nil
 }

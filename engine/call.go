@@ -231,10 +231,10 @@ type AvgPoolBackward struct {
 }
 
 // SoftmaxLoss is the cross-entropy of softmax(x) against smoothed labels and its
-// gradient. A label is a class's index, exact in float32; a negative label marks
+// gradient. A label is a class's index, exact in float32; one outside 0..C−1 marks
 // a row that fills up the batch and counts for nothing. With s = Smoothing:
 //
-//	for n with label l ≥ 0, π = softmax(x[n,:]), target t[c] = s/C + (1−s)·(c = l):
+//	for n with label 0 ≤ l < C, π = softmax(x[n,:]), target t[c] = s/C + (1−s)·(c = l):
 //	  metrics[0] += −Σ_c t[c]·log π[c]
 //	  metrics[1] += 1 if x[n,l] is the largest logit (ties: the lower index wins)
 //	  metrics[2] += 1 if x[n,l] is among the five largest

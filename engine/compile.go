@@ -37,11 +37,15 @@ type Options struct {
 	Score [][]string
 }
 
+// maxBatch keeps every size of a plan far from overflow: a tensor of one sample
+// has at most 2^45 elements.
+const maxBatch = 1 << 16
+
 // Compile makes the program of g on b. The graph ends in its logits or, always
 // in training, in a loss; see graph.WithLoss.
 func Compile(g *graph.Graph, b Backend, o Options) (*Program, error) {
-	if o.Batch < 1 {
-		return nil, fmt.Errorf("compile %q: batch %d must be at least 1", g.Name(), o.Batch)
+	if o.Batch < 1 || o.Batch > maxBatch {
+		return nil, fmt.Errorf("compile %q: batch %d must be 1..%d", g.Name(), o.Batch, maxBatch)
 	}
 	if o.Mode != Train && o.Mode != Infer {
 		return nil, fmt.Errorf("compile %q: unknown mode %q", g.Name(), o.Mode)

@@ -235,7 +235,7 @@ func TestCompileRefuses(t *testing.T) {
 	require.NoError(t, err)
 	b := backend(t, 1)
 	for want, try := range map[string]func() error{
-		"batch 0 must be at least 1": func() error {
+		"batch 0 must be 1..65536": func() error {
 			_, err := engine.Compile(g, b, engine.Options{Mode: engine.Train})
 			return err
 		},
@@ -263,4 +263,12 @@ func TestCompileRefuses(t *testing.T) {
 			require.ErrorContains(t, try(), want)
 		})
 	}
+}
+
+// TestCompileTooLarge: a batch that no machine can hold is an error, not the end
+// of the program.
+func TestCompileTooLarge(t *testing.T) {
+	g := network(t, "resnet50", 224, 1)
+	_, err := engine.Compile(g, backend(t, 1), engine.Options{Mode: engine.Train, Batch: 1 << 16})
+	require.ErrorContains(t, err, "use a smaller batch")
 }

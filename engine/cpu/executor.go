@@ -11,6 +11,9 @@ import (
 
 // Prepare allocates the plan's memory and compiles its calls.
 func (b *Backend) Prepare(p *engine.Plan) (engine.Executor, error) {
+	if need, free := 4*int64(p.Len), availableBytes(); need > free {
+		return nil, fmt.Errorf("cpu: the plan needs %.1f GiB of memory, %.1f GiB are available: use a smaller batch", float64(need)/(1<<30), float64(free)/(1<<30))
+	}
 	e := &executor{spans: p.Spans, memory: aligned(p.Len), ops: make([]op, len(p.Calls)), constant: p.Constant}
 	for i, c := range p.Calls {
 		if err := b.Supports(c); err != nil {

@@ -198,14 +198,14 @@ func (g *Graph) Inputs(i int) []int { return g.inputs[i] }
 func (g *Graph) Consumers(i int) []int { return g.consumers[i] }
 
 // WithLoss returns the graph ending in a softmax cross-entropy loss called
-// "loss", or the graph itself when it already ends in one.
+// "loss", in place of the loss it may already end in.
 func (g *Graph) WithLoss(labelSmoothing float64) (*Graph, error) {
-	last := g.nodes[len(g.nodes)-1]
-	if last.Op == OpSoftmaxLoss {
-		return g, nil
+	g, err := g.WithoutLoss()
+	if err != nil {
+		return nil, err
 	}
 	return New(g.name, append(g.Nodes(), Node{
-		Name: "loss", Op: OpSoftmaxLoss, Inputs: []string{last.Name},
+		Name: "loss", Op: OpSoftmaxLoss, Inputs: []string{g.nodes[len(g.nodes)-1].Name},
 		SoftmaxLoss: &SoftmaxLoss{LabelSmoothing: labelSmoothing},
 	}))
 }
