@@ -29,7 +29,7 @@ func ReadProblem(r io.Reader) (*Problem, error) {
 func (p *Problem) Write(w io.Writer) error {
 	var buf bytes.Buffer
 	head := *p
-	head.Groups, head.Blocks, head.Layers = nil, nil, nil
+	head.Groups, head.Blocks, head.Layers, head.Costs = nil, nil, nil, nil
 	b, err := json.Marshal(head)
 	if err != nil {
 		return fmt.Errorf("write problem %q: %w", p.Name, err)
@@ -40,6 +40,9 @@ func (p *Problem) Write(w io.Writer) error {
 		writeList(&buf, "groups", p.Groups),
 		writeList(&buf, "blocks", p.Blocks),
 		writeList(&buf, "layers", p.Layers))
+	if len(p.Costs) > 0 {
+		err = errors.Join(err, writeList(&buf, "costs", p.Costs))
+	}
 	if err != nil {
 		return fmt.Errorf("write problem %q: %w", p.Name, err)
 	}

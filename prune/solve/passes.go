@@ -72,15 +72,25 @@ func (r ranges) fitsStep(k, p1, p0, q1, q0 int64) bool {
 const none = -1 << 62
 
 // up computes the best score of every entry, children first, and returns the
-// best score of all. An entry where a block may be off scores at least 0.
+// best score of all.
 func (t *tree) up(m multiplier) int64 {
+	for i := range t.nodes {
+		if n := &t.nodes[i]; n.a < 0 {
+			for e := range n.val {
+				n.val[e] = m.q*n.imp[e] - m.p*n.lat[e]
+			}
+		}
+	}
+	return t.combine()
+}
+
+// combine is up, once the leaves have their scores. An entry where a block may
+// be off scores at least 0.
+func (t *tree) combine() int64 {
 	for i := range t.nodes {
 		n := &t.nodes[i]
 		switch {
 		case n.a < 0:
-			for e := range n.val {
-				n.val[e] = m.q*n.imp[e] - m.p*n.lat[e]
-			}
 		case n.b < 0:
 			a := t.nodes[n.a].val
 			for e, o := range n.offA {

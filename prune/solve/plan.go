@@ -108,7 +108,7 @@ func (b *planner) addLeaves() {
 		if !b.problem.Blocks[block].Prunable {
 			block = always
 		}
-		pieces[block] = append(pieces[block], piece{b.layerScope(l), i})
+		pieces[block] = append(pieces[block], piece{b.layerScope(i), i})
 	}
 	for block := always; block < len(b.problem.Blocks); block++ {
 		list := pieces[block]
@@ -129,20 +129,25 @@ func (b *planner) addLeaves() {
 
 // layerScope returns the groups a layer's value depends on; a group with one
 // allowed option is no variable.
-func (b *planner) layerScope(l Layer) []int {
+func (b *planner) layerScope(layer int) []int {
 	var scope []int
+	l := b.problem.Layers[layer]
+	pair := l.Latency.Pair != nil
+	for _, c := range b.problem.Costs {
+		pair = pair || c.Layers[layer].Pair != nil
+	}
 	free := func(g int) bool { return g >= 0 && b.options(g) > 1 }
 	if free(l.Group) {
 		scope = append(scope, l.Group)
 	}
-	if l.Latency.Pair != nil && l.PrevGroup != l.Group && free(l.PrevGroup) {
+	if pair && l.PrevGroup != l.Group && free(l.PrevGroup) {
 		scope = append(scope, l.PrevGroup)
 	}
 	return scope
 }
 
 func (b *planner) options(g int) int {
-	return b.problem.Groups[g].MaxOption - b.problem.Groups[g].MinOption + 1
+	return b.problem.Groups[g].count()
 }
 
 // eliminate removes the given groups from the tables and returns the tables

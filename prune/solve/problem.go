@@ -1,8 +1,9 @@
 package solve
 
 import (
-	"errors"
 	"fmt"
+	"iter"
+	"slices"
 )
 
 // Problem is the pruning MINLP as data. Choose one option x[g] for every
@@ -23,6 +24,7 @@ type Problem struct {
 	Groups         []Group `json:"groups"`
 	Blocks         []Block `json:"blocks"`
 	Layers         []Layer `json:"layers"`
+	Costs          []Cost  `json:"costs,omitempty"` // beside latency; only Joint looks at them
 }
 
 // Group is a set of layers whose output channels are kept or cut together.
@@ -33,6 +35,36 @@ type Group struct {
 	MinOption         int      `json:"min_option"`
 	MaxOption         int      `json:"max_option"`
 	ChannelsPerOption int      `json:"channels_per_option"`
+	Allowed           []int    `json:"allowed,omitempty"` // the options to choose from, MinOption to MaxOption; none is all between
+}
+
+// choices yields the options to choose from, ascending.
+func (g Group) choices() iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for i := range g.count() {
+			o := g.MinOption + i
+			if g.Allowed != nil {
+				o = g.Allowed[i]
+			}
+			if !yield(o) {
+				return
+			}
+		}
+	}
+}
+
+func (g Group) count() int {
+	if g.Allowed != nil {
+		return len(g.Allowed)
+	}
+	return g.MaxOption - g.MinOption + 1
+}
+
+func (g Group) allows(option int) bool {
+	if g.Allowed != nil {
+		return slices.Contains(g.Allowed, option)
+	}
+	return g.MinOption <= option && option <= g.MaxOption
 }
 
 // Block is a set of layers that can be removed as a whole.
@@ -53,6 +85,16 @@ type Layer struct {
 	Latency    Table   `json:"latency"`
 }
 
+// Cost is one more additive cost with a budget of its own: the latency on
+// another device, parameters, multiplications, bytes. It adds up like latency.
+type Cost struct {
+	Name     string  `json:"name"`
+	Unit     string  `json:"unit,omitempty"`
+	Capacity int64   `json:"capacity"`           // the budget the problem was posed with
+	Constant int64   `json:"constant,omitempty"` // what no choice changes
+	Layers   []Table `json:"layers"`             // one per layer, over the same options as its latency
+}
+
 // Table is a layer's latency: by its own option alone, or by its own option
 // and that of the group before it. One of the two is nil.
 type Table struct {
@@ -66,107 +108,6 @@ func (t Table) At(own, prev int) int64 {
 		return t.Own[own]
 	}
 	return t.Pair[own][prev]
-}
-
-const (
-	maxOptions = 1 << 16 // of one group
-	maxTotal   = 1 << 56 // of all latencies, and of all importances, of one problem
-)
-
-// Validate reports the first thing in the problem that cannot be solved.
-// Only cells that some allowed choice reaches are looked at.
-func (p *Problem) Validate() error {
-	for i, g := range p.Groups {
-		switch {
-		case g.ID != i:
-			return fmt.Errorf("group at index %d has id %d: ids must count up from 0", i, g.ID)
-		case g.Options > maxOptions:
-			return fmt.Errorf("group %d has %d options, more than %d: use larger channel steps", i, g.Options, maxOptions)
-		case g.MinOption < 0 || g.MinOption > g.MaxOption || g.MaxOption >= g.Options:
-			return fmt.Errorf("group %d allows options %d..%d of %d: want 0 ≤ min_option ≤ max_option < options",
-				i, g.MinOption, g.MaxOption, g.Options)
-		}
-	}
-	for i, b := range p.Blocks {
-		if b.ID != i {
-			return fmt.Errorf("block at index %d has id %d: ids must count up from 0", i, b.ID)
-		}
-	}
-	if p.Constant < 0 || p.Constant > maxTotal {
-		return fmt.Errorf("constant latency %d is outside 0..%d", p.Constant, int64(maxTotal))
-	}
-	latency, importance := p.Constant, int64(0)
-	for _, l := range p.Layers {
-		worst, most, err := p.validateLayer(l)
-		if err != nil {
-			return fmt.Errorf("layer %q: %w", l.Name, err)
-		}
-		latency += worst
-		importance += most
-		if latency > maxTotal || importance > maxTotal {
-			return fmt.Errorf("layer %q: the problem's latencies or importances add up to more than 2^56: scale the unit", l.Name)
-		}
-	}
-	return nil
-}
-
-// validateLayer returns the largest latency and the largest magnitude of an
-// importance among the cells that can be chosen.
-func (p *Problem) validateLayer(l Layer) (latency, importance int64, err error) {
-	if l.Block < 0 || l.Block >= len(p.Blocks) {
-		return 0, 0, fmt.Errorf("block %d does not exist: there are %d", l.Block, len(p.Blocks))
-	}
-	ownLo, ownHi, err := p.optionRange(l.Group)
-	if err != nil {
-		return 0, 0, err
-	}
-	prevLo, prevHi, err := p.optionRange(l.PrevGroup)
-	if err != nil {
-		return 0, 0, err
-	}
-	if (l.Latency.Own == nil) == (l.Latency.Pair == nil) {
-		return 0, 0, errors.New("latency must be a list or a list of lists, with at least one value")
-	}
-	if rows := max(len(l.Latency.Own), len(l.Latency.Pair)); rows <= ownHi {
-		return 0, 0, fmt.Errorf("latency has %d rows, its group %d allows options up to %d", rows, l.Group, ownHi)
-	}
-	if len(l.Importance) > 0 && len(l.Importance) <= ownHi {
-		return 0, 0, fmt.Errorf("importance has %d values, its group %d allows options up to %d",
-			len(l.Importance), l.Group, ownHi)
-	}
-	for own := ownLo; own <= ownHi; own++ {
-		if l.Latency.Pair != nil && len(l.Latency.Pair[own]) <= prevHi {
-			return 0, 0, fmt.Errorf("latency row %d has %d values, the previous group %d allows options up to %d",
-				own, len(l.Latency.Pair[own]), l.PrevGroup, prevHi)
-		}
-		for prev := prevLo; prev <= prevHi; prev++ {
-			v := l.Latency.At(own, prev)
-			if v < 0 || v > maxTotal {
-				return 0, 0, fmt.Errorf("latency [%d][%d] = %d is outside 0..2^56", own, prev, v)
-			}
-			latency = max(latency, v)
-			if l.Latency.Pair == nil {
-				break
-			}
-		}
-		v := l.importance(own)
-		if v < -maxTotal || v > maxTotal {
-			return 0, 0, fmt.Errorf("importance [%d] = %d is outside ±2^56", own, v)
-		}
-		importance = max(importance, v, -v)
-	}
-	return latency, importance, nil
-}
-
-// optionRange returns a group's first and last allowed option; 0, 0 for −1.
-func (p *Problem) optionRange(group int) (lo, hi int, err error) {
-	if group == -1 {
-		return 0, 0, nil
-	}
-	if group < 0 || group >= len(p.Groups) {
-		return 0, 0, fmt.Errorf("group %d does not exist: there are %d, and −1 stands for none", group, len(p.Groups))
-	}
-	return p.Groups[group].MinOption, p.Groups[group].MaxOption, nil
 }
 
 func (l Layer) importance(own int) int64 {
@@ -185,8 +126,9 @@ func (p *Problem) Evaluate(options []int, blocksOn []bool) (objective, latency i
 			len(options), len(blocksOn), len(p.Groups), len(p.Blocks))
 	}
 	for i, g := range p.Groups {
-		if options[i] < g.MinOption || options[i] > g.MaxOption {
-			return 0, 0, fmt.Errorf("option %d of group %d is outside %d..%d", options[i], i, g.MinOption, g.MaxOption)
+		if !g.allows(options[i]) {
+			return 0, 0, fmt.Errorf("option %d of group %d is outside %d..%d, or not among its allowed ones",
+				options[i], i, g.MinOption, g.MaxOption)
 		}
 	}
 	for i, b := range p.Blocks {
@@ -194,19 +136,59 @@ func (p *Problem) Evaluate(options []int, blocksOn []bool) (objective, latency i
 			return 0, 0, fmt.Errorf("block %d is off but not prunable", i)
 		}
 	}
-	at := func(group int) int {
-		if group == -1 {
-			return 0
-		}
-		return options[group]
-	}
 	latency = p.Constant
 	for _, l := range p.Layers {
-		if !blocksOn[l.Block] {
-			continue
+		if blocksOn[l.Block] {
+			own, prev := l.sides(options)
+			objective += l.importance(own)
+			latency += l.Latency.At(own, prev)
 		}
-		objective += l.importance(at(l.Group))
-		latency += l.Latency.At(at(l.Group), at(l.PrevGroup))
 	}
 	return objective, latency, nil
+}
+
+// CostsOf returns what a configuration costs: its latency, then each of Costs.
+func (p *Problem) CostsOf(options []int, blocksOn []bool) ([]int64, error) {
+	_, latency, err := p.Evaluate(options, blocksOn)
+	if err != nil {
+		return nil, err
+	}
+	costs := []int64{latency}
+	for _, c := range p.Costs {
+		total := c.Constant
+		for i, l := range p.Layers {
+			if blocksOn[l.Block] {
+				total += c.Layers[i].At(l.sides(options))
+			}
+		}
+		costs = append(costs, total)
+	}
+	return costs, nil
+}
+
+// alone returns the problem with one cost only, in latency's place: 0 is
+// latency itself, i is Costs[i−1].
+func (p *Problem) alone(cost int) *Problem {
+	one := *p
+	one.Costs = nil
+	if cost > 0 {
+		c := p.Costs[cost-1]
+		one.LatencyUnit, one.Capacity, one.Constant = c.Unit, c.Capacity, c.Constant
+		one.Layers = slices.Clone(p.Layers)
+		for i := range one.Layers {
+			one.Layers[i].Latency = c.Layers[i]
+		}
+	}
+	return &one
+}
+
+// sides returns the options on both sides of the layer, 0 for a fixed side.
+func (l Layer) sides(options []int) (own, prev int) {
+	if l.Group >= 0 {
+		own = options[l.Group]
+	}
+	if l.PrevGroup >= 0 {
+		prev = options[l.PrevGroup]
+	}
+	return own, prev
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
+	"testing"
 )
 
 // seeded returns a generator that depends on the case's name only: run the
@@ -115,12 +116,23 @@ func pick(r *rand.Rand, values ...int64) int64 { return values[r.IntN(len(values
 
 // everyConfiguration calls visit with what each configuration keeps and costs.
 func everyConfiguration(p *Problem, visit func(importance, latency int64)) {
+	everyChoice(p, func(options []int, blocks []bool) {
+		importance, latency, err := p.Evaluate(options, blocks)
+		if err != nil {
+			panic(err)
+		}
+		visit(importance, latency)
+	})
+}
+
+// everyChoice calls visit with each configuration.
+func everyChoice(p *Problem, visit func(options []int, blocks []bool)) {
 	options, blocks := make([]int, len(p.Groups)), make([]bool, len(p.Blocks))
 	var choose func(i int)
 	choose = func(i int) {
 		switch {
 		case i < len(p.Groups):
-			for o := p.Groups[i].MinOption; o <= p.Groups[i].MaxOption; o++ {
+			for o := range p.Groups[i].choices() {
 				options[i] = o
 				choose(i + 1)
 			}
@@ -133,14 +145,18 @@ func everyConfiguration(p *Problem, visit func(importance, latency int64)) {
 				choose(i + 1)
 			}
 		default:
-			importance, latency, err := p.Evaluate(options, blocks)
-			if err != nil {
-				panic(err)
-			}
-			visit(importance, latency)
+			visit(options, blocks)
 		}
 	}
 	choose(0)
+}
+
+// few is the number of cases to try: a tenth of them under -short.
+func few(t *testing.T, cases int) int {
+	if testing.Short() {
+		return max(1, cases/10)
+	}
+	return cases
 }
 
 // bruteFront returns the whole front by enumeration.

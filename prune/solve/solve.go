@@ -98,6 +98,7 @@ func newSolver(p *Problem, opts Options) (*solver, error) {
 	if err := p.Validate(); err != nil {
 		return nil, fmt.Errorf("problem %q: %w", p.Name, err)
 	}
+	p = p.alone(0)
 	pl, err := newPlan(p)
 	if err != nil {
 		return nil, err

@@ -19,9 +19,10 @@ type node struct {
 	*planNode
 	size, span int
 	offA, offB []int32
-	lat, imp   []int64 // a leaf's table
-	val        []int64 // best score of the entry, from below
-	comp       []int64 // best score of everything else, given the entry
+	lat, imp   []int64   // a leaf's table
+	more       [][]int64 // a leaf's further costs, one table each
+	val        []int64   // best score of the entry, from below
+	comp       []int64   // best score of everything else, given the entry
 }
 
 // newTree fills the plan's tables with the given options of each group.
@@ -37,7 +38,7 @@ func newTree(pl *plan, keep [][]int32) *tree {
 		}
 		words += 2 * n.size
 		if n.a < 0 {
-			words += 2 * n.size
+			words += (2 + len(pl.problem.Costs)) * n.size
 			continue
 		}
 		if n.elim >= 0 {
@@ -66,6 +67,9 @@ func newTree(pl *plan, keep [][]int32) *tree {
 		n.val, n.comp = cut(n.size), cut(n.size)
 		if n.a < 0 {
 			n.lat, n.imp = cut(n.size), cut(n.size)
+			for range pl.problem.Costs {
+				n.more = append(n.more, cut(n.size))
+			}
 			t.fillLeaf(n)
 			continue
 		}
@@ -83,7 +87,7 @@ func newTree(pl *plan, keep [][]int32) *tree {
 func wholeTree(pl *plan) *tree {
 	keep := make([][]int32, len(pl.problem.Groups))
 	for i, g := range pl.problem.Groups {
-		for o := g.MinOption; o <= g.MaxOption; o++ {
+		for o := range g.choices() {
 			keep[i] = append(keep[i], int32(o))
 		}
 	}
@@ -143,9 +147,12 @@ func (t *tree) fillLeaf(n *node) {
 					}
 					return p.Groups[g].MinOption // the only one
 				}
-				own := option(l.Group)
-				n.lat[e] += l.Latency.At(own, option(l.PrevGroup))
+				own, prev := option(l.Group), option(l.PrevGroup)
+				n.lat[e] += l.Latency.At(own, prev)
 				n.imp[e] += l.importance(own)
+				for k := range n.more {
+					n.more[k][e] += p.Costs[k].Layers[i].At(own, prev)
+				}
 				e++
 			}
 		}

@@ -1,0 +1,231 @@
+package solve
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// withCosts adds further costs of random tables to a problem.
+func withCosts(r *rand.Rand, p *Problem, costs int) *Problem {
+	for k := range costs {
+		c := Cost{Name: fmt.Sprint("cost", k), Constant: pick(r, 0, 0, 5)}
+		for _, l := range p.Layers {
+			c.Layers = append(c.Layers, randomLayer(r, p, l.Group, l.PrevGroup, l.Block).Latency)
+		}
+		p.Costs = append(p.Costs, c)
+	}
+	return p
+}
+
+// priced is a configuration's worth.
+type priced struct {
+	importance int64
+	costs      []int64
+}
+
+func (a priced) beats(b priced) bool {
+	return a.importance > b.importance || a.importance == b.importance && slices.Compare(a.costs, b.costs) < 0
+}
+
+// bruteJoint returns the best configuration within all budgets by enumeration.
+func bruteJoint(all []priced, budgets []int64) (best priced) {
+	for _, c := range all {
+		fits := true
+		for i, v := range c.costs {
+			fits = fits && v <= budgets[i]
+		}
+		if fits && (best.costs == nil || c.beats(best)) {
+			best = c
+		}
+	}
+	return best
+}
+
+func everyPriced(t *testing.T, p *Problem) (all []priced) {
+	everyChoice(p, func(options []int, blocks []bool) {
+		importance, _, err := p.Evaluate(options, blocks)
+		require.NoError(t, err)
+		costs, err := p.CostsOf(options, blocks)
+		require.NoError(t, err)
+		all = append(all, priced{importance, costs})
+	})
+	return all
+}
+
+func checkJoint(t *testing.T, p *Problem, want priced, s JointSolution) {
+	t.Helper()
+	if want.costs == nil {
+		require.Equal(t, Infeasible, s.Status)
+		require.Nil(t, s.Options)
+		return
+	}
+	require.Equal(t, Optimal, s.Status)
+	require.Equal(t, want, priced{s.Objective, s.Costs})
+	require.Equal(t, want.importance, s.Bound)
+	require.Zero(t, s.Gap)
+	importance, _, err := p.Evaluate(s.Options, s.BlocksOn)
+	require.NoError(t, err)
+	costs, err := p.CostsOf(s.Options, s.BlocksOn)
+	require.NoError(t, err)
+	require.Equal(t, want, priced{importance, costs})
+	for _, alone := range s.Alone {
+		require.GreaterOrEqual(t, alone.Objective, s.Objective)
+	}
+}
+
+func TestJointAgainstBruteForce(t *testing.T) {
+	for _, shape := range shapes {
+		for i := range few(t, 250) {
+			name := fmt.Sprintf("joint-%s-%d", shape, i)
+			t.Run(name, func(t *testing.T) {
+				r := seeded(name)
+				p := withCosts(r, randomProblem(r, shape, 1+r.IntN(4), 3), i%maxCosts)
+				all := everyPriced(t, p)
+				for range 4 {
+					budgets := slices.Clone(all[r.IntN(len(all))].costs) // reachable, often barely
+					for k := range budgets {
+						budgets[k] += pick(r, -1, 0, 0, 1, 20, 300)
+					}
+					s, err := Joint(context.Background(), p, budgets, Options{})
+					require.NoError(t, err)
+					checkJoint(t, p, bruteJoint(all, budgets), s)
+				}
+			})
+		}
+	}
+}
+
+// One cost is the single problem; a second copy of the same device changes nothing;
+// neither does the order of the devices.
+func TestJointReductions(t *testing.T) {
+	ctx := context.Background()
+	for _, name := range []string{"mbv1_mdp_20", "rn50_mdp_04", "rn50_mdp_26", "rn101_mdp_02"} {
+		p := readInstance(t, name)
+		want, err := Optimum(ctx, p, p.Capacity, Options{})
+		require.NoError(t, err)
+		s, err := Joint(ctx, p, []int64{p.Capacity}, Options{})
+		require.NoError(t, err)
+		checkJoint(t, p, priced{want.Objective, []int64{want.Latency}}, s)
+		twin := Cost{Name: "twin", Constant: p.Constant}
+		for _, l := range p.Layers {
+			twin.Layers = append(twin.Layers, l.Latency)
+		}
+		p.Costs = []Cost{twin}
+		s, err = Joint(ctx, p, []int64{p.Capacity, p.Capacity}, Options{})
+		require.NoError(t, err)
+		checkJoint(t, p, priced{want.Objective, []int64{want.Latency, want.Latency}}, s)
+	}
+}
+
+func TestJointOrderOfDevices(t *testing.T) {
+	p := twoDevices(readInstance(t, "rn50_mdp_16"))
+	budgets := []int64{p.Capacity, p.Costs[0].Capacity}
+	s, err := Joint(context.Background(), p, budgets, Options{})
+	require.NoError(t, err)
+	require.Equal(t, Optimal, s.Status)
+	swapped := p.alone(1)
+	swapped.Costs = []Cost{{Constant: p.Constant}}
+	for _, l := range p.Layers {
+		swapped.Costs[0].Layers = append(swapped.Costs[0].Layers, l.Latency)
+	}
+	slices.Reverse(budgets)
+	other, err := Joint(context.Background(), swapped, budgets, Options{})
+	require.NoError(t, err)
+	require.Equal(t, s.Objective, other.Objective)
+}
+
+func TestJointLimits(t *testing.T) {
+	p := twoDevices(readInstance(t, "rn50_mdp_08"))
+	budgets := []int64{p.Capacity, p.Costs[0].Capacity}
+	want, err := Joint(context.Background(), p, budgets, Options{})
+	require.NoError(t, err)
+	for _, limit := range []int{1, 300, 3000} {
+		s, err := Joint(context.Background(), p, budgets, Options{MaxLabels: limit})
+		require.NoError(t, err)
+		require.Contains(t, []Status{Feasible, Unknown, Optimal}, s.Status)
+		require.GreaterOrEqual(t, s.Bound, want.Objective)
+		require.LessOrEqual(t, s.Objective, want.Objective)
+	}
+	_, err = Joint(context.Background(), p, budgets[:1], Options{})
+	require.ErrorContains(t, err, "1 budgets for 2 costs")
+}
+
+func TestCostsInJSON(t *testing.T) {
+	p := withCosts(seeded("costs"), randomProblem(seeded("json"), "chain", 3, 3), 2)
+	p.Groups[1].Allowed = []int{p.Groups[1].MinOption}
+	p.Groups[1].MaxOption = p.Groups[1].MinOption
+	var buf bytes.Buffer
+	require.NoError(t, p.Write(&buf))
+	back, err := ReadProblem(&buf)
+	require.NoError(t, err)
+	require.Equal(t, p, back)
+	back.Costs[1].Layers = back.Costs[1].Layers[1:]
+	require.ErrorContains(t, back.Validate(), "tables, the problem")
+	back.Costs = append(back.Costs[:1], back.Costs[0], back.Costs[0])
+	require.ErrorContains(t, back.Validate(), "at most 2")
+}
+
+// twoDevices adds a second device to a published problem, with the first one's
+// tables bent: each layer is up to twice as fast or slow, each cell off by up to 10 %.
+// Both budgets bind: the second device gets what 95 % of the first's answer costs it.
+func twoDevices(p *Problem) *Problem {
+	r := seeded("second device of " + p.Name)
+	second := Cost{Name: "second", Unit: p.LatencyUnit, Constant: p.Constant}
+	for _, l := range p.Layers {
+		layer := 0.5 + 1.5*r.Float64()
+		bent := func(row []int64) []int64 {
+			out := slices.Clone(row)
+			for i := range out {
+				out[i] = int64(float64(out[i]) * layer * (0.9 + 0.2*r.Float64()))
+			}
+			return out
+		}
+		var t Table
+		if l.Latency.Own != nil {
+			t.Own = bent(l.Latency.Own)
+		}
+		for _, row := range l.Latency.Pair {
+			t.Pair = append(t.Pair, bent(row))
+		}
+		second.Layers = append(second.Layers, t)
+	}
+	p.Costs = append(p.Costs, second)
+	s, err := Optimum(context.Background(), p, p.Capacity, Options{})
+	if err != nil {
+		panic(err)
+	}
+	costs, err := p.CostsOf(s.Options, s.BlocksOn)
+	if err != nil {
+		panic(err)
+	}
+	last := len(p.Costs)
+	p.Costs[last-1].Capacity = costs[last] * 95 / 100
+	return p
+}
+
+func BenchmarkJoint(b *testing.B) {
+	for _, o := range publishedOptima(b) {
+		p := twoDevices(readInstance(b, o.Name))
+		b.Run(o.Name, func(b *testing.B) {
+			b.ReportAllocs()
+			var s JointSolution
+			for b.Loop() {
+				ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+				var err error
+				if s, err = Joint(ctx, p, []int64{p.Capacity, p.Costs[0].Capacity}, Options{}); err != nil {
+					b.Fatal(err)
+				}
+				cancel()
+			}
+			b.ReportMetric(float64(s.Labels), "labels")
+			b.ReportMetric(100*s.Gap, "%gap")
+		})
+	}
+}
