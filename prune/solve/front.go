@@ -8,29 +8,35 @@ import (
 
 // Front returns the whole exact trade-off: by rising latency, every point
 // that no configuration beats in both latency and importance. The
-// configuration of a point is Optimum with the point's latency as budget.
+// configuration of a point is the Solver's Optimum with the point's latency as budget.
 //
 // With opts.Epsilon > 0 some points may be left out, but only such that the
 // point before keeps at least 1/(1+Epsilon) of their importance.
 //
 // The front has no partial answer: when a limit ends it, the error says so.
 func Front(ctx context.Context, p *Problem, opts Options) ([]Point, error) {
-	s, err := newSolver(p, opts)
+	s, err := New(p, opts)
 	if err != nil {
 		return nil, err
 	}
+	return s.Front(ctx)
+}
+
+// Front is the function of that name, without planning anew.
+func (s *Solver) Front(ctx context.Context) ([]Point, error) {
+	constant := s.problem.Constant
 	var ends [2]Point
 	for i, budget := range []int64{s.fastestAt.Latency, s.reach.latency} {
-		end, err := s.optimum(ctx, budget+p.Constant)
+		end, err := s.Optimum(ctx, budget+constant)
 		if err != nil {
 			return nil, err
 		}
 		if end.Status != Optimal {
 			return nil, frontError(ctx)
 		}
-		ends[i] = Point{end.Latency - p.Constant, end.Objective}
+		ends[i] = Point{end.Latency - constant, end.Objective}
 	}
-	f := fronter{solver: s, ctx: ctx}
+	f := fronter{Solver: s, ctx: ctx}
 	f.points = []Point{ends[0]}
 	if ends[1] != ends[0] {
 		if err := f.window(s.whole, ends[0], ends[1]); err != nil {
@@ -39,7 +45,7 @@ func Front(ctx context.Context, p *Problem, opts Options) ([]Point, error) {
 		f.points = append(f.points, ends[1])
 	}
 	for i := range f.points {
-		f.points[i].Latency += p.Constant
+		f.points[i].Latency += constant
 	}
 	return f.points, nil
 }
@@ -52,7 +58,7 @@ func frontError(ctx context.Context) error {
 }
 
 type fronter struct {
-	*solver
+	*Solver
 	ctx    context.Context
 	labels labels // scratch of the last pass
 	points []Point
@@ -81,6 +87,10 @@ func (f *fronter) window(t *tree, a, b Point) error {
 		return err
 	}
 	f.points = append(f.points, mid)
+	f.opts.tell(Progress{
+		Objective: mid.Importance, Bound: mid.Importance, Labels: len(f.labels.kept),
+		Points: len(f.points), Latency: mid.Latency + f.problem.Constant,
+	})
 	return f.window(right, mid, b)
 }
 

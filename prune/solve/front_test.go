@@ -115,3 +115,47 @@ func BenchmarkFront(b *testing.B) {
 		})
 	}
 }
+
+// A solver that has made the front gives the configuration of any of its points.
+func TestConfigurationsOfAFront(t *testing.T) {
+	p := readInstance(t, "rn50_mdp_16")
+	s, err := New(p, Options{})
+	require.NoError(t, err)
+	front, err := s.Front(context.Background())
+	require.NoError(t, err)
+	for i := 0; i < len(front); i += 1 + len(front)/50 {
+		answer, err := s.Optimum(context.Background(), front[i].Latency)
+		require.NoError(t, err)
+		checkAnswer(t, p, front, answer)
+	}
+}
+
+func TestProgress(t *testing.T) {
+	p := twoDevices(readInstance(t, "rn50_mdp_16"))
+	var seen []Progress
+	opts := Options{Progress: func(pr Progress) { seen = append(seen, pr) }}
+	best, err := Optimum(context.Background(), p, p.Capacity, opts)
+	require.NoError(t, err)
+	require.NotEmpty(t, seen)
+	for _, pr := range seen {
+		require.LessOrEqual(t, pr.Objective, best.Objective)
+		require.GreaterOrEqual(t, pr.Bound, best.Objective)
+	}
+	seen = nil
+	front, err := Front(context.Background(), p, opts)
+	require.NoError(t, err)
+	last := Progress{}
+	for _, pr := range seen {
+		if pr.Points > 0 {
+			require.Greater(t, pr.Points, last.Points)
+			require.Greater(t, pr.Latency, last.Latency)
+			require.Contains(t, front, Point{pr.Latency, pr.Objective})
+			last = pr
+		}
+	}
+	require.Positive(t, last.Points)
+	seen = nil
+	joint, err := Joint(context.Background(), p, budgetsOf(p), opts)
+	require.NoError(t, err)
+	require.Equal(t, joint.Objective, seen[len(seen)-1].Objective)
+}

@@ -240,6 +240,7 @@ func (j *joint) prove(m prices, top int64) (Status, int) {
 		if l, ok := ls.most(); ok {
 			j.offer((l.score+m.of(l.costs))/m.q, l.costs, ls.trace(l))
 		}
+		j.opts.tell(Progress{Objective: j.importance, Bound: j.bound, Labels: len(ls.kept)})
 		if need = missing(); need <= gap {
 			if !j.found {
 				return Infeasible, len(ls.kept)

@@ -23,6 +23,26 @@ import (
 type Options struct {
 	MaxLabels int     // labels kept in memory, 16 bytes each; 0 is 100 million
 	Epsilon   float64 // of Front: how much importance, relatively, may go unseen; 0 is exact
+
+	// Progress, if set, is told between passes how far the search has come.
+	// It is called by the solving goroutine and should return soon.
+	Progress func(Progress)
+}
+
+// Progress is a step of a search: of one budget's (or several's) proof, the
+// best so far and the bound; of a front, the points found in order of latency.
+type Progress struct {
+	Objective int64 // of the best configuration so far, or of the front's last point
+	Bound     int64 // nothing keeps more
+	Labels    int   // made in the last label pass
+	Points    int   // of the front so far
+	Latency   int64 // up to which the front is known
+}
+
+func (o Options) tell(p Progress) {
+	if o.Progress != nil {
+		o.Progress(p)
+	}
 }
 
 func (o Options) maxLabels() int {
@@ -61,29 +81,31 @@ type Solution struct {
 // unreachable budget is an answer (status infeasible), not an error. If the context ends
 // first, the best found so far comes back with status feasible.
 func Optimum(ctx context.Context, p *Problem, budget int64, opts Options) (Solution, error) {
-	s, err := newSolver(p, opts)
+	s, err := New(p, opts)
 	if err != nil {
 		return Solution{}, err
 	}
-	return s.optimum(ctx, budget)
+	return s.Optimum(ctx, budget)
 }
 
 // Budgets answers several budgets of one problem, in the order given.
 func Budgets(ctx context.Context, p *Problem, budgets []int64, opts Options) ([]Solution, error) {
-	s, err := newSolver(p, opts)
+	s, err := New(p, opts)
 	if err != nil {
 		return nil, err
 	}
 	answers := make([]Solution, len(budgets))
 	for i, budget := range budgets {
-		if answers[i], err = s.optimum(ctx, budget); err != nil {
+		if answers[i], err = s.Optimum(ctx, budget); err != nil {
 			return nil, fmt.Errorf("budget %d: %w", budget, err)
 		}
 	}
 	return answers, nil
 }
 
-type solver struct {
+// Solver is a problem made ready to be asked for one budget after another. It
+// serves one caller at a time; the problem's tables must not change meanwhile.
+type Solver struct {
 	problem *Problem
 	opts    Options
 	whole   *tree
@@ -94,7 +116,8 @@ type solver struct {
 	fastestAt  Point
 }
 
-func newSolver(p *Problem, opts Options) (*solver, error) {
+// New validates a problem and plans how to solve it.
+func New(p *Problem, opts Options) (*Solver, error) {
 	if err := p.Validate(); err != nil {
 		return nil, fmt.Errorf("problem %q: %w", p.Name, err)
 	}
@@ -103,7 +126,7 @@ func newSolver(p *Problem, opts Options) (*solver, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &solver{problem: p, opts: opts, whole: wholeTree(pl), coarseWork: coarseWork}
+	s := &Solver{problem: p, opts: opts, whole: wholeTree(pl), coarseWork: coarseWork}
 	for i := range s.whole.nodes {
 		if n := &s.whole.nodes[i]; n.a < 0 {
 			lat, imp := int64(0), int64(0)
@@ -120,7 +143,8 @@ func newSolver(p *Problem, opts Options) (*solver, error) {
 	return s, nil
 }
 
-func (s *solver) optimum(ctx context.Context, budget int64) (Solution, error) {
+// Optimum is the function of that name, without planning anew.
+func (s *Solver) Optimum(ctx context.Context, budget int64) (Solution, error) {
 	began := time.Now()
 	if err := ctx.Err(); err != nil {
 		return Solution{}, err
@@ -131,7 +155,7 @@ func (s *solver) optimum(ctx context.Context, budget int64) (Solution, error) {
 		answer.Seconds = time.Since(began).Seconds()
 		return answer, nil
 	}
-	q := query{solver: s, ctx: ctx, budget: min(budget-s.problem.Constant, s.reach.latency)}
+	q := query{Solver: s, ctx: ctx, budget: min(budget-s.problem.Constant, s.reach.latency)}
 	q.offer(s.fastestAt, s.fastest)
 	t := q.narrow(s.whole)
 	b := q.dual(t)
@@ -155,7 +179,7 @@ func (s *solver) optimum(ctx context.Context, budget int64) (Solution, error) {
 
 // query is the search for one budget's answer.
 type query struct {
-	*solver
+	*Solver
 	ctx    context.Context
 	budget int64 // less the problem's constant
 	at     Point // the best configuration so far
@@ -278,6 +302,7 @@ func (q *query) prove(t *tree, b bounded) (Status, int) {
 		if l, ok := ls.most(); ok {
 			q.offer(Point{l.latency, (l.score + b.p*l.latency) / b.q}, ls.trace(l))
 		}
+		q.opts.tell(Progress{Objective: q.at.Importance, Bound: q.bound, Labels: len(ls.kept)})
 		if need = b.slack(q.budget, q.at); need <= gap {
 			q.bound = q.at.Importance
 			return Optimal, len(ls.kept)

@@ -86,12 +86,12 @@ func TestCoarseToFine(t *testing.T) {
 			r := seeded(name)
 			p := randomProblem(r, shapes[i%len(shapes)], 1+r.IntN(4), 6)
 			front := bruteFront(p)
-			s, err := newSolver(p, Options{})
+			s, err := New(p, Options{})
 			require.NoError(t, err)
 			s.coarseWork = 1
 			for _, pt := range front {
 				for _, budget := range []int64{pt.Latency - 1, pt.Latency} {
-					answer, err := s.optimum(context.Background(), budget)
+					answer, err := s.Optimum(context.Background(), budget)
 					require.NoError(t, err)
 					checkAnswer(t, p, front, answer)
 				}
