@@ -103,6 +103,29 @@ func TestJointAgainstBruteForce(t *testing.T) {
 	}
 }
 
+// Units up to 1e12 a cell: prices are then rounded to fit, answers are not.
+func TestJointHugeUnits(t *testing.T) {
+	for i := range few(t, 300) {
+		name := fmt.Sprintf("joint-huge-%d", i)
+		t.Run(name, func(t *testing.T) {
+			r := seeded(name)
+			p := withCosts(r, randomProblem(r, shapes[i%len(shapes)], 1+r.IntN(4), 3), i%maxCosts)
+			scale(p, pick(r, 1, 1e6+3, 1e9+7, 1e12), pick(r, 1, 1e6+1, 1e9+9, 1e12))
+			if p.Validate() != nil {
+				t.Skip("adds up to more than 2^56")
+			}
+			all := everyPriced(t, p)
+			for range 4 {
+				budgets := slices.Clone(all[r.IntN(len(all))].costs)
+				budgets[0] -= pick(r, 0, 0, 1)
+				s, err := Joint(context.Background(), p, budgets, Options{})
+				require.NoError(t, err)
+				checkJoint(t, p, bruteJoint(all, budgets), s)
+			}
+		})
+	}
+}
+
 // One cost is the single problem; a second copy of the same device changes nothing;
 // neither does the order of the devices.
 func TestJointReductions(t *testing.T) {

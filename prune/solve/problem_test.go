@@ -72,17 +72,7 @@ func TestHugeUnits(t *testing.T) {
 			p := randomProblem(r, shapes[i%len(shapes)], 1+r.IntN(5), 3)
 			want := bruteFront(p)
 			lat, imp := pick(r, 1, 1e6+3, 1e9+7), pick(r, 1, 1e6+1, 1e9+9)
-			p.Constant *= lat
-			for _, l := range p.Layers {
-				for k := range l.Importance {
-					l.Importance[k] *= imp
-				}
-				for _, row := range append([][]int64{l.Latency.Own}, l.Latency.Pair...) {
-					for k := range row {
-						row[k] *= lat
-					}
-				}
-			}
+			scale(p, lat, imp)
 			for k := range want {
 				want[k].Latency *= lat
 				want[k].Importance *= imp
@@ -98,6 +88,30 @@ func TestHugeUnits(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// scale multiplies the units of every cost and of importance.
+func scale(p *Problem, cost, importance int64) {
+	stretch := func(t Table) {
+		for _, row := range append([][]int64{t.Own}, t.Pair...) {
+			for k := range row {
+				row[k] *= cost
+			}
+		}
+	}
+	p.Constant *= cost
+	for i, l := range p.Layers {
+		for k := range l.Importance {
+			l.Importance[k] *= importance
+		}
+		stretch(l.Latency)
+		for _, c := range p.Costs {
+			stretch(c.Layers[i])
+		}
+	}
+	for i := range p.Costs {
+		p.Costs[i].Constant *= cost
 	}
 }
 
@@ -223,6 +237,9 @@ func FuzzReadProblem(f *testing.F) {
 	f.Add([]byte(`{"name":"published","capacity":9,"extra_space":0,"reference":{"options":[1]},"groups":[{"id":0,"layers":["a"],
 		"options":3,"min_option":1,"max_option":2}],"blocks":[{"id":0,"prunable":true,"layers":["a"]}],
 		"layers":[{"name":"a","group":0,"prev_group":-1,"block":0,"importance":[0,2,5],"latency":[0,3,4]}]}`))
+	var buf bytes.Buffer
+	require.NoError(f, withCosts(seeded("costs"), randomProblem(seeded("fuzz"), "chain", 3, 2), 2).Write(&buf))
+	f.Add(buf.Bytes())
 	f.Add([]byte(`{"groups":[{"options":1}],"blocks":[{}],"layers":[{"latency":[null],"prev_group":-1}]}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		p, err := ReadProblem(bytes.NewReader(b))
@@ -235,6 +252,11 @@ func FuzzReadProblem(f *testing.F) {
 		}
 		if s.Status != Infeasible {
 			require.LessOrEqual(t, s.Latency, p.Capacity)
+		}
+		joint, err := Joint(context.Background(), p, budgetsOf(p), Options{MaxLabels: 10000})
+		require.NoError(t, err)
+		for i, cost := range joint.Costs {
+			require.LessOrEqual(t, cost, joint.Budgets[i])
 		}
 		var buf bytes.Buffer
 		require.NoError(t, p.Write(&buf))
