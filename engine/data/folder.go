@@ -103,6 +103,7 @@ func openSplit(dir string, classes, all []string, h, w int) (*Set, error) {
 			return nil, fmt.Errorf("%s: no .jpg, .jpeg or .png files in it", filepath.Join(dir, class))
 		}
 	}
+	s.identify = byFiles(dir, paths)
 	s.read = func(pix []uint8, i int) error {
 		if err := readImage(pix, paths[i], h, w); err != nil {
 			var named *fs.PathError

@@ -86,7 +86,7 @@ func openIDXPair(dir, imagesName, labelsName string) (*Set, error) {
 	for i, l := range labels {
 		s.Labels[i] = int32(l)
 	}
-	s.read = inMemory(pixels, s.H*s.W)
+	s.read, s.identify = inMemory(pixels, s.H*s.W), byPixels(pixels)
 	return s, nil
 }
 

@@ -7,6 +7,7 @@ package data
 
 import (
 	"fmt"
+	"hash"
 	"math"
 )
 
@@ -17,7 +18,8 @@ type Set struct {
 	Classes []string // names; a label is an index into them
 	Labels  []int32  // one per image
 
-	read func(pix []uint8, i int) error
+	read     func(pix []uint8, i int) error
+	identify func(hash.Hash) error // for Fingerprint
 }
 
 // Len returns the number of images.

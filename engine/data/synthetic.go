@@ -39,7 +39,7 @@ func Synthetic(n, h, w, c, classes int, seed uint64) *Set {
 			}
 		}
 	}
-	s.read = inMemory(pixels, size)
+	s.read, s.identify = inMemory(pixels, size), byPixels(pixels)
 	return s
 }
 
