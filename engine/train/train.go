@@ -58,11 +58,13 @@ func (r Run) Do(ctx context.Context) (Result, error) {
 		return Result{}, err
 	}
 	defer t.close()
-	for t.epoch() < r.Config.Epochs {
-		if err := t.trainEpoch(ctx); err != nil {
-			return Result{}, err
+	for len(t.saved.History) < r.Config.Epochs {
+		if len(t.saved.History) == t.epoch() { // else it was stopped before this epoch's evaluation
+			if err := t.trainEpoch(ctx); err != nil {
+				return Result{}, err
+			}
 		}
-		if err := t.finishEpoch(); err != nil {
+		if err := t.finishEpoch(ctx); err != nil {
 			return Result{}, err
 		}
 	}
@@ -158,8 +160,8 @@ func (t *trainer) trainEpoch(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if math.IsNaN(m.Loss) || math.IsInf(m.Loss, 0) {
-			return fmt.Errorf("the loss is %g at step %d, learning rate %.3g: it diverged; try again with a lower learning rate or a longer warm-up", m.Loss, step, c.rate(step, t.perEpoch))
+		if !finite(m.Loss) {
+			return t.diverged(fmt.Sprintf("the loss is %g", m.Loss), step)
 		}
 		t.saved.Step++
 		t.saved.Running.Loss += m.Loss
@@ -180,15 +182,36 @@ func (t *trainer) trainEpoch(ctx context.Context) error {
 	return nil
 }
 
-// finishEpoch evaluates and writes the epoch down.
-func (t *trainer) finishEpoch() error {
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
+
+func (t *trainer) diverged(how string, step int) error {
+	return fmt.Errorf("%s at step %d, learning rate %.3g: it diverged; try again with a lower learning rate or a longer warm-up", how, step, t.Config.rate(step, t.perEpoch))
+}
+
+// finishEpoch evaluates and writes the epoch down. The loss of a step is of the
+// weights before it, so what the last one left is looked at here.
+func (t *trainer) finishEpoch(ctx context.Context) error {
 	w, err := t.program.Weights()
 	if err != nil {
 		return err
 	}
-	m, err := t.eval.Accuracy(context.Background(), w)
+	last := t.saved.Step - 1
+	for name := range w {
+		for _, v := range w.Data(name) {
+			if !finite(float64(v)) {
+				return t.diverged(fmt.Sprintf("%s has a weight of %g", name, v), last)
+			}
+		}
+	}
+	m, err := t.eval.Accuracy(ctx, w)
+	if err != nil && ctx.Err() != nil {
+		return errors.Join(ctx.Err(), t.save())
+	}
 	if err != nil {
 		return err
+	}
+	if !finite(m.Loss) {
+		return t.diverged(fmt.Sprintf("the test loss is %g", m.Loss), last)
 	}
 	e, images := t.saved.Running, float64(t.perEpoch*t.Config.Batch)
 	t.saved.History = append(t.saved.History, Epoch{

@@ -86,6 +86,31 @@ func TestStop(t *testing.T) {
 	requireEqualWeights(t, whole.Weights, again.Weights)
 }
 
+// TestStopInEvaluation stops after the last step of an epoch, before the epoch
+// is written down.
+func TestStopInEvaluation(t *testing.T) {
+	whole, err := job(t, "").Do(context.Background())
+	require.NoError(t, err)
+	j := job(t, filepath.Join(t.TempDir(), "checkpoint"))
+	j.Every = time.Hour
+	for _, epoch := range []int{1, 3} {
+		ctx, stop := context.WithCancel(context.Background())
+		j.Progress = func(step, _ int, _ engine.Metrics) {
+			if step == 30*epoch {
+				stop()
+			}
+		}
+		_, err := j.Do(ctx)
+		require.ErrorIs(t, err, context.Canceled)
+	}
+	j.Progress = nil
+	r, err := j.Do(context.Background())
+	require.NoError(t, err)
+	require.Equal(t, 90, r.Resumed, "nothing is left but to evaluate")
+	require.Len(t, r.History, 3)
+	requireEqualWeights(t, whole.Weights, r.Weights)
+}
+
 // TestKill kills a training process at random until it gets through.
 func TestKill(t *testing.T) {
 	const dirKey = "MDP_TEST_TRAIN_DIR"
@@ -168,6 +193,14 @@ func TestRefuses(t *testing.T) {
 	diverge.Config.LearningRate = 1e20
 	_, err = diverge.Do(context.Background())
 	require.ErrorContains(t, err, "lower learning rate")
+
+	// The only update is the last: no later step's loss tells of it.
+	atTheEnd := job(t, path+".new")
+	atTheEnd.Config.LearningRate, atTheEnd.Config.WarmupEpochs = 1e30, 0
+	atTheEnd.Config.Epochs, atTheEnd.Config.Batch = 1, atTheEnd.Train.Len()
+	_, err = atTheEnd.Do(context.Background())
+	require.ErrorContains(t, err, "lower learning rate")
+	require.NoFileExists(t, path+".new")
 
 	large := job(t, "")
 	large.Config.Batch = 1000
