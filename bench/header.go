@@ -26,6 +26,8 @@ type Header struct {
 	Cores   int       `json:"cores"`
 	OS      string    `json:"os"`
 	Backend string    `json:"backend"` // engine.Backend's Name: device, instruction set, threads
+	ISA     string    `json:"isa"`     // of the backend's kernels, "" where there is none
+	Threads int       `json:"threads"` // of the backend, 0 where it has none
 	Build   string    `json:"build"`   // VCS revision; of an unclean build, its own hash
 	Go      string    `json:"go"`
 	DType   string    `json:"dtype"`
@@ -49,11 +51,18 @@ func NewHeader(b engine.Backend, batch int, rule Rule) (Header, error) {
 		return Header{}, fmt.Errorf("build of this program: %w", err)
 	}
 	name := sha256.Sum256([]byte(host))
-	return Header{
+	h := Header{
 		Format: format, Version: version, Date: time.Now().UTC().Truncate(time.Second),
 		Machine: hex.EncodeToString(name[:6]), CPU: cpuid.CPU.BrandName, Cores: runtime.NumCPU(), OS: runtime.GOOS + "/" + runtime.GOARCH,
 		Backend: b.Name(), Build: build, Go: runtime.Version(), DType: "float32", Batch: batch, Rule: rule,
-	}, nil
+	}
+	if p, ok := b.(interface {
+		ISA() string
+		Threads() int
+	}); ok {
+		h.ISA, h.Threads = p.ISA(), p.Threads()
+	}
+	return h, nil
 }
 
 // revision is the VCS revision of a clean build. Anything else is known by the
@@ -89,8 +98,19 @@ func revision() (string, error) {
 	return "sha256:" + hex.EncodeToString(h.Sum(nil)[:12]), nil
 }
 
-// differs is nil, or an error that names the first field in which a table's
-// header is not want.
+// OtherHeaderError is a table that was measured under another header.
+type OtherHeaderError struct {
+	Table      Header
+	Field      string // the first that differs
+	have, want any
+}
+
+func (e *OtherHeaderError) Error() string {
+	return fmt.Sprintf("measured with another %s: %+v, now %+v; measure into another folder, or delete the table to start again", e.Field, e.have, e.want)
+}
+
+// differs is nil, or an OtherHeaderError that names the first field in which a
+// table's header is not want.
 func (h Header) differs(want Header) error {
 	for _, f := range []struct {
 		name       string
@@ -108,7 +128,7 @@ func (h Header) differs(want Header) error {
 		{"rule", h.Rule, want.Rule},
 	} {
 		if f.have != f.want {
-			return fmt.Errorf("measured with another %s: %+v, now %+v; measure into another folder, or delete the table to start again", f.name, f.have, f.want)
+			return &OtherHeaderError{h, f.name, f.have, f.want}
 		}
 	}
 	return nil

@@ -28,8 +28,8 @@ type Table struct {
 
 // OpenTable opens the table at path, or starts one. It drops a last line whose
 // writing was cut off (see Notice), and refuses a file that is not a table, one
-// with a damaged row, one that was measured under another header, and one that
-// another process has open. A refused file is left as it is.
+// with a damaged row, one that was measured under another header (an
+// OtherHeaderError), and one that another process has open. A refused file is left as it is.
 func OpenTable(path string, h Header) (*Table, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {

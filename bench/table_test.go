@@ -159,6 +159,9 @@ func TestTableRefusesToMix(t *testing.T) {
 		change(&h)
 		_, err := OpenTable(path, h)
 		require.ErrorContains(t, err, "another "+field)
+		var other *OtherHeaderError
+		require.ErrorAs(t, err, &other)
+		assert.Equal(t, header(), other.Table)
 		require.ErrorContains(t, err, "another folder")
 		after, err := os.ReadFile(path)
 		require.NoError(t, err)
