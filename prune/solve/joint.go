@@ -215,7 +215,7 @@ func (j *joint) answer(a *JointSolution) error {
 // prove makes label passes with a growing gap below the top score until
 // nothing within the budgets that is as good as the best found can hide below it.
 func (j *joint) prove(m prices, top int64) (Status, int) {
-	ls := jointLabels{prices: m, budget: j.budget, limit: j.opts.maxLabels()}
+	ls := jointLabels{prices: m, budget: j.budget, limit: j.opts.maxLabels() / 2}
 	// A configuration within the budgets scores at least q·importance − floor.
 	floor := m.of(j.budget)
 	missing := func() int64 {

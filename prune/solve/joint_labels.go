@@ -57,8 +57,8 @@ func (ls *jointLabels) pass(ctx context.Context, t *tree, top, atLeast int64) er
 				}
 				continue
 			}
-			if !ls.gather(n, e) {
-				return tooManyLabels{}
+			if err := ls.gather(ctx, n, e); err != nil {
+				return err
 			}
 			ls.kept = append(ls.kept, ls.front()...)
 			if len(ls.kept) > ls.limit {
@@ -74,9 +74,8 @@ func (ls *jointLabels) list(i, e int) []jointLabel {
 	return ls.kept[ls.start[i][e]:ls.start[i][e+1]]
 }
 
-// gather collects every sum of children's labels that can matter to entry e;
-// false if they are too many.
-func (ls *jointLabels) gather(n *node, e int) bool {
+// gather collects every sum of children's labels that can matter to entry e.
+func (ls *jointLabels) gather(ctx context.Context, n *node, e int) error {
 	need := ls.atLeast - n.comp[e]
 	ls.all = ls.all[:0]
 	full := 1 << 14
@@ -106,14 +105,18 @@ func (ls *jointLabels) gather(n *node, e int) bool {
 				}
 			}
 			if len(ls.all) >= full {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
 				ls.all = ls.front()
-				if full = max(full, 2*len(ls.all)); full > ls.limit {
-					return false
+				full = max(full, 2*len(ls.all))
+				if len(ls.all) > ls.limit {
+					return tooManyLabels{}
 				}
 			}
 		}
 	}
-	return true
+	return nil
 }
 
 // front returns the candidates that no other beats, by falling score.

@@ -177,6 +177,23 @@ func TestJointLimits(t *testing.T) {
 		require.GreaterOrEqual(t, s.Bound, want.Objective)
 		require.LessOrEqual(t, s.Objective, want.Objective)
 	}
+	fine := resnet(resnet50, 16)
+	fine.Capacity = share(fine, 0.5)
+	fine = twoDevices(fine)
+	for _, limit := range []time.Duration{time.Millisecond, 5 * time.Millisecond, 30 * time.Millisecond} {
+		ctx, cancel := context.WithTimeout(context.Background(), limit)
+		s, err := Joint(ctx, fine, budgetsOf(fine), Options{})
+		cancel()
+		if err != nil {
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			continue
+		}
+		require.Contains(t, []Status{Feasible, Unknown, Optimal}, s.Status)
+		require.GreaterOrEqual(t, s.Bound, s.Objective)
+		for i, cost := range s.Costs {
+			require.LessOrEqual(t, cost, s.Budgets[i])
+		}
+	}
 	_, err = Joint(context.Background(), p, budgets[:1], Options{})
 	require.ErrorContains(t, err, "1 budgets for 2 costs")
 }

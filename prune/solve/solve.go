@@ -21,7 +21,7 @@ import (
 // Options limits a solve. The zero value sets no limits; a time limit is the
 // context's deadline.
 type Options struct {
-	MaxLabels int     // labels kept in memory, 16 bytes each; 0 is 100 million
+	MaxLabels int     // labels kept in memory, 16 bytes each (Joint: half as many, of 32); 0 is 100 million
 	Epsilon   float64 // of Front: how much importance, relatively, may go unseen; 0 is exact
 
 	// Progress, if set, is told between passes how far the search has come.
