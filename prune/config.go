@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -18,15 +19,16 @@ import (
 // Config is everything that decides a run. A run file's keys and the command's
 // flags are the yaml names here; the help texts are the flags' too.
 type Config struct {
-	Net     string   `yaml:"net" json:"net" help:"network to prune; mdp nets lists them"`
-	Width   float64  `yaml:"width" json:"width" help:"width multiplier of the network"`
-	Weights string   `yaml:"weights" json:"weights" help:"safetensors file of trained weights; without it the network is trained here"`
-	Data    string   `yaml:"data" json:"data" help:"data set: fashion-mnist, synthetic, or a folder (IDX files or train/<class>/*.jpg)"`
-	Size    int      `yaml:"size" json:"size" help:"height and width of the images; 0 takes the data set's own"`
-	Crop    int      `yaml:"crop" json:"crop" help:"padding of the random crop in training, pixels"`
-	Flip    bool     `yaml:"flip" json:"flip" help:"flip half the training images"`
-	Seed    uint64   `yaml:"seed" json:"seed" help:"seed of every random choice"`
-	Budgets []string `yaml:"budget" json:"budget" help:"latency budgets: 0.5x of the dense network, or 3.2ms"`
+	Net         string   `yaml:"net" json:"net" help:"network to prune; mdp nets lists them"`
+	Width       float64  `yaml:"width" json:"width" help:"width multiplier of the network"`
+	Weights     string   `yaml:"weights" json:"weights" help:"safetensors file of trained weights; without it the network is trained here"`
+	Data        string   `yaml:"data" json:"data" help:"data set: fashion-mnist, synthetic, or a folder (IDX files or train/<class>/*.jpg)"`
+	Size        int      `yaml:"size" json:"size" help:"height and width of the images; 0 takes the data set's own"`
+	Crop        int      `yaml:"crop" json:"crop" help:"padding of the random crop in training, pixels"`
+	ResizedCrop float64  `yaml:"resized-crop" json:"resized-crop" help:"in place of crop: smallest share of the image's area that a random part scaled to the whole has; 0 is off"`
+	Flip        bool     `yaml:"flip" json:"flip" help:"flip half the training images"`
+	Seed        uint64   `yaml:"seed" json:"seed" help:"seed of every random choice"`
+	Budgets     []string `yaml:"budget" json:"budget" help:"latency budgets: 0.5x of the dense network, or 3.2ms"`
 
 	Epochs         int            `yaml:"epochs" json:"epochs" help:"epochs of dense training"`
 	Batch          int            `yaml:"batch" json:"batch" help:"training batch"`
@@ -95,6 +97,14 @@ func (c Config) Check() error {
 		return fmt.Errorf("fine-tuning: %w", err)
 	}
 	switch {
+	case !(c.Width > 0 && c.Width <= math.MaxFloat64):
+		return fmt.Errorf("width %g must be above 0 and finite", c.Width)
+	case !(c.ResizedCrop >= 0 && c.ResizedCrop <= 1):
+		return fmt.Errorf("resized crop %g must be a share of the image, in [0, 1]", c.ResizedCrop)
+	case c.ResizedCrop > 0 && c.Crop > 0:
+		return fmt.Errorf("crop %d and resized crop %g exclude each other: set one of them to 0", c.Crop, c.ResizedCrop)
+	case c.Checkpoint < 0:
+		return fmt.Errorf("checkpoint interval %v must not be negative", c.Checkpoint)
 	case len(c.Budgets) == 0:
 		return errors.New("no budget given: say for example 0.5x or 3.2ms")
 	case c.LatencyBatch < 1:
@@ -106,33 +116,53 @@ func (c Config) Check() error {
 	case !slices.Contains([]Importance{Taylor, Magnitude, Random}, c.Importance):
 		return fmt.Errorf("importance %q is none of %s, %s, %s", c.Importance, Taylor, Magnitude, Random)
 	}
-	for i, b := range c.Budgets {
-		if _, err := BudgetNS(b, 1e9); err != nil {
+	asked := map[budget]string{}
+	for _, s := range c.Budgets {
+		b, err := parseBudget(s)
+		if err != nil {
 			return err
 		}
-		if slices.Contains(c.Budgets[:i], b) {
-			return fmt.Errorf("budget %s is given twice", b)
+		if as, ok := asked[b]; ok {
+			return fmt.Errorf("budget %s is given twice, as %s before", s, as)
 		}
+		asked[b] = s
 	}
 	return nil
 }
 
-// BudgetNS is the latency that a budget means: "0.5x" of the dense network's,
-// or a time such as "3.2ms".
-func BudgetNS(budget string, denseNS int64) (int64, error) {
-	bad := fmt.Errorf("budget %q is neither a share of the dense latency such as 0.5x nor a time such as 3.2ms", budget)
-	if share, ok := strings.CutSuffix(budget, "x"); ok {
+// budget is what a budget asks for: a share of the dense latency, or a time.
+type budget struct {
+	ofDense float64
+	time    time.Duration
+}
+
+func parseBudget(s string) (budget, error) {
+	bad := fmt.Errorf("budget %q is neither a share of the dense latency such as 0.5x nor a time such as 3.2ms", s)
+	if share, ok := strings.CutSuffix(s, "x"); ok {
 		f, err := strconv.ParseFloat(share, 64)
 		if err != nil || !(f > 0 && f <= 10) {
-			return 0, bad
+			return budget{}, bad
 		}
-		return int64(f * float64(denseNS)), nil
+		return budget{ofDense: f}, nil
 	}
-	d, err := time.ParseDuration(budget)
+	d, err := time.ParseDuration(s)
 	if err != nil || d <= 0 {
-		return 0, bad
+		return budget{}, bad
 	}
-	return d.Nanoseconds(), nil
+	return budget{time: d}, nil
+}
+
+// BudgetNS is the latency that a budget means: "0.5x" of the dense network's,
+// or a time such as "3.2ms".
+func BudgetNS(s string, denseNS int64) (int64, error) {
+	b, err := parseBudget(s)
+	if err != nil {
+		return 0, err
+	}
+	if b.ofDense > 0 {
+		return int64(b.ofDense * float64(denseNS)), nil
+	}
+	return b.time.Nanoseconds(), nil
 }
 
 func (c Config) training() train.Config {
