@@ -25,26 +25,35 @@ func Full(c *Coupling) Choice {
 	return ch
 }
 
-// Validate reports the first thing that makes the choice unfit for c.
-func (ch Choice) Validate(c *Coupling) error {
+// Check reports the first thing that makes the choice, or the coupling, unfit
+// for g.
+func (ch Choice) Check(g *graph.Graph, c *Coupling) error {
+	same := len(c.out) == g.Len()
+	for i := 0; same && i < g.Len(); i++ {
+		j, ok := c.index[g.Node(i).Name]
+		same = ok && j == i && c.features[i] == g.Shape(i).C
+	}
+	if !same {
+		return fmt.Errorf("the coupling was made for another network than graph %q; make one with Couple", g.Name())
+	}
 	if len(ch.Keep) != len(c.Groups) || len(ch.BlockOn) != len(c.Blocks) {
 		return fmt.Errorf("the choice is for %d groups and %d blocks, the network has %d and %d",
 			len(ch.Keep), len(ch.BlockOn), len(c.Groups), len(c.Blocks))
 	}
 	for i, keep := range ch.Keep {
-		g := c.Groups[i]
+		group := c.Groups[i]
 		if len(keep) == 0 {
-			return fmt.Errorf("group %d %v: no channel is kept, at least one must be", i, g.Producers)
+			return fmt.Errorf("group %d %v: no channel is kept, at least one must be", i, group.Producers)
 		}
 		last := -1
 		for _, k := range keep {
-			if k <= last || k >= g.Channels {
-				return fmt.Errorf("group %d %v: kept channel %d after %d; channels must ascend within 0..%d", i, g.Producers, k, last, g.Channels-1)
+			if k <= last || k >= group.Channels {
+				return fmt.Errorf("group %d %v: kept channel %d after %d; channels must ascend within 0..%d", i, group.Producers, k, last, group.Channels-1)
 			}
 			last = k
 		}
-		if g.Fixed && len(keep) < g.Channels {
-			return fmt.Errorf("group %d %v: only %d of %d channels are kept, but all are fixed (%s)", i, g.Producers, len(keep), g.Channels, g.FixedWhy)
+		if group.Fixed && len(keep) < group.Channels {
+			return fmt.Errorf("group %d %v: only %d of %d channels are kept, but all are fixed (%s)", i, group.Producers, len(keep), group.Channels, group.FixedWhy)
 		}
 	}
 	for i, on := range ch.BlockOn {
@@ -74,19 +83,6 @@ func (c *Coupling) Kept(ch Choice, i int) []int {
 // Removed says whether node i goes with its block.
 func (c *Coupling) Removed(ch Choice, i int) bool {
 	return c.block[i] != none && !ch.BlockOn[c.block[i]]
-}
-
-// check reports a coupling or a choice that is not for g.
-func (ch Choice) check(g *graph.Graph, c *Coupling) error {
-	same := len(c.out) == g.Len()
-	for i := 0; same && i < g.Len(); i++ {
-		j, ok := c.index[g.Node(i).Name]
-		same = ok && j == i && c.features[i] == g.Shape(i).C
-	}
-	if !same {
-		return fmt.Errorf("the coupling was made for another network than graph %q; make one with Couple", g.Name())
-	}
-	return ch.Validate(c)
 }
 
 // upTo is 0, 1, …, n−1.

@@ -37,13 +37,13 @@ func randomChoice(c *Coupling, r *rand.Rand, on float64) Choice {
 	return ch
 }
 
-func TestChoiceValidate(t *testing.T) {
+func TestChoiceCheck(t *testing.T) {
 	g, err := nets.Build("resnet8-cifar", nets.Options{Width: 0.25})
 	require.NoError(t, err)
 	c, err := Couple(g)
 	require.NoError(t, err)
 	require.NoError(t, c.Fix("layer2.0.conv1", "asked for"))
-	require.NoError(t, Full(c).Validate(c))
+	require.NoError(t, Full(c).Check(g, c))
 	for name, edit := range map[string]func(*Choice){
 		"0 groups":              func(ch *Choice) { ch.Keep = nil },
 		"2 blocks":              func(ch *Choice) { ch.BlockOn = ch.BlockOn[:2] },
@@ -60,7 +60,7 @@ func TestChoiceValidate(t *testing.T) {
 	} {
 		ch := Full(c)
 		edit(&ch)
-		assert.ErrorContains(t, ch.Validate(c), name)
+		assert.ErrorContains(t, ch.Check(g, c), name)
 	}
 }
 
@@ -96,6 +96,6 @@ func FuzzChoice(f *testing.F) {
 			return
 		}
 		_, err := ExtractGraph(g, c, ch)
-		assert.Equal(t, ch.Validate(c) == nil, err == nil, "%v", err)
+		assert.Equal(t, ch.Check(g, c) == nil, err == nil, "%v", err)
 	})
 }

@@ -23,7 +23,7 @@ func Extract(g *graph.Graph, w graph.Weights, c *Coupling, ch Choice) (*graph.Gr
 // the sum. The activation after it stays as well, unless the shortcut is already
 // within its range, where it would do nothing: relu(relu(x)) = relu(x).
 func ExtractGraph(g *graph.Graph, c *Coupling, ch Choice) (*graph.Graph, error) {
-	if err := ch.check(g, c); err != nil {
+	if err := ch.Check(g, c); err != nil {
 		return nil, err
 	}
 	stand := upTo(g.Len()) // the node that is read in place of node i

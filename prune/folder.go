@@ -147,9 +147,6 @@ func (f *Folder) Step(name string, config any, in, out []string, do func() error
 	return false, f.Log("step", map[string]any{"step": name, "seconds": r.Seconds})
 }
 
-// Seconds is how long a step took when it was last done.
-func (f *Folder) Seconds(step string) float64 { return f.records[step].Seconds }
-
 func (f *Folder) inputs(config any, files []string) (string, error) {
 	b, err := json.Marshal(config)
 	if err != nil {

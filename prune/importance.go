@@ -3,8 +3,10 @@ package prune
 import (
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"mdp/engine"
 	"mdp/engine/graph"
@@ -28,8 +30,21 @@ type Scores struct {
 	Members    map[string][]float32 `json:"members"`           // by node name, one value per channel, ≥ 0
 }
 
+// Check reports the first score that is negative or not finite.
+func (s Scores) Check() error {
+	for _, name := range slices.Sorted(maps.Keys(s.Members)) {
+		for i, v := range s.Members[name] {
+			if !(v >= 0 && v <= math.MaxFloat32) {
+				return fmt.Errorf("score of %s, channel %d, is %g, and must be finite and not negative: train with a lower learning rate if the loss diverged, and score again", name, i, v)
+			}
+		}
+	}
+	return nil
+}
+
 // Members lists what is scored, by group: the group's batch norms, and its
-// convolutions and linear layers whose output no batch norm reads directly.
+// convolutions and linear layers but for those that one batch norm reads and
+// nothing else.
 // Fixed groups are scored as well: their members count for the blocks they are in.
 func Members(g *graph.Graph, c *Coupling) [][]string {
 	members := make([][]string, len(c.Groups))
@@ -59,12 +74,9 @@ func TaylorScores(p *engine.Program, batches int) (Scores, error) {
 	if err != nil {
 		return Scores{}, err
 	}
-	for name, s := range sums {
+	for _, s := range sums {
 		for i := range s {
 			s[i] /= float32(batches)
-			if !(s[i] >= 0 && s[i] <= math.MaxFloat32) {
-				return Scores{}, fmt.Errorf("score of %s, channel %d, is %g: the loss diverged; train with a lower learning rate and score again", name, i, s[i])
-			}
 		}
 	}
 	return Scores{Importance: Taylor, Batches: batches, Members: sums}, nil

@@ -12,7 +12,7 @@ import (
 //
 // On weights that are all one it gives the mask itself.
 func Mask(g *graph.Graph, w graph.Weights, c *Coupling, ch Choice) (graph.Weights, error) {
-	if err := ch.check(g, c); err != nil {
+	if err := ch.Check(g, c); err != nil {
 		return nil, err
 	}
 	if err := w.Check(g); err != nil {

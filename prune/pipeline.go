@@ -74,7 +74,8 @@ type Pipeline struct {
 	Notify  func(Event)
 
 	train, test *data.Set
-	normalise   data.Step
+	images      string    // fingerprint of both
+	normalise   data.Step // once an image is needed
 }
 
 // NewPipeline opens the run folder and readies the device. The data set is
@@ -187,7 +188,7 @@ func (p *Pipeline) remark(s Stage, format string, args ...any) {
 }
 
 // open opens the data set once.
-func (p *Pipeline) open() (err error) {
+func (p *Pipeline) open() error {
 	if p.train != nil {
 		return nil
 	}
@@ -195,18 +196,25 @@ func (p *Pipeline) open() (err error) {
 	if err != nil {
 		return err
 	}
-	mean, std, err := data.MeanStd(train, 10_000)
-	if err != nil {
-		return err
+	for _, s := range []*data.Set{train, test} {
+		f, err := s.Fingerprint()
+		if err != nil {
+			return err
+		}
+		p.images += f
 	}
-	p.train, p.test, p.normalise = train, test, data.Normalize(mean, std)
+	p.train, p.test = train, test
 	return nil
 }
 
+// augment is the steps of a training image before it is normalised.
 func (p *Pipeline) augment() []data.Step {
 	var steps []data.Step
 	if p.Config.Crop > 0 {
 		steps = append(steps, data.RandomCrop(p.Config.Crop))
+	}
+	if p.Config.ResizedCrop > 0 {
+		steps = append(steps, data.RandomResizedCrop(p.train.H, p.train.W, p.Config.ResizedCrop))
 	}
 	if p.Config.Flip {
 		steps = append(steps, data.HorizontalFlip())
@@ -214,10 +222,17 @@ func (p *Pipeline) augment() []data.Step {
 	return steps
 }
 
-// openFor opens the data set for a network, which another set may not fit.
-func (p *Pipeline) openFor(g *graph.Graph) error {
+// readyFor readies the data set for a network, which another set may not fit.
+func (p *Pipeline) readyFor(g *graph.Graph) error {
 	if err := p.open(); err != nil {
 		return err
+	}
+	if p.normalise == nil {
+		mean, std, err := data.MeanStd(p.train, 10_000)
+		if err != nil {
+			return err
+		}
+		p.normalise = data.Normalize(mean, std)
 	}
 	image := graph.Shape{H: p.train.H, W: p.train.W, C: p.train.C}
 	if classes := g.Shape(g.Len() - 1).C; g.Shape(0) != image || classes != len(p.train.Classes) {
@@ -227,16 +242,14 @@ func (p *Pipeline) openFor(g *graph.Graph) error {
 	return nil
 }
 
-// images names what is trained on, for a checkpoint to be held against.
-func (p *Pipeline) images() string {
+// trainedOn tells what a step that trains sees: the images, by what they hold,
+// and what is done to them.
+func (p *Pipeline) trainedOn() (string, error) {
+	if err := p.open(); err != nil {
+		return "", err
+	}
 	c := p.Config
-	return fmt.Sprintf("%s, size %d, crop %d, flip %t", c.Data, c.Size, c.Crop, c.Flip)
-}
-
-// dataKey is what a step's outcome depends on when it reads images.
-func (p *Pipeline) dataKey() map[string]any {
-	c := p.Config
-	return map[string]any{"data": c.Data, "size": c.Size, "crop": c.Crop, "flip": c.Flip, "backend": p.Backend.Name()}
+	return fmt.Sprintf("%s, crop %d, resized crop %g, flip %t", p.images, c.Crop, c.ResizedCrop, c.Flip), nil
 }
 
 func (p *Pipeline) readGraph(name string) (*graph.Graph, error) {

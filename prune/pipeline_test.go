@@ -2,6 +2,8 @@ package prune
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,8 +14,8 @@ import (
 // quick is a run that takes a second: the flow is what is tested, not the accuracy.
 func quick() Config {
 	c := Defaults()
-	c.Net, c.Width, c.Data = "resnet8-cifar", 0.5, "synthetic"
-	c.Batch, c.ScoreBatches, c.LatencyBatch = 32, 4, 4
+	c.Net, c.Width, c.Data = "resnet8-cifar", 0.25, "synthetic"
+	c.Batch, c.ScoreBatches, c.LatencyBatch = 32, 4, 1
 	c.Step = 8
 	c.Budgets = []string{"0.8x", "0.6x"}
 	return c
@@ -50,6 +52,19 @@ func TestPipeline(t *testing.T) {
 	done, skipped = run(c)
 	require.Equal(t, []string{"report"}, done, "nothing changed")
 	require.Equal(t, all[:9], skipped)
+
+	// The accuracy of a network does not depend on how it was trained, nor on
+	// anything but the files and the test images.
+	turned := c
+	turned.Flip = !c.Flip
+	_, evalSkipped, err := stages(t, dir, turned, StageEval)
+	require.NoError(t, err)
+	require.Equal(t, []Stage{StageEval}, evalSkipped)
+	cut := filepath.Join(dir, "0.6x", "graph.json")
+	require.NoError(t, os.Rename(cut, cut+".away"))
+	_, _, err = stages(t, dir, c, StageEval)
+	require.ErrorContains(t, err, cut+" is missing")
+	require.NoError(t, os.Rename(cut+".away", cut))
 
 	c.FineTuneLearningRate /= 2
 	done, _ = run(c)

@@ -8,22 +8,35 @@ import (
 
 	"mdp/bench"
 	"mdp/engine"
+	"mdp/engine/graph"
 	"mdp/prune/solve"
 )
 
 // Space is everything the solver may choose from: a network as it runs in
-// inference, its coupling, and how many channels a step of each group is.
+// inference, cut in steps of channels.
 type Space struct {
-	Program  *engine.Program // inference, at the batch whose latency counts
+	*Steps
+	Program *engine.Program // inference, at the batch whose latency counts
+}
+
+// NewSpace cuts a program's network as NewSteps does.
+func NewSpace(p *engine.Program, c *Coupling, step int) *Space {
+	return &Space{NewSteps(p.Graph(), c, step), p}
+}
+
+// Steps is how many channels of each group of a network are kept or go together:
+// option k of a group keeps the best k steps.
+type Steps struct {
+	Graph    *graph.Graph
 	Coupling *Coupling
 	Step     []int // channels per option, by group
 }
 
-// NewSpace cuts every free group in steps. A step of 0 means the power of two
+// NewSteps cuts every free group in steps. A step of 0 means the power of two
 // nearest below an eighth of the group's channels, from 4 to 64: chunks the
 // device likes, and few enough options to measure.
-func NewSpace(p *engine.Program, c *Coupling, step int) *Space {
-	s := &Space{p, c, make([]int, len(c.Groups))}
+func NewSteps(g *graph.Graph, c *Coupling, step int) *Steps {
+	s := &Steps{g, c, make([]int, len(c.Groups))}
 	for i, g := range c.Groups {
 		switch {
 		case g.Fixed:
@@ -42,17 +55,17 @@ func NewSpace(p *engine.Program, c *Coupling, step int) *Space {
 }
 
 // options is the largest option of a group: all its channels.
-func (s *Space) options(group int) int {
+func (s *Steps) options(group int) int {
 	return (s.Coupling.Groups[group].Channels + s.Step[group] - 1) / s.Step[group]
 }
 
 // channels kept of a group by an option.
-func (s *Space) channels(group, option int) int {
+func (s *Steps) channels(group, option int) int {
 	return min(option*s.Step[group], s.Coupling.Groups[group].Channels)
 }
 
 // lowest is the smallest option of a group.
-func (s *Space) lowest(group int) int {
+func (s *Steps) lowest(group int) int {
 	if s.Coupling.Groups[group].Fixed {
 		return s.options(group)
 	}
@@ -68,7 +81,7 @@ func (s *Space) ends(call int) (own, prev int) {
 // cell is the call as it runs with the given options of its own and its input's group.
 func (s *Space) cell(call, ownOption, prevOption int) engine.Call {
 	own, prev := s.ends(call)
-	g, head := s.Program.Graph(), s.Program.Nodes(call)[0]
+	g, head := s.Graph, s.Program.Nodes(call)[0]
 	// A linear layer over a flattened image reads several features per channel.
 	in := g.Shape(g.Inputs(head)[0]).C / s.Coupling.Groups[prev].Channels * s.channels(prev, prevOption)
 	out := g.Shape(head).C / s.Coupling.Groups[own].Channels * s.channels(own, ownOption)
@@ -119,7 +132,7 @@ const importanceUnits = 1_000_000_000
 // k is that of the group's k best chunks of channels, all members in the group's
 // one order. Option 0 of a table stands for nothing and is never chosen.
 func (s *Space) Problem(scores Scores, latencyNS func(engine.Call) (int64, bool)) (*solve.Problem, error) {
-	g := s.Program.Graph()
+	g := s.Graph
 	p := &solve.Problem{
 		Name: g.Name(), LatencyUnit: "ns", ImportanceUnit: "1e-9 of the whole network",
 		Blocks: []solve.Block{{}},
@@ -168,9 +181,9 @@ func (s *Space) Problem(scores Scores, latencyNS func(engine.Call) (int64, bool)
 
 // orders ranks each group's channels by the sum of their members' scores, best
 // first, the lower index first among equals; total is the sum of all scores.
-func (s *Space) orders(scores Scores) (order [][]int, total float64, err error) {
+func (s *Steps) orders(scores Scores) (order [][]int, total float64, err error) {
 	order = make([][]int, len(s.Coupling.Groups))
-	for i, members := range Members(s.Program.Graph(), s.Coupling) {
+	for i, members := range Members(s.Graph, s.Coupling) {
 		sum := make([]float64, s.Coupling.Groups[i].Channels)
 		for _, m := range members {
 			if len(scores.Members[m]) != len(sum) {
@@ -195,10 +208,10 @@ func (s *Space) orders(scores Scores) (order [][]int, total float64, err error) 
 
 // cumulative is the importance of keeping the best k steps of channels of the
 // members among a call's nodes, for every option k.
-func (s *Space) cumulative(scores Scores, nodes []int, group int, order []int, total float64) []int64 {
+func (s *Steps) cumulative(scores Scores, nodes []int, group int, order []int, total float64) []int64 {
 	sum := make([]float64, len(order))
 	for _, n := range nodes {
-		for c, v := range scores.Members[s.Program.Graph().Node(n).Name] {
+		for c, v := range scores.Members[s.Graph.Node(n).Name] {
 			sum[c] += float64(v)
 		}
 	}
@@ -212,10 +225,19 @@ func (s *Space) cumulative(scores Scores, nodes []int, group int, order []int, t
 }
 
 // Choice turns the solver's options into channels: each group keeps its best.
-func (s *Space) Choice(scores Scores, solution solve.Solution) (Choice, error) {
+func (s *Steps) Choice(scores Scores, solution solve.Solution) (Choice, error) {
 	order, _, err := s.orders(scores)
 	if err != nil {
 		return Choice{}, err
+	}
+	if len(solution.Options) != len(order) || len(solution.BlocksOn) != len(s.Coupling.Blocks)+1 {
+		return Choice{}, fmt.Errorf("the solution is for %d groups and %d blocks, the network has %d and %d: run mdp solve again",
+			len(solution.Options), len(solution.BlocksOn)-1, len(order), len(s.Coupling.Blocks))
+	}
+	for i, o := range solution.Options {
+		if o < s.lowest(i) || o > s.options(i) {
+			return Choice{}, fmt.Errorf("the solution takes option %d of group %d, which has %d to %d: run mdp solve again", o, i, s.lowest(i), s.options(i))
+		}
 	}
 	choice := Choice{Keep: make([][]int, len(order)), BlockOn: make([]bool, len(s.Coupling.Blocks))}
 	for i, o := range order {

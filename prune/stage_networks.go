@@ -24,7 +24,7 @@ func (p *Pipeline) extract(budget string) error {
 		if err != nil {
 			return err
 		}
-		choice, err := p.choice(g, budget)
+		choice, err := p.choice(g, coupling, budget)
 		if err != nil {
 			return err
 		}
@@ -44,48 +44,51 @@ func (p *Pipeline) extract(budget string) error {
 }
 
 // choice reads the solver's answer to a budget as channels.
-func (p *Pipeline) choice(g *graph.Graph, budget string) (Choice, error) {
-	s, err := p.solution(budget)
+func (p *Pipeline) choice(g *graph.Graph, c *Coupling, budget string) (Choice, error) {
+	a, err := p.solution(budget)
 	if err != nil {
 		return Choice{}, err
 	}
-	var scores Scores
-	if err := p.ReadJSON("scores.json", &scores); err != nil {
-		return Choice{}, err
-	}
-	space, err := p.space(g)
+	scores, err := p.scores()
 	if err != nil {
 		return Choice{}, err
 	}
-	defer space.Program.Close()
-	return space.Choice(scores, s.Solution)
+	choice, err := NewSteps(g, c, p.Config.Step).Choice(scores, a.Solution)
+	if err != nil {
+		return Choice{}, fmt.Errorf("%s: budget %s: %w", p.Path("solution.json"), budget, err)
+	}
+	return choice, nil
 }
 
-func (p *Pipeline) solution(budget string) (answered, error) {
-	var answers []answered
+func (p *Pipeline) solution(budget string) (Answer, error) {
+	var answers []Answer
 	if err := p.ReadJSON("solution.json", &answers); err != nil {
-		return answered{}, err
+		return Answer{}, err
 	}
 	for _, a := range answers {
 		if a.Asked == budget {
 			return a, nil
 		}
 	}
-	return answered{}, fmt.Errorf("%s has no answer to budget %s: run mdp solve again", p.Path("solution.json"), budget)
+	return Answer{}, fmt.Errorf("%s has no answer to budget %s: run mdp solve again", p.Path("solution.json"), budget)
 }
 
 // fineTune trains the network of one budget again.
 func (p *Pipeline) fineTune(ctx context.Context, budget string) error {
 	in := []string{path.Join(budget, "graph.json"), path.Join(budget, "pruned.safetensors")}
 	out := []string{path.Join(budget, "finetuned.safetensors"), path.Join(budget, "finetune.json")}
-	key := map[string]any{"training": p.Config.fineTuning(), "data": p.dataKey()}
-	checkpoint := path.Join(budget, "finetune.checkpoint")
+	images, err := p.trainedOn()
+	if err != nil {
+		return fmt.Errorf("%s: %w", path.Join(string(StageFineTune), budget), err)
+	}
+	key := map[string]any{"training": p.Config.fineTuning(), "data": images, "isa": p.Backend.ISA()}
+	checkpoint, err := p.checkpoint(StageFineTune, budget, key, in)
+	if err != nil {
+		return err
+	}
 	return p.finish(p.stage(StageFineTune, budget, key, in, out, func() error {
 		g, err := p.readGraph(in[0])
 		if err != nil {
-			return err
-		}
-		if err := p.openFor(g); err != nil {
 			return err
 		}
 		w, err := p.readWeights(in[1], g)
@@ -110,20 +113,23 @@ type candidate struct {
 	weights graph.Weights
 }
 
-// eval measures every network's accuracy, and the latency of those that differ,
-// all in one run and in turn.
+// eval measures every network's accuracy, and the latency of all but the masked,
+// in one run and in turn.
 func (p *Pipeline) eval(ctx context.Context) error {
+	if err := p.open(); err != nil {
+		return fmt.Errorf("%s: %w", StageEval, err)
+	}
 	in := []string{"graph.json", "weights.safetensors", "dense.json", "solution.json"}
 	for _, b := range p.Config.Budgets {
-		in = append(in, path.Join(b, "choice.json"), path.Join(b, "pruned.safetensors"), path.Join(b, "finetuned.safetensors"))
+		in = append(in, path.Join(b, "choice.json"), path.Join(b, "graph.json"), path.Join(b, "pruned.safetensors"), path.Join(b, "finetuned.safetensors"))
 	}
-	key := map[string]any{"budgets": p.Config.Budgets, "batch": p.Config.LatencyBatch, "data": p.dataKey(), "fix": p.Config.Fix}
+	key := map[string]any{"budgets": p.Config.Budgets, "batch": p.Config.LatencyBatch, "data": p.images, "fix": p.Config.Fix, "backend": p.Backend.Name()}
 	return p.stage(StageEval, "", key, in, []string{"eval.json"}, func() error {
 		networks, err := p.candidates()
 		if err != nil {
 			return err
 		}
-		if err := p.openFor(networks[0].graph); err != nil {
+		if err := p.readyFor(networks[0].graph); err != nil {
 			return err
 		}
 		tell := p.progress(StageEval, "networks")
@@ -211,7 +217,9 @@ func (p *Pipeline) accuracy(ctx context.Context, c *candidate) error {
 }
 
 // latencies times the dense, the pruned and the fine-tuned networks end to end
-// on the same real images. A masked network is the dense one to the device.
+// on the same real images. A masked network is the dense one to the device, and
+// is left out. A fine-tuned one is the pruned one, and is not: the two rows show
+// how far apart two measurements of the same calls lie.
 func (p *Pipeline) latencies(ctx context.Context, networks []candidate) (err error) {
 	var timed []int
 	var programs []*engine.Program

@@ -43,11 +43,10 @@ func (p *Pipeline) report() error {
 func (p *Pipeline) Summary() (report.Run, error) {
 	c := p.Config
 	r := report.Run{
-		Title: "mdp: " + c.Net + " pruned on " + p.Backend.Name(),
 		Date:  time.Now().UTC().Truncate(time.Second),
 		Model: c.Net, Dataset: c.Data, Seed: int64(c.Seed), Batch: c.LatencyBatch,
 		DenseImportance: importanceUnits,
-		Commands:        []string{"mdp prune --run " + p.dir, "mdp report " + p.dir + " --json"},
+		Commands:        []string{c.Command(p.dir), "mdp report " + quoted(p.dir) + " --json"},
 	}
 	for _, part := range []func(*report.Run) error{p.tellMachine, p.tellNetworks, p.tellFront, p.tellLayers, p.tellAccuracy, p.tellSteps} {
 		if err := part(&r); err != nil {
@@ -71,12 +70,15 @@ func (p *Pipeline) tellSteps(r *report.Run) error {
 	return nil
 }
 
+// tellMachine tells of the machine that measured, which need not be this one.
 func (p *Pipeline) tellMachine(r *report.Run) error {
 	h, _, err := bench.ReadTable(p.Path("latency.jsonl"))
 	if err != nil {
 		return err
 	}
-	r.Machine = report.Machine{Device: "cpu", CPU: h.CPU, Threads: p.Backend.Threads(), ISA: p.Backend.ISA(), OS: h.OS, Version: h.Build, Go: h.Go}
+	device, _, _ := strings.Cut(h.Backend, " ")
+	r.Title = "mdp: " + p.Config.Net + " pruned on " + h.Backend
+	r.Machine = report.Machine{Device: device, CPU: h.CPU, Threads: h.Threads, ISA: h.ISA, OS: h.OS, Version: h.Build, Go: h.Go}
 	return nil
 }
 
@@ -88,25 +90,8 @@ func (p *Pipeline) tellFront(r *report.Run) error {
 		return err
 	}
 	defer f.Close()
-	c := csv.NewReader(f)
-	c.FieldsPerRecord = 2
-	rows, err := c.ReadAll()
-	if err == nil && len(rows) < 2 {
-		err = errors.New("it has no point")
-	}
-	if err != nil {
-		return fmt.Errorf("frontier.csv: %w", err)
-	}
-	for _, row := range rows[1:] {
-		ns, err := strconv.ParseInt(row[0], 10, 64)
-		if err != nil {
-			return fmt.Errorf("frontier.csv: %w", err)
-		}
-		importance, err := strconv.ParseFloat(row[1], 64)
-		if err != nil {
-			return fmt.Errorf("frontier.csv: %w", err)
-		}
-		r.Front = append(r.Front, report.Point{LatencyMS: ms(ns), Importance: importance})
+	if r.Front, err = readFront(f); err != nil {
+		return fmt.Errorf("%s: %w", f.Name(), err)
 	}
 	for _, b := range p.Config.Budgets {
 		a, err := p.solution(b)
@@ -120,6 +105,32 @@ func (p *Pipeline) tellFront(r *report.Run) error {
 		})
 	}
 	return nil
+}
+
+// readFront reads frontier.csv: a line of names, then latency and importance.
+func readFront(r io.Reader) ([]report.Point, error) {
+	c := csv.NewReader(r)
+	c.FieldsPerRecord = 2
+	rows, err := c.ReadAll()
+	if err == nil && len(rows) < 2 {
+		err = errors.New("it has no point")
+	}
+	if err != nil {
+		return nil, err
+	}
+	var front []report.Point
+	for _, row := range rows[1:] {
+		ns, err := strconv.ParseInt(row[0], 10, 64)
+		if err != nil {
+			return nil, err
+		}
+		importance, err := strconv.ParseInt(row[1], 10, 64)
+		if err != nil {
+			return nil, err
+		}
+		front = append(front, report.Point{LatencyMS: ms(ns), Importance: float64(importance)})
+	}
+	return front, nil
 }
 
 // tellLayers lists the kept width of every convolution at every budget.
@@ -150,7 +161,7 @@ func (p *Pipeline) tellLayers(r *report.Run) error {
 		if err := p.ReadJSON(path.Join(budget, "choice.json"), &choice); err != nil {
 			return err
 		}
-		if err := choice.check(g, coupling); err != nil {
+		if err := choice.Check(g, coupling); err != nil {
 			return fmt.Errorf("%s: %w", budget, err)
 		}
 		small, err := p.readGraph(path.Join(budget, "graph.json"))

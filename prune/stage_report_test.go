@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"mdp/bench"
 	"mdp/engine/nets"
 	"mdp/prune/report"
 )
@@ -31,6 +32,21 @@ func TestReportOfWhatIsNotARun(t *testing.T) {
 		require.NoError(t, p.Write(filepath.Join(b, "graph.json"), other.Write))
 	}
 	require.ErrorContains(t, p.tellLayers(&report.Run{}), "the choice is for")
+}
+
+// TestReportTellsOfTheMachineThatMeasured, which is not the one that reports.
+func TestReportTellsOfTheMachineThatMeasured(t *testing.T) {
+	p, _, _ := stages(t, t.TempDir(), quick())
+	h, err := bench.NewHeader(p.Backend, 1, bench.CallRule())
+	require.NoError(t, err)
+	h.Backend, h.ISA, h.Threads, h.CPU = "cpu avx9, 77 threads", "avx9", 77, "another"
+	table, err := bench.OpenTable(p.Path("latency.jsonl"), h)
+	require.NoError(t, err)
+	require.NoError(t, table.Close())
+	var r report.Run
+	require.NoError(t, p.tellMachine(&r))
+	require.Equal(t, report.Machine{Device: "cpu", CPU: "another", Threads: 77, ISA: "avx9", OS: h.OS, Version: h.Build, Go: h.Go}, r.Machine)
+	require.Equal(t, "mdp: resnet8-cifar pruned on cpu avx9, 77 threads", r.Title)
 }
 
 // TestReportLeavesOutOldBudgets: a folder remembers the steps of budgets that

@@ -2,13 +2,15 @@ package prune
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"time"
 
 	"mdp/bench"
 	"mdp/engine"
-	"mdp/engine/graph"
 	"mdp/prune/solve"
 )
 
@@ -24,47 +26,68 @@ func (d denseLatency) correction() float64 { return float64(d.MeasuredNS) / floa
 
 // bench measures every configuration the options can reach, and the dense
 // network end to end. The table itself remembers what is measured, so a stage
-// that was stopped goes on; it refuses rows of another machine or build.
+// that was stopped goes on.
 func (p *Pipeline) bench(ctx context.Context) error {
 	c := p.Config
 	header, err := bench.NewHeader(p.Backend, c.LatencyBatch, bench.CallRule())
 	if err != nil {
 		return err
 	}
-	key := map[string]any{"step": c.Step, "batch": c.LatencyBatch, "fix": c.Fix, "backend": header.Backend, "machine": header.Machine, "build": header.Build}
+	dateless := header
+	dateless.Date = time.Time{}
+	key := map[string]any{"step": c.Step, "fix": c.Fix, "header": dateless}
 	return p.stage(StageBench, "", key, []string{"graph.json"}, []string{"latency.jsonl", "dense.json"}, func() error {
-		g, err := p.readGraph("graph.json")
-		if err != nil {
-			return err
-		}
-		space, err := p.space(g)
-		if err != nil {
-			return err
-		}
-		defer space.Program.Close()
-		table, err := bench.OpenTable(p.Path("latency.jsonl"), header)
-		if err != nil {
-			return err
-		}
-		defer table.Close()
-		if n := table.Notice(); n != "" {
-			p.remark(StageBench, "%s", n)
-		}
-		return p.measure(ctx, table, space)
+		return p.withSpace(func(space *Space) error {
+			table, err := p.table(header)
+			if err != nil {
+				return err
+			}
+			defer table.Close()
+			if n := table.Notice(); n != "" {
+				p.remark(StageBench, "%s", n)
+			}
+			return p.measure(ctx, table, space)
+		})
 	})
 }
 
-// space compiles the network as it is timed and cuts it in options.
-func (p *Pipeline) space(g *graph.Graph) (*Space, error) {
+// table opens the latency table. One of another machine, build or batch is set
+// aside under the date of its header, for rows of the two must not mix.
+func (p *Pipeline) table(h bench.Header) (*bench.Table, error) {
+	name := p.Path("latency.jsonl")
+	t, err := bench.OpenTable(name, h)
+	var other *bench.OtherHeaderError
+	if !errors.As(err, &other) {
+		return t, err
+	}
+	aside := p.Path("latency." + other.Table.Date.UTC().Format("20060102T150405Z") + ".jsonl")
+	if _, err := os.Lstat(aside); !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s was measured with another %s and cannot be set aside: %s is there already; move one of them away", name, other.Field, aside)
+	}
+	if err := os.Rename(name, aside); err != nil {
+		return nil, err
+	}
+	p.remark(StageBench, "the latency table was measured with another %s: set aside as %s, measuring anew", other.Field, aside)
+	return bench.OpenTable(name, h)
+}
+
+// withSpace compiles the network as it is timed, cuts it in options, and lends
+// both to do.
+func (p *Pipeline) withSpace(do func(*Space) error) error {
+	g, err := p.readGraph("graph.json")
+	if err != nil {
+		return err
+	}
 	coupling, err := p.couple(g)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	program, err := engine.Compile(g, p.Backend, engine.Options{Mode: engine.Infer, Batch: p.Config.LatencyBatch})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return NewSpace(program, coupling, p.Config.Step), nil
+	defer program.Close()
+	return do(NewSpace(program, coupling, p.Config.Step))
 }
 
 // solve finds the best network for every budget, and the whole front.
@@ -73,16 +96,11 @@ func (p *Pipeline) solve(ctx context.Context) error {
 	key := map[string]any{"step": c.Step, "batch": c.LatencyBatch, "fix": c.Fix, "budgets": c.Budgets}
 	in := []string{"graph.json", "scores.json", "latency.jsonl", "dense.json"}
 	return p.stage(StageSolve, "", key, in, []string{"problem.json", "solution.json", "frontier.csv"}, func() error {
-		g, err := p.readGraph("graph.json")
-		if err != nil {
+		var problem *solve.Problem
+		err := p.withSpace(func(space *Space) (err error) {
+			problem, err = p.problem(space)
 			return err
-		}
-		space, err := p.space(g)
-		if err != nil {
-			return err
-		}
-		defer space.Program.Close()
-		problem, err := p.problem(space)
+		})
 		if err != nil {
 			return err
 		}
@@ -90,10 +108,22 @@ func (p *Pipeline) solve(ctx context.Context) error {
 	})
 }
 
+// scores reads the channels' scores.
+func (p *Pipeline) scores() (Scores, error) {
+	var s Scores
+	if err := p.ReadJSON("scores.json", &s); err != nil {
+		return Scores{}, err
+	}
+	if err := s.Check(); err != nil {
+		return Scores{}, fmt.Errorf("%s: %w", p.Path("scores.json"), err)
+	}
+	return s, nil
+}
+
 // problem poses the MINLP from the run's files.
 func (p *Pipeline) problem(space *Space) (*solve.Problem, error) {
-	var scores Scores
-	if err := p.ReadJSON("scores.json", &scores); err != nil {
+	scores, err := p.scores()
+	if err != nil {
 		return nil, err
 	}
 	var dense denseLatency
@@ -154,8 +184,9 @@ func (e *BudgetError) Error() string {
 		e.Budget, ms(e.BudgetNS), ms(e.LeastNS), float64(e.LeastNS)/float64(e.DenseNS))
 }
 
-// answered is one budget, as it was asked for, with the solver's answer.
-type answered struct {
+// Answer is one budget, as it was asked for, with the solver's solution: an
+// element of solution.json.
+type Answer struct {
 	Asked string `json:"asked"`
 	solve.Solution
 }
@@ -169,7 +200,7 @@ func (p *Pipeline) answer(ctx context.Context, problem *solve.Problem) error {
 	if err := p.Write("problem.json", problem.Write); err != nil {
 		return err
 	}
-	var answers []answered
+	var answers []Answer
 	for _, b := range p.Config.Budgets {
 		budgetNS, err := BudgetNS(b, dense.MeasuredNS)
 		if err != nil {
@@ -183,7 +214,7 @@ func (p *Pipeline) answer(ctx context.Context, problem *solve.Problem) error {
 			return &BudgetError{b, budgetNS, s.MinLatency, dense.MeasuredNS}
 		}
 		p.remark(StageSolve, "%s: %s, %.1f %% of the importance in %.3f ms, %.1f ms to solve", b, s.Status, 100*float64(s.Objective)/importanceUnits, ms(s.Latency), 1e3*s.Seconds)
-		answers = append(answers, answered{b, s})
+		answers = append(answers, Answer{b, s})
 	}
 	front, err := solve.Front(ctx, problem, solve.Options{})
 	if err != nil {

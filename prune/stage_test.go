@@ -1,12 +1,16 @@
 package prune
 
 import (
+	"bytes"
 	"context"
+	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"mdp/bench"
 	"mdp/engine/graph"
 	"mdp/engine/nets"
 	"mdp/engine/safetensors"
@@ -65,6 +69,130 @@ func TestGivenWeightsAreReadAgain(t *testing.T) {
 	_, skipped, err := stages(t, dir, c, StageTrain)
 	require.NoError(t, err)
 	require.Empty(t, skipped)
+}
+
+// writeIDX writes a data set of 20 images of 28×28 in 10 classes, for training
+// and for testing.
+func writeIDX(t *testing.T, dir string, brightness byte) {
+	for name, b := range map[string][]byte{
+		"images-idx3-ubyte": append([]byte{0, 0, 8, 3, 0, 0, 0, 20, 0, 0, 0, 28, 0, 0, 0, 28}, bytes.Repeat([]byte{brightness}, 20*28*28)...),
+		"labels-idx1-ubyte": append([]byte{0, 0, 8, 1, 0, 0, 0, 20}, bytes.Repeat([]byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, 2)...),
+	} {
+		for _, half := range []string{"train-", "t10k-"} {
+			require.NoError(t, os.WriteFile(filepath.Join(dir, half+name), b, 0o644))
+		}
+	}
+}
+
+// TestImagesAreKnownByTheirContent, not by the folder they lie in; and no number
+// of threads changes what is trained.
+func TestImagesAreKnownByTheirContent(t *testing.T) {
+	dir, c := t.TempDir(), given(t)
+	skips := func(images string, threads int) bool {
+		c.Data, c.Threads = images, threads
+		_, skipped, err := stages(t, dir, c, StageTrain)
+		require.NoError(t, err)
+		return len(skipped) > 0
+	}
+	here, there := t.TempDir(), t.TempDir()
+	writeIDX(t, here, 1)
+	writeIDX(t, there, 1)
+	require.False(t, skips(here, 1))
+	require.True(t, skips(here, 1))
+	require.True(t, skips(there, 2))
+	writeIDX(t, there, 2)
+	require.False(t, skips(there, 2))
+}
+
+// TestLayersToFixAreCheckedFirst, before hours of training.
+func TestLayersToFixAreCheckedFirst(t *testing.T) {
+	c := quick()
+	c.Fix = []string{"conv99"}
+	p, _, err := stages(t, t.TempDir(), c, StageTrain)
+	require.ErrorContains(t, err, `"conv99"`)
+	require.NoFileExists(t, p.Path("weights.safetensors"))
+}
+
+// TestScoresDependOnWhatTheyRead: magnitudes on no image and no layer to fix.
+func TestScoresDependOnWhatTheyRead(t *testing.T) {
+	dir, c := t.TempDir(), given(t)
+	c.Importance = Magnitude
+	_, _, err := stages(t, dir, c, StageTrain, StageScore)
+	require.NoError(t, err)
+	c.Fix, c.ScoreBatches, c.Data = []string{"conv1"}, 7, "elsewhere"
+	_, skipped, err := stages(t, dir, c, StageScore)
+	require.NoError(t, err)
+	require.Equal(t, []Stage{StageScore}, skipped)
+}
+
+// TestStoppedTrainingWaits while another configuration runs to its end, or
+// diverges, in the same folder.
+func TestStoppedTrainingWaits(t *testing.T) {
+	dir, c := t.TempDir(), quick()
+	first := 0 // the first step a training tells of
+	train := func(c Config, stopAt int) error {
+		ctx, stop := context.WithCancel(context.Background())
+		defer stop()
+		first = 0
+		p, err := NewPipeline(dir, c, func(e Event) {
+			if e.Kind == Progress && first == 0 {
+				first = e.Done
+			}
+			if e.Kind == Progress && e.Done == stopAt {
+				stop()
+			}
+		})
+		require.NoError(t, err)
+		defer p.Close()
+		return p.Run(ctx, StageTrain)
+	}
+	require.ErrorIs(t, train(c, 5), context.Canceled)
+
+	diverging := c
+	diverging.LearningRate = 1e30
+	require.ErrorContains(t, train(diverging, 0), "lower learning rate")
+	lower := c
+	lower.LearningRate /= 2
+	require.NoError(t, train(lower, 0))
+	require.Equal(t, 1, first)
+	require.NoError(t, train(lower, 0))
+	require.Equal(t, 0, first, "it is done")
+
+	require.NoError(t, train(c, 0))
+	require.Equal(t, 6, first, "where it was stopped")
+	left, err := filepath.Glob(filepath.Join(dir, "*.checkpoint"))
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
+
+// TestTableOfAnotherBuild is set aside: its rows are neither mixed nor lost.
+func TestTableOfAnotherBuild(t *testing.T) {
+	p, _, _ := stages(t, t.TempDir(), quick())
+	h, err := bench.NewHeader(p.Backend, 1, bench.CallRule())
+	require.NoError(t, err)
+	old := h
+	old.Build, old.Date = "before", time.Date(2024, 2, 29, 1, 2, 3, 0, time.UTC)
+	write := func() {
+		table, err := bench.OpenTable(p.Path("latency.jsonl"), old)
+		require.NoError(t, err)
+		require.NoError(t, table.Close())
+	}
+	write()
+	table, err := p.table(h)
+	require.NoError(t, err)
+	require.NoError(t, table.Close())
+	now, _, err := bench.ReadTable(p.Path("latency.jsonl"))
+	require.NoError(t, err)
+	require.Equal(t, h, now)
+	kept, _, err := bench.ReadTable(p.Path("latency.20240229T010203Z.jsonl"))
+	require.NoError(t, err)
+	require.Equal(t, old, kept)
+
+	require.NoError(t, os.Remove(p.Path("latency.jsonl")))
+	write()
+	_, err = p.table(h)
+	require.ErrorContains(t, err, "is there already")
+	require.FileExists(t, p.Path("latency.jsonl"))
 }
 
 // TestImagesOfAnotherSize than the run's network takes.

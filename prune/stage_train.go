@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
+	"path"
 
 	"mdp/engine"
 	"mdp/engine/data"
@@ -25,16 +27,23 @@ func (p *Pipeline) trainDense(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", StageTrain, err)
 		}
 	}
-	key := map[string]any{"net": c.Net, "width": c.Width, "weights": given, "seed": c.Seed, "training": c.training(), "data": p.dataKey()}
+	images, err := p.trainedOn()
+	if err != nil {
+		return fmt.Errorf("%s: %w", StageTrain, err)
+	}
+	key := map[string]any{"net": c.Net, "width": c.Width, "weights": given, "seed": c.Seed, "training": c.training(), "data": images, "isa": p.Backend.ISA()}
 	out := []string{"graph.json", "weights.safetensors", "train.json"}
-	const checkpoint = "train.checkpoint"
+	checkpoint, err := p.checkpoint(StageTrain, "", key, nil)
+	if err != nil {
+		return err
+	}
 	return p.finish(p.stage(StageTrain, "", key, nil, out, func() error {
-		if err := p.open(); err != nil {
-			return err
-		}
 		input := graph.Shape{H: p.train.H, W: p.train.W, C: p.train.C}
 		g, err := nets.Build(c.Net, nets.Options{Classes: len(p.train.Classes), Input: input, Width: c.Width})
 		if err != nil {
+			return err
+		}
+		if _, err := p.couple(g); err != nil { // hours of training would come before it is used
 			return err
 		}
 		if c.Weights != "" {
@@ -63,14 +72,31 @@ func (p *Pipeline) writeTrained(g *graph.Graph, w graph.Weights, history []train
 	return p.WriteJSON("train.json", history)
 }
 
+// checkpoint names the file that a training goes on from: one for each of its
+// configurations, so that one which was stopped can wait while another runs.
+func (p *Pipeline) checkpoint(s Stage, budget string, key any, in []string) (string, error) {
+	d, err := p.inputs(key, in)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", path.Join(string(s), budget), err)
+	}
+	return path.Join(budget, fmt.Sprintf("%s.%.8s.checkpoint", s, d)), nil
+}
+
 // fit trains g, going on from the checkpoint where there is one. The checkpoint
 // stays until the stage has written its outputs; see finish.
 func (p *Pipeline) fit(ctx context.Context, s Stage, g *graph.Graph, w graph.Weights, c train.Config, checkpoint string) (train.Result, error) {
+	if err := p.readyFor(g); err != nil {
+		return train.Result{}, err
+	}
+	images, err := p.trainedOn()
+	if err != nil {
+		return train.Result{}, err
+	}
 	tell := p.progress(s, "steps")
 	seen, right, loss := 0, 0, 0.0
 	r, err := train.Run{
 		Graph: g, Weights: w, Backend: p.Backend, Train: p.train, Test: p.test, Augment: p.augment(), Normalise: p.normalise,
-		Images: p.images(), Config: c, Checkpoint: p.Path(checkpoint), Every: p.Config.Checkpoint,
+		Images: images, Config: c, Checkpoint: p.Path(checkpoint), Every: p.Config.Checkpoint,
 		Progress: func(step, total int, m engine.Metrics) {
 			seen, right, loss = seen+c.Batch, right+m.Top1, loss+m.Loss
 			tell(step, total, fmt.Sprintf("loss %.3f, accuracy %.1f %%", loss/float64(seen), 100*float64(right)/float64(seen)))
@@ -106,7 +132,17 @@ func (p *Pipeline) finish(err error, checkpoint string) error {
 // score gathers the importance of every channel.
 func (p *Pipeline) score(ctx context.Context) error {
 	c := p.Config
-	key := map[string]any{"importance": c.Importance, "batches": c.ScoreBatches, "batch": c.Batch, "smoothing": c.LabelSmoothing, "seed": c.Seed, "data": p.dataKey(), "fix": c.Fix}
+	key := map[string]any{"importance": c.Importance}
+	switch c.Importance {
+	case Taylor:
+		images, err := p.trainedOn()
+		if err != nil {
+			return fmt.Errorf("%s: %w", StageScore, err)
+		}
+		maps.Copy(key, map[string]any{"batches": c.ScoreBatches, "batch": c.Batch, "smoothing": c.LabelSmoothing, "seed": c.Seed, "data": images, "isa": p.Backend.ISA()})
+	case Random:
+		key["seed"] = c.Seed
+	}
 	return p.stage(StageScore, "", key, []string{"graph.json", "weights.safetensors"}, []string{"scores.json"}, func() error {
 		g, w, coupling, err := p.network()
 		if err != nil {
@@ -123,13 +159,16 @@ func (p *Pipeline) score(ctx context.Context) error {
 				return err
 			}
 		}
+		if err := s.Check(); err != nil {
+			return err
+		}
 		return p.WriteJSON("scores.json", s)
 	})
 }
 
 // taylor runs training batches forward and backward without moving a weight.
 func (p *Pipeline) taylor(ctx context.Context, g *graph.Graph, w graph.Weights, coupling *Coupling) (Scores, error) {
-	if err := p.openFor(g); err != nil {
+	if err := p.readyFor(g); err != nil {
 		return Scores{}, err
 	}
 	c := p.Config

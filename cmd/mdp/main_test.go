@@ -40,8 +40,8 @@ func TestMain(m *testing.M) {
 
 func tiny() prune.Config {
 	c := prune.Defaults()
-	c.Net, c.Width, c.Data = "resnet8-cifar", 0.5, "synthetic"
-	c.Epochs, c.Batch, c.ScoreBatches, c.LatencyBatch, c.Step = 1, 32, 2, 2, 8
+	c.Net, c.Width, c.Data = "resnet8-cifar", 0.25, "synthetic"
+	c.Epochs, c.Batch, c.ScoreBatches, c.LatencyBatch, c.Step = 1, 32, 2, 1, 8
 	c.Budgets = []string{"0.6x"}
 	c.Checkpoint = 20 * time.Millisecond
 	return c

@@ -61,10 +61,7 @@ func runSolve(ctx context.Context, o *solveOptions) error {
 }
 
 // answers are a run's solutions, one for each budget, in nanoseconds.
-type answers []struct {
-	Asked string `json:"asked"`
-	solve.Solution
-}
+type answers []prune.Answer
 
 func (all answers) writeText(w io.Writer) error {
 	rows := [][]string{{"budget", "status", "latency ms", "importance", "bound", "solved in ms"}}
