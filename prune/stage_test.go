@@ -3,6 +3,7 @@ package prune
 import (
 	"bytes"
 	"context"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"mdp/bench"
+	"mdp/engine/data"
 	"mdp/engine/graph"
 	"mdp/engine/nets"
 	"mdp/engine/safetensors"
@@ -102,6 +104,24 @@ func TestImagesAreKnownByTheirContent(t *testing.T) {
 	require.True(t, skips(there, 2))
 	writeIDX(t, there, 2)
 	require.False(t, skips(there, 2))
+}
+
+// TestResizedCrop is a step of its own, and part of what was trained on.
+func TestResizedCrop(t *testing.T) {
+	c := quick()
+	c.Crop, c.Flip = 0, false
+	p, _, _ := stages(t, t.TempDir(), c)
+	plain, err := p.trainedOn()
+	require.NoError(t, err)
+	require.Empty(t, p.augment())
+	p.Config.ResizedCrop = 0.35
+	resized, err := p.trainedOn()
+	require.NoError(t, err)
+	require.NotEqual(t, plain, resized)
+	require.Len(t, p.augment(), 1)
+	image := data.Image{H: 28, W: 28, C: 1, Pix: make([]float32, 28*28)}
+	require.NoError(t, p.augment()[0](&image, rand.New(rand.NewPCG(1, 1))))
+	require.Equal(t, []int{28, 28}, []int{image.H, image.W})
 }
 
 // TestLayersToFixAreCheckedFirst, before hours of training.
