@@ -208,6 +208,21 @@ func TestRefuses(t *testing.T) {
 	require.ErrorContains(t, err, "smaller batch")
 }
 
+// TestBadWeightsAreNotWritten: an activation may hide a NaN from the loss.
+func TestBadWeightsAreNotWritten(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "checkpoint")
+	trainer, err := job(t, path).start()
+	require.NoError(t, err)
+	defer trainer.close()
+	w, err := trainer.program.Weights()
+	require.NoError(t, err)
+	w.Data("conv1.weight")[3] = float32(math.NaN())
+	require.NoError(t, trainer.program.SetWeights(w))
+	trainer.saved.Step = trainer.perEpoch
+	require.ErrorContains(t, trainer.finishEpoch(context.Background()), "conv1.weight has a weight of NaN at step 29")
+	require.NoFileExists(t, path)
+}
+
 func TestRate(t *testing.T) {
 	c := Config{Epochs: 10, LearningRate: 2, WarmupEpochs: 1, Schedule: Linear}
 	const perEpoch = 100
