@@ -1,0 +1,320 @@
+//go:build emu
+
+// The scheduler behind emu.h: one block at a time, its threads as fibers.
+#include "emu.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#ifndef __x86_64__
+#include <ucontext.h>
+#endif
+
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
+#endif
+
+extern "C" char __start_emu_shared[] __attribute__((weak)), __stop_emu_shared[] __attribute__((weak));
+
+namespace {
+
+constexpr int max_threads = 1024, warp = 32;
+constexpr size_t stack_bytes = 256 << 10, guard_bytes = 4 << 10;
+
+// A Context is where a fiber, or the scheduler, left off.
+#ifdef __x86_64__
+struct Context { void *sp; };
+
+extern "C" void emu_switch(void **from, void *to);
+asm(R"(
+.text
+.globl emu_switch
+.hidden emu_switch
+.type emu_switch, @function
+emu_switch:
+	pushq %rbp
+	pushq %rbx
+	pushq %r12
+	pushq %r13
+	pushq %r14
+	pushq %r15
+	movq %rsp, (%rdi)
+	movq %rsi, %rsp
+	popq %r15
+	popq %r14
+	popq %r13
+	popq %r12
+	popq %rbx
+	popq %rbp
+	ret
+.size emu_switch, .-emu_switch
+)");
+
+void change(Context &from, Context &to) { emu_switch(&from.sp, to.sp); }
+
+void start_at(Context &c, char *stack, void (*entry)()) {
+	void **top = reinterpret_cast<void **>(stack + stack_bytes);
+	*--top = nullptr; // entry returns to nobody, and finds the stack aligned as after a call
+	*--top = reinterpret_cast<void *>(entry);
+	for (int i = 0; i < 6; i++) *--top = nullptr;
+	c.sp = top;
+}
+#else
+struct Context { ucontext_t context; };
+
+void change(Context &from, Context &to) { swapcontext(&from.context, &to.context); }
+
+void start_at(Context &c, char *stack, void (*entry)()) {
+	getcontext(&c.context);
+	c.context.uc_stack.ss_sp = stack;
+	c.context.uc_stack.ss_size = stack_bytes;
+	makecontext(&c.context, entry, 0);
+}
+#endif
+
+enum State { ready, at_block_barrier, at_warp_barrier, done };
+
+struct Fiber {
+	Context context;
+	char *stack;
+	int thread; // that it runs
+};
+
+struct Warp {
+	uint64_t brought[2][warp]; // what lanes exchange: one is written while the other is read
+	int arrived, exchanges;
+};
+
+// The machine: one launch at a time.
+emu_kernel *kernels;
+Fiber fibers[max_threads];
+Fiber *idle[max_threads];
+int idle_count, fiber_count;
+
+Context scheduler;
+Fiber *running;
+Fiber *fiber_of[max_threads]; // by thread, null before it starts
+State state[max_threads];
+Warp warps[max_threads / warp];
+int order[max_threads];
+int threads;
+const emu_kernel *kernel;
+const void *params;
+char *shared;
+size_t shared_bytes;
+char failure[256];
+uint64_t random_state;
+
+#ifdef __SANITIZE_ADDRESS__
+const void *scheduler_stack;
+size_t scheduler_stack_bytes;
+#endif
+
+void to_scheduler(Fiber *f) {
+#ifdef __SANITIZE_ADDRESS__
+	void *fake;
+	__sanitizer_start_switch_fiber(&fake, scheduler_stack, scheduler_stack_bytes);
+#endif
+	change(f->context, scheduler);
+#ifdef __SANITIZE_ADDRESS__
+	__sanitizer_finish_switch_fiber(fake, &scheduler_stack, &scheduler_stack_bytes);
+#endif
+}
+
+void resume(Fiber *f) {
+	running = f;
+	threadIdx.x = f->thread;
+#ifdef __SANITIZE_ADDRESS__
+	void *fake;
+	__sanitizer_start_switch_fiber(&fake, f->stack, stack_bytes);
+#endif
+	change(scheduler, f->context);
+#ifdef __SANITIZE_ADDRESS__
+	__sanitizer_finish_switch_fiber(fake, nullptr, nullptr);
+#endif
+}
+
+// A fiber runs one thread after another; between them it is idle.
+void work() {
+#ifdef __SANITIZE_ADDRESS__
+	__sanitizer_finish_switch_fiber(nullptr, &scheduler_stack, &scheduler_stack_bytes);
+#endif
+	for (;;) {
+		Fiber *f = running;
+		kernel->invoker.call(kernel->invoker.kernel, params);
+		state[f->thread] = done;
+		idle[idle_count++] = f;
+		to_scheduler(f);
+	}
+}
+
+Fiber *new_fiber() {
+	Fiber *f = &fibers[fiber_count++];
+	if (!f->stack) {
+		void *p = mmap(nullptr, guard_bytes + stack_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		if (p == MAP_FAILED || mprotect(p, guard_bytes, PROT_NONE)) {
+			perror("emu: no memory for a thread's stack");
+			abort();
+		}
+		f->stack = static_cast<char *>(p) + guard_bytes;
+	}
+#ifdef __SANITIZE_ADDRESS__
+	__asan_unpoison_memory_region(f->stack, stack_bytes);
+#endif
+	start_at(f->context, f->stack, work);
+	return f;
+}
+
+uint64_t random_number() { // xorshift64
+	random_state ^= random_state << 13;
+	random_state ^= random_state >> 7;
+	return random_state ^= random_state << 17;
+}
+
+// Writes over the guards between arrays too, which AddressSanitizer must not see.
+__attribute__((no_sanitize("address"), optimize("no-tree-loop-distribute-patterns")))
+void fill(char *from, char *to, char byte) {
+	for (volatile char *p = from; p < to; p++) *p = byte;
+}
+
+bool all_done() {
+	for (int t = 0; t < threads; t++)
+		if (state[t] != done) return false;
+	return true;
+}
+
+// Opens the block's barrier once every thread is there.
+bool open_block_barrier() {
+	for (int t = 0; t < threads; t++)
+		if (state[t] != at_block_barrier) return false;
+	for (int t = 0; t < threads; t++) state[t] = ready;
+	return true;
+}
+
+void stuck() {
+	static const char *const what[] = {"runs", "waits at __syncthreads", "waits for its warp", "has ended"};
+	int other = 0;
+	while (other < threads && state[other] == state[0]) other++;
+	if (other == threads)
+		snprintf(failure, sizeof failure, "block (%u,%u,%u): every thread %s", blockIdx.x, blockIdx.y, blockIdx.z, what[state[0]]);
+	else
+		snprintf(failure, sizeof failure, "block (%u,%u,%u): thread 0 %s while thread %d %s", blockIdx.x, blockIdx.y, blockIdx.z, what[state[0]], other, what[state[other]]);
+}
+
+void run_block(emu_order how) {
+	char poison = how == EMU_DESCENDING ? 0x7f : 0xff;
+	if (__start_emu_shared) fill(__start_emu_shared, __stop_emu_shared, poison);
+	fill(shared, shared + shared_bytes, poison);
+	memset(warps, 0, sizeof warps);
+	memset(fiber_of, 0, sizeof fiber_of);
+	for (int t = 0; t < threads; t++) state[t] = ready;
+	do {
+		if (how == EMU_SHUFFLED)
+			for (int i = threads - 1; i > 0; i--) {
+				int j = random_number() % (i + 1), t = order[i];
+				order[i] = order[j];
+				order[j] = t;
+			}
+		bool moved = false;
+		for (int i = 0; i < threads; i++) {
+			int t = order[i];
+			if (state[t] != ready) continue;
+			if (!fiber_of[t]) {
+				fiber_of[t] = idle_count ? idle[--idle_count] : new_fiber();
+				fiber_of[t]->thread = t;
+			}
+			resume(fiber_of[t]);
+			if (failure[0]) return;
+			moved = true;
+		}
+		if (!moved) {
+			stuck();
+			return;
+		}
+	} while (open_block_barrier() || !all_done());
+}
+
+} // namespace
+
+emu_kernel::emu_kernel(const char *name, emu::Invoker invoker, int threads)
+	: name(name), invoker(invoker), threads(threads), next(kernels) {
+	kernels = this;
+}
+
+void emu::block_barrier() {
+	Fiber *f = running;
+	state[f->thread] = at_block_barrier;
+	to_scheduler(f);
+}
+
+void emu::warp_barrier(unsigned mask) {
+	if (mask != ~0u) return fail("calls on part of its warp, which is not emulated");
+	Fiber *f = running;
+	Warp &w = warps[f->thread / warp];
+	int first = f->thread / warp * warp, last = threads - first < warp ? threads : first + warp;
+	if (++w.arrived < last - first) {
+		state[f->thread] = at_warp_barrier;
+		to_scheduler(f);
+		return;
+	}
+	w.arrived = 0;
+	w.exchanges++;
+	for (int t = first; t < last; t++) state[t] = ready;
+}
+
+uint64_t *emu::exchange(unsigned mask, uint64_t mine) {
+	Warp &w = warps[running->thread / warp];
+	uint64_t *brought = w.brought[w.exchanges % 2];
+	brought[running->thread % warp] = mine;
+	warp_barrier(mask);
+	return brought;
+}
+
+void *emu::dynamic_shared() { return shared; }
+
+// Leaves the launch: the fibers in it are never resumed.
+void emu::fail(const char *what) {
+	Fiber *f = running;
+	snprintf(failure, sizeof failure, "block (%u,%u,%u): thread %d %s", blockIdx.x, blockIdx.y, blockIdx.z, f->thread, what);
+	to_scheduler(f);
+}
+
+const emu_kernel *emu_find(const char *name) {
+	for (const emu_kernel *k = kernels; k; k = k->next)
+		if (!strcmp(k->name, name)) return k;
+	return nullptr;
+}
+
+size_t emu_params(const emu_kernel *k) { return k->invoker.params; }
+
+const char *emu_launch(const emu_kernel *k, const void *p, const int grid[3], int block_threads, size_t dynamic_shared, emu_order how) {
+	if (block_threads != k->threads) {
+		snprintf(failure, sizeof failure, "%d threads a block, the kernel is made for %d", block_threads, k->threads);
+		return failure;
+	}
+	if (grid[0] < 1 || grid[1] < 1 || grid[2] < 1 || grid[1] > 65535 || grid[2] > 65535) {
+		snprintf(failure, sizeof failure, "a grid of %dx%dx%d blocks", grid[0], grid[1], grid[2]);
+		return failure;
+	}
+	failure[0] = 0;
+	kernel = k, params = p, threads = block_threads;
+	shared_bytes = dynamic_shared;
+	shared = static_cast<char *>(malloc(dynamic_shared));
+	random_state = 0x9e3779b97f4a7c15;
+	for (int i = 0; i < threads; i++) order[i] = how == EMU_DESCENDING ? threads - 1 - i : i;
+	gridDim = {unsigned(grid[0]), unsigned(grid[1]), unsigned(grid[2])};
+	blockDim = {unsigned(threads), 1, 1};
+	threadIdx.y = threadIdx.z = 0;
+	int64_t plane = int64_t(grid[0]) * grid[1], blocks = plane * grid[2];
+	for (int64_t i = 0; i < blocks && !failure[0]; i++) {
+		int64_t b = how == EMU_ASCENDING ? i : blocks - 1 - i;
+		blockIdx = {unsigned(b % grid[0]), unsigned(b / grid[0] % grid[1]), unsigned(b / plane)};
+		run_block(how);
+	}
+	free(shared);
+	if (!failure[0]) return nullptr;
+	fiber_count = idle_count = 0; // fibers left in the middle start anew
+	return failure;
+}

@@ -1,0 +1,67 @@
+//go:build emu
+
+package kernels
+
+/*
+#cgo CXXFLAGS: -std=c++17 -O2 -Wall -Wno-unknown-pragmas
+#include <stdlib.h>
+
+enum emu_order { EMU_ASCENDING, EMU_DESCENDING, EMU_SHUFFLED };
+const void *emu_find(const char *);
+size_t emu_params(const void *);
+const char *emu_launch(const void *, const void *params, const int *grid, int threads, size_t shared, enum emu_order);
+*/
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"unsafe"
+)
+
+// Order is how the emulation takes turns. Results must not depend on it.
+type Order int
+
+// The orders of threads and blocks.
+const (
+	Ascending Order = iota
+	Descending
+	Shuffled
+)
+
+func (o Order) String() string { return [...]string{"ascending", "descending", "shuffled"}[o] }
+
+// A Kernel compiled for the host.
+type Kernel struct {
+	name   string
+	handle unsafe.Pointer
+}
+
+// Find the kernel of that name.
+func Find(name string) (Kernel, error) {
+	c := C.CString(name)
+	defer C.free(unsafe.Pointer(c))
+	k := C.emu_find(c)
+	if k == nil {
+		return Kernel{}, fmt.Errorf("emu: there is no kernel %q", name)
+	}
+	return Kernel{name, k}, nil
+}
+
+var launching sync.Mutex // the emulation runs one grid at a time
+
+// Launch runs a grid of blocks and returns when it is done. Params is the
+// kernel's parameter struct.
+func (k Kernel) Launch(grid [3]int32, threads, sharedBytes int, params []byte, o Order) error {
+	if want := int(C.emu_params(k.handle)); len(params) != want {
+		return fmt.Errorf("emu: kernel %s takes %d bytes of parameters, got %d", k.name, want, len(params))
+	}
+	launching.Lock()
+	defer launching.Unlock()
+	failure := C.emu_launch(k.handle, unsafe.Pointer(&params[0]), (*C.int)(&grid[0]), C.int(threads), C.size_t(sharedBytes), uint32(o))
+	if failure != nil {
+		return errors.New("emu: kernel " + k.name + ": " + C.GoString(failure))
+	}
+	return nil
+}

@@ -1,0 +1,131 @@
+// Runs kernels on the host. A block's threads are fibers of one host thread that
+// change only where CUDA threads may wait for one another: at a barrier or in a
+// warp's exchange. What a kernel may not count on is made to differ from run to
+// run: the order of threads and blocks (emu_order), and what shared memory holds
+// when a block begins. A kernel without a race gives the same bits in every order;
+// one with a missing barrier, or that reads shared memory it has not written,
+// does not. A warp's exchanges take the whole warp. Under AddressSanitizer every shared array and every allocation has
+// its guards; for __shared__ arrays that takes -fsanitize-sections=emu_shared.
+#pragma once
+
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+extern "C" {
+// The order threads and blocks run in, and the byte that shared memory is filled
+// with: 0xff makes NaN, 0x7f a large number.
+enum emu_order { EMU_ASCENDING, EMU_DESCENDING, EMU_SHUFFLED };
+
+struct emu_kernel;
+const struct emu_kernel *emu_find(const char *name); // NULL where there is none
+size_t emu_params(const struct emu_kernel *);        // bytes
+
+// Runs a grid and returns NULL, or what went wrong, valid until the next launch.
+// One launch at a time.
+const char *emu_launch(const struct emu_kernel *, const void *params, const int grid[3], int threads, size_t shared, enum emu_order);
+}
+
+#define __device__
+#define __host__
+#define __forceinline__ inline __attribute__((always_inline))
+#define __restrict__ __restrict
+#define __shared__ static __attribute__((section("emu_shared"), used))
+
+#define KERNEL(threads, name, params)                                      \
+	extern "C" void name(params);                                          \
+	static emu_kernel emu_kernel_##name{#name, emu::invoker(name), threads}; \
+	extern "C" void name(params)
+
+#define DYNAMIC_SHARED(type, name) type *name = static_cast<type *>(emu::dynamic_shared())
+
+struct uint3 { unsigned x, y, z; };
+struct dim3 { unsigned x, y, z; };
+struct alignas(16) float4 { float x, y, z, w; };
+inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
+
+inline uint3 threadIdx, blockIdx;
+inline dim3 blockDim, gridDim;
+
+namespace emu {
+
+void block_barrier();
+void warp_barrier(unsigned mask);
+uint64_t *exchange(unsigned mask, uint64_t mine); // what each lane of the warp brought
+void fail(const char *what);
+void *dynamic_shared();
+
+struct Invoker {
+	size_t params;
+	void (*call)(const void *kernel, const void *params);
+	const void *kernel;
+};
+
+template <class P> Invoker invoker(void (*kernel)(P)) {
+	auto call = [](const void *kernel, const void *params) {
+		reinterpret_cast<void (*)(P)>(const_cast<void *>(kernel))(*static_cast<const P *>(params));
+	};
+	return {sizeof(P), call, reinterpret_cast<const void *>(kernel)};
+}
+
+template <class T> T from_lane(unsigned mask, T value, int lane) {
+	static_assert(sizeof(T) <= sizeof(uint64_t));
+	uint64_t bits = 0;
+	memcpy(&bits, &value, sizeof value);
+	bits = exchange(mask, bits)[lane];
+	memcpy(&value, &bits, sizeof value);
+	return value;
+}
+
+inline int lane() { return threadIdx.x & 31; }
+
+} // namespace emu
+
+struct emu_kernel {
+	emu_kernel(const char *name, emu::Invoker invoker, int threads);
+	const char *name;
+	emu::Invoker invoker;
+	int threads;
+	emu_kernel *next;
+};
+
+inline void __syncthreads() { emu::block_barrier(); }
+inline void __syncwarp(unsigned mask = ~0u) { emu::warp_barrier(mask); }
+
+// A lane outside its group of width keeps its own value, as on the device.
+template <class T> T __shfl_sync(unsigned mask, T v, int from, int width = 32) {
+	return emu::from_lane(mask, v, (emu::lane() & -width) + (from & (width - 1)));
+}
+template <class T> T __shfl_xor_sync(unsigned mask, T v, int flip, int width = 32) {
+	int from = emu::lane() ^ flip;
+	return emu::from_lane(mask, v, from < (emu::lane() & -width) + width ? from : emu::lane());
+}
+template <class T> T __shfl_down_sync(unsigned mask, T v, int by, int width = 32) {
+	int from = emu::lane() + by;
+	return emu::from_lane(mask, v, from < (emu::lane() & -width) + width ? from : emu::lane());
+}
+template <class T> T __shfl_up_sync(unsigned mask, T v, int by, int width = 32) {
+	int from = emu::lane() - by;
+	return emu::from_lane(mask, v, from >= (emu::lane() & -width) ? from : emu::lane());
+}
+
+inline unsigned __ballot_sync(unsigned mask, int predicate) {
+	const uint64_t *votes = emu::exchange(mask, predicate != 0);
+	unsigned ballot = 0;
+	for (int i = 0; i < 32; i++)
+		if (mask >> i & 1 && votes[i]) ballot |= 1u << i;
+	return ballot;
+}
+inline int __any_sync(unsigned mask, int predicate) { return __ballot_sync(mask, predicate) != 0; }
+inline int __all_sync(unsigned mask, int predicate) { return __ballot_sync(mask, predicate) == mask; }
+
+// Fibers change only at barriers: a plain update is atomic.
+template <class T> T atomicAdd(T *p, T v) { T old = *p; *p = old + v; return old; }
+template <class T> T atomicMax(T *p, T v) { T old = *p; *p = old < v ? v : old; return old; }
+template <class T> T atomicCAS(T *p, T expected, T v) { T old = *p; if (old == expected) *p = v; return old; }
+
+inline int min(int a, int b) { return a < b ? a : b; }
+inline int max(int a, int b) { return a > b ? a : b; }
+inline int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
+inline int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }

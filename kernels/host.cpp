@@ -1,0 +1,4 @@
+//go:build emu
+
+// Every kernel, compiled for the host.
+#include "activate.cu"
