@@ -1,0 +1,63 @@
+// Package driver is the seam between the CUDA backend and what runs its kernels:
+// a GPU (driver/cu) or their emulation on the host (driver/emu).
+package driver
+
+import "fmt"
+
+// Device runs kernels. Copies, fills and launches happen in the order they are
+// asked for; a launch may return before it is done, and its error may come with
+// a later call.
+type Device interface {
+	// Name of the device, such as "NVIDIA H200" or "emulation".
+	Name() string
+	// Alloc returns device memory on a 256-byte boundary, its content undefined.
+	// The error is an OutOfMemory when there is not enough.
+	Alloc(bytes int64) (Pointer, error)
+	Free(Pointer) error
+	Zero(dst Pointer, bytes int64) error
+	Upload(dst Pointer, src []float32) error
+	// Download waits for what was launched before it.
+	Download(dst []float32, src Pointer) error
+	// Kernel finds a kernel by name.
+	Kernel(name string) (Kernel, error)
+	Launch(Launch) error
+	// Synchronize waits for everything that was asked for.
+	Synchronize() error
+	// NewTimer makes a timer of so many marks.
+	NewTimer(marks int) (Timer, error)
+	Close() error
+}
+
+// Pointer is an address in device memory; 0 is none.
+type Pointer uint64
+
+// Offset is the address of the i-th float32 after p.
+func (p Pointer) Offset(i int) Pointer { return p + 4*Pointer(i) }
+
+// Kernel is a device's own handle of one of its kernels.
+type Kernel any
+
+// Launch is one kernel with its grid and its parameters: data that can be
+// launched any number of times.
+type Launch struct {
+	Kernel  Kernel
+	Grid    [3]int32
+	Threads int
+	Shared  int    // bytes of dynamic shared memory
+	Params  []byte // the kernel's parameter struct
+}
+
+// Timer measures on the device, between marks that lie among the launches.
+type Timer interface {
+	Mark(i int) error
+	// NS is the time from one mark to another. It waits for both.
+	NS(from, to int) (int64, error)
+	Close() error
+}
+
+// OutOfMemory says how much was asked for and how much there was.
+type OutOfMemory struct{ Need, Free int64 }
+
+func (e *OutOfMemory) Error() string {
+	return fmt.Sprintf("%.2f GiB of device memory needed, %.2f GiB free", float64(e.Need)/(1<<30), float64(e.Free)/(1<<30))
+}

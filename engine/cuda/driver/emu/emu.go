@@ -1,0 +1,98 @@
+//go:build emu
+
+// Package emu is a device without a GPU: the same kernels, compiled for the host.
+package emu
+
+/*
+#include <stdlib.h>
+#include <string.h>
+*/
+import "C"
+
+import (
+	"fmt"
+	"time"
+	"unsafe"
+
+	"mdp/engine/cuda/driver"
+	"mdp/kernels"
+)
+
+// Device launches every kernel at once, to its end.
+type Device struct {
+	order kernels.Order
+	live  map[driver.Pointer]int64 // bytes of each allocation
+}
+
+var _ driver.Device = (*Device)(nil)
+
+// Open returns a device that runs threads and blocks in the given order.
+func Open(o kernels.Order) *Device {
+	return &Device{o, map[driver.Pointer]int64{}}
+}
+
+func (d *Device) Name() string { return fmt.Sprintf("emulation, %v", d.order) }
+
+// Alloc fills new memory with 0xff: what is read before it is written is NaN.
+func (d *Device) Alloc(bytes int64) (driver.Pointer, error) {
+	var p unsafe.Pointer
+	if C.posix_memalign(&p, 256, C.size_t(max(bytes, 1))) != 0 {
+		return 0, &driver.OutOfMemory{Need: bytes}
+	}
+	C.memset(p, 0xff, C.size_t(bytes))
+	d.live[driver.Pointer(uintptr(p))] = bytes
+	return driver.Pointer(uintptr(p)), nil
+}
+
+func (d *Device) Free(p driver.Pointer) error {
+	if _, ok := d.live[p]; !ok {
+		return fmt.Errorf("emu: free of %#x, which was not allocated", uint64(p))
+	}
+	delete(d.live, p)
+	C.free(host(p))
+	return nil
+}
+
+func (d *Device) Zero(dst driver.Pointer, bytes int64) error {
+	C.memset(host(dst), 0, C.size_t(bytes))
+	return nil
+}
+
+func (d *Device) Upload(dst driver.Pointer, src []float32) error {
+	C.memcpy(host(dst), unsafe.Pointer(unsafe.SliceData(src)), C.size_t(4*len(src)))
+	return nil
+}
+
+func (d *Device) Download(dst []float32, src driver.Pointer) error {
+	C.memcpy(unsafe.Pointer(unsafe.SliceData(dst)), host(src), C.size_t(4*len(dst)))
+	return nil
+}
+
+func (d *Device) Kernel(name string) (driver.Kernel, error) { return kernels.Find(name) }
+
+func (d *Device) Launch(l driver.Launch) error {
+	return l.Kernel.(kernels.Kernel).Launch(l.Grid, l.Threads, l.Shared, l.Params, d.order)
+}
+
+func (d *Device) Synchronize() error { return nil }
+
+// Close fails when memory was not freed.
+func (d *Device) Close() error {
+	if n := len(d.live); n > 0 {
+		return fmt.Errorf("emu: %d allocations were not freed", n)
+	}
+	return nil
+}
+
+func (d *Device) NewTimer(marks int) (driver.Timer, error) { return make(timer, marks), nil }
+
+type timer []time.Time
+
+func (t timer) Mark(i int) error { t[i] = time.Now(); return nil }
+func (t timer) NS(from, to int) (int64, error) {
+	return t[to].Sub(t[from]).Nanoseconds(), nil
+}
+func (t timer) Close() error { return nil }
+
+// host is the address as this process sees it: the device's memory is its own.
+func host(p driver.Pointer) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&p)) }
