@@ -1,0 +1,111 @@
+// Package cuda runs plans with the kernels of mdp/kernels, on whatever device
+// its driver has: a GPU, or the kernels' emulation on the host. All of it is
+// deterministic: sums that are split over blocks are split by the call's sizes
+// alone and added up in order.
+package cuda
+
+import (
+	"fmt"
+	"math"
+
+	"mdp/engine"
+	"mdp/engine/cuda/driver"
+)
+
+// Backend is a device that computes in float32.
+type Backend struct{ device driver.Device }
+
+var _ engine.Backend = (*Backend)(nil)
+
+// New returns the device as a backend. The device must outlive what the backend
+// prepares.
+func New(d driver.Device) *Backend { return &Backend{d} }
+
+// Name is such as "cuda, NVIDIA H200".
+func (b *Backend) Name() string { return "cuda, " + b.device.Name() }
+
+// maxMembers of a coupled group: kernels/importance.cu.
+const maxMembers = 240
+
+// Supports is nil for every call whose sizes the kernels can count.
+func (b *Backend) Supports(c engine.Call) error {
+	unsupported := func(why string, n, most int) error {
+		return fmt.Errorf("cuda: %v has %d %s, more than %d: %w", c, n, why, most, engine.ErrUnsupported)
+	}
+	switch c := c.(type) {
+	case engine.ConvForward:
+		return b.supportsConv(c, c.Conv)
+	case engine.ConvBackwardData:
+		return b.supportsConv(c, c.Conv)
+	case engine.ConvBackwardFilter:
+		return b.supportsConv(c, c.Conv)
+	case engine.Importance:
+		if len(c.Score) > maxMembers {
+			return unsupported("members", len(c.Score), maxMembers)
+		}
+		return nil
+	case engine.BiasBackward, engine.BatchNormForward, engine.BatchNormInfer, engine.BatchNormBackward,
+		engine.Activate, engine.ActivateBackward, engine.Add,
+		engine.MaxPoolForward, engine.MaxPoolBackward, engine.AvgPoolForward, engine.AvgPoolBackward,
+		engine.SoftmaxLoss, engine.SGD, engine.FilterTaylor:
+		for _, o := range c.Operands() { // rows and lengths are counted in 31 bits
+			if o.Len/channels(c) > maxCount {
+				return unsupported("rows", o.Len/channels(c), maxCount)
+			}
+		}
+		return nil
+	}
+	return fmt.Errorf("cuda: %v: %w", c, engine.ErrUnsupported)
+}
+
+// maxCount leaves room for a last tile that is not full.
+const maxCount = math.MaxInt32 - 1<<16
+
+// supportsConv checks what a kernel counts in 31 bits and what a grid counts in 16.
+func (b *Backend) supportsConv(c engine.Call, g engine.Conv) error {
+	pixels := g.N * max((g.H+g.Stride[0])*(g.W+g.Stride[1]), g.P*g.Q)
+	filter := g.K * g.R * g.S * (g.C / g.Groups)
+	layers := g.Groups * max(g.Stride[0]*g.Stride[1], filterParts(g), g.R*g.S/g.Groups)
+	if pixels > maxCount || filter > maxCount || layers > maxGrid || max(g.C, g.K)/g.Groups/tile >= maxGrid {
+		return fmt.Errorf("cuda: %v: too large: %w", c, engine.ErrUnsupported)
+	}
+	return nil
+}
+
+// channels of a call whose loops go over rows; 1 of any other.
+func channels(c engine.Call) int {
+	switch c := c.(type) {
+	case engine.BiasBackward:
+		return c.C
+	case engine.BatchNormForward:
+		return c.C
+	case engine.BatchNormInfer:
+		return c.C
+	case engine.BatchNormBackward:
+		return c.C
+	}
+	return 1
+}
+
+// Workspace is where parts of sums lie until they are added up.
+func (b *Backend) Workspace(c engine.Call) int {
+	switch c := c.(type) {
+	case engine.ConvBackwardFilter:
+		filter := c.K * c.R * c.S * (c.C / c.Groups)
+		if c.Depthwise() {
+			return pixels(c.Conv).chunks() * filter
+		}
+		if parts := filterParts(c.Conv); parts > 1 {
+			return parts * filter
+		}
+	case engine.BiasBackward:
+		return columnsOf(c.Rows, c.C).chunks() * c.C
+	case engine.BatchNormForward:
+		return 2 * columnsOf(c.Rows, c.C).chunks() * c.C
+	case engine.BatchNormBackward:
+		return 2 * columnsOf(c.Rows, c.C).chunks() * c.C
+	case engine.SoftmaxLoss:
+		return 3 * c.N
+	}
+	return 0
+}

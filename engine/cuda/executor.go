@@ -1,0 +1,138 @@
+package cuda
+
+import (
+	"errors"
+	"fmt"
+
+	"mdp/engine"
+	"mdp/engine/cuda/driver"
+)
+
+// Prepare allocates the plan's memory in one piece and lowers its calls.
+func (b *Backend) Prepare(p *engine.Plan) (engine.Executor, error) {
+	e := &executor{device: b.device, plan: p, launches: make([][]driver.Launch, len(p.Calls))}
+	bytes := 4 * int64(p.Len)
+	var err error
+	if e.memory, err = b.device.Alloc(bytes); err != nil {
+		return nil, fmt.Errorf("cuda: the plan's memory: %w: use a smaller batch", err)
+	}
+	if err := errors.Join(b.device.Zero(e.memory, bytes), e.lower(b)); err != nil {
+		return nil, errors.Join(err, e.Close())
+	}
+	return e, nil
+}
+
+type executor struct {
+	device   driver.Device
+	plan     *engine.Plan
+	memory   driver.Pointer
+	launches [][]driver.Launch // of each call
+}
+
+func (e *executor) lower(b *Backend) error {
+	for i, c := range e.plan.Calls {
+		if err := b.Supports(c); err != nil {
+			return err
+		}
+		for _, o := range c.Operands() {
+			if n := e.plan.Span(o.Buffer).Len; n < o.Len {
+				return fmt.Errorf("cuda: %v: %s has %d elements, its buffer holds %d", c, o.Name, o.Len, n)
+			}
+		}
+		l := lowering{device: e.device, at: e.at}
+		if want := b.Workspace(c); want > 0 {
+			if i >= len(e.plan.Workspace) || e.plan.Span(e.plan.Workspace[i]).Len < want {
+				return fmt.Errorf("cuda: %v: the plan has no workspace of %d elements", c, want)
+			}
+			l.scratch = e.at(e.plan.Workspace[i])
+		}
+		l.lower(c)
+		if l.err != nil {
+			return fmt.Errorf("cuda: %v: %w", c, l.err)
+		}
+		e.launches[i] = l.launches
+	}
+	return nil
+}
+
+// at is where a buffer lies, 0 for None.
+func (e *executor) at(b engine.Buffer) driver.Pointer {
+	if b == engine.None {
+		return 0
+	}
+	return e.memory.Offset(e.plan.Span(b).Offset)
+}
+
+func (e *executor) Write(dst engine.Buffer, src []float32) error {
+	if n := e.plan.Span(dst).Len; len(src) > n {
+		return fmt.Errorf("cuda: write of %d elements to buffer %d, which holds %d", len(src), dst, n)
+	}
+	return e.device.Upload(e.at(dst), src)
+}
+
+func (e *executor) Read(dst []float32, src engine.Buffer) error {
+	if n := e.plan.Span(src).Len; len(dst) > n {
+		return fmt.Errorf("cuda: read of %d elements from buffer %d, which holds %d", len(dst), src, n)
+	}
+	return e.device.Download(dst, e.at(src))
+}
+
+func (e *executor) Run(from, to int) error {
+	if from < 0 || from > to || to > len(e.launches) {
+		return fmt.Errorf("cuda: run of calls %d to %d of a plan of %d", from, to, len(e.launches))
+	}
+	for i := from; i < to; i++ {
+		if err := e.call(i); err != nil {
+			return err
+		}
+	}
+	if err := e.device.Synchronize(); err != nil {
+		return fmt.Errorf("cuda: in calls %d to %d: %w", from, to, err)
+	}
+	return nil
+}
+
+func (e *executor) call(i int) error {
+	for _, l := range e.launches[i] {
+		if err := e.device.Launch(l); err != nil {
+			return fmt.Errorf("cuda: %v: %w", e.plan.Calls[i], err)
+		}
+	}
+	return nil
+}
+
+// Time measures on the device, a mark before and after every call.
+func (e *executor) Time(latencyNS []int64) (err error) {
+	if len(latencyNS) != len(e.launches) {
+		return fmt.Errorf("cuda: %d latencies for a plan of %d calls", len(latencyNS), len(e.launches))
+	}
+	t, err := e.device.NewTimer(len(e.launches) + 1)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, t.Close()) }()
+	if err := t.Mark(0); err != nil {
+		return err
+	}
+	for i := range e.launches {
+		if err := errors.Join(e.call(i), t.Mark(i+1)); err != nil {
+			return err
+		}
+	}
+	for i := range latencyNS {
+		if latencyNS[i], err = t.NS(i, i+1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Close frees the memory.
+func (e *executor) Close() error {
+	if e.memory == 0 {
+		return nil
+	}
+	err := e.device.Free(e.memory)
+	*e = executor{}
+	return err
+}

@@ -1,0 +1,156 @@
+package cuda
+
+import (
+	"fmt"
+	"unsafe"
+
+	"mdp/engine"
+	"mdp/engine/cuda/driver"
+)
+
+// lowering is one call on its way to launches.
+type lowering struct {
+	device   driver.Device
+	at       func(engine.Buffer) pointer
+	scratch  pointer
+	launches []driver.Launch
+	err      error // the first kernel that was not found
+}
+
+// launch adds a kernel of 256 threads a block.
+func launch[P any](l *lowering, name string, g grid, params P) {
+	launchOf(l, name, blockThreads, g, params)
+}
+
+func launchOf[P any](l *lowering, name string, threads int, g grid, params P) {
+	k, err := l.device.Kernel(name)
+	if err != nil && l.err == nil {
+		l.err = err
+	}
+	bytes := unsafe.Slice((*byte)(unsafe.Pointer(&params)), unsafe.Sizeof(params))
+	l.launches = append(l.launches, driver.Launch{Kernel: k, Grid: g, Threads: threads, Params: bytes})
+}
+
+// lower turns a call into launches, once per plan.
+func (l *lowering) lower(c engine.Call) {
+	switch c := c.(type) {
+	case engine.ConvForward:
+		l.convForward(c)
+	case engine.ConvBackwardData:
+		l.convBackwardData(c)
+	case engine.ConvBackwardFilter:
+		l.convBackwardFilter(c)
+	case engine.BiasBackward:
+		at := columnsOf(c.Rows, c.C)
+		launch(l, "bias_backward", at.grid(), biasBackwardParams{l.scratch, l.at(c.DY), at})
+		l.sumPartials(l.at(c.DB), c.C, at.chunks())
+	case engine.BatchNormForward:
+		l.batchNormForward(c)
+	case engine.BatchNormInfer:
+		at := columnsOf(c.Rows, c.C)
+		launch(l, "batch_norm_infer", at.grid(), batchNormInferParams{l.at(c.Y), l.at(c.X), l.at(c.Z),
+			l.at(c.Gamma), l.at(c.Beta), l.at(c.RunMean), l.at(c.RunVar), at, c.Eps, int32(c.Act)})
+	case engine.BatchNormBackward:
+		l.batchNormBackward(c)
+	case engine.Activate:
+		launch(l, "activate", flat(c.Len), activateParams{l.at(c.Y), l.at(c.X), int64(c.Len), int32(c.Act)})
+	case engine.ActivateBackward:
+		launch(l, "activate_backward", flat(c.Len), activateBackwardParams{l.at(c.DX), l.at(c.DY), l.at(c.Y), int64(c.Len), int32(c.Act), boolean(c.Accumulate)})
+	case engine.Add:
+		launch(l, "add", flat(c.Len), addParams{l.at(c.Y), l.at(c.A), l.at(c.B), int64(c.Len), int32(c.Act)})
+	case engine.MaxPoolForward:
+		launch(l, "max_pool_forward", flat(c.N*c.P*c.Q*c.C), maxPoolForwardParams{l.at(c.Y), l.at(c.X), poolOf(c.Pool)})
+	case engine.MaxPoolBackward:
+		launch(l, "max_pool_backward", flat(c.N*c.H*c.W*c.C), maxPoolBackwardParams{l.at(c.DX), l.at(c.DY), l.at(c.Y), l.at(c.X), poolOf(c.Pool), boolean(c.Accumulate)})
+	case engine.AvgPoolForward:
+		launch(l, "avg_pool_forward", flat(c.N*c.P*c.Q*c.C), avgPoolForwardParams{l.at(c.Y), l.at(c.X), poolOf(c.Pool), boolean(c.CountPad)})
+	case engine.AvgPoolBackward:
+		launch(l, "avg_pool_backward", flat(c.N*c.H*c.W*c.C), avgPoolBackwardParams{l.at(c.DX), l.at(c.DY), poolOf(c.Pool), boolean(c.CountPad), boolean(c.Accumulate)})
+	case engine.SoftmaxLoss:
+		const rows, metrics = 4, 3 // of a block, a warp each
+		launchOf(l, "softmax_loss", 32*rows, grid{int32(ceilDiv(c.N, rows)), 1, 1},
+			softmaxLossParams{l.scratch, l.at(c.DX), l.at(c.X), l.at(c.Labels), int32(c.N), int32(c.C), c.Smoothing})
+		launchOf(l, "loss_metrics", 32*metrics, grid{1, 1, 1}, lossMetricsParams{l.at(c.Metrics), l.scratch, int32(c.N)})
+	case engine.SGD:
+		launch(l, "sgd", flat(c.Len), sgdParams{l.at(c.P), l.at(c.V), l.at(c.DP), l.at(c.Hyper), int64(c.Len), boolean(c.Decay), boolean(c.Nesterov)})
+	case engine.FilterTaylor:
+		launch(l, "filter_taylor", grid{int32(c.K), 1, 1}, filterTaylorParams{l.at(c.Signed), l.at(c.W), l.at(c.DW), int32(c.Len)})
+	case engine.Importance:
+		p := importanceParams{C: int32(c.C), Members: int32(len(c.Score))}
+		for i := range c.Score {
+			p.Score[i], p.Signed[i] = l.at(c.Score[i]), l.at(c.Signed[i])
+		}
+		launch(l, "importance", flat(c.C), p)
+	default:
+		panic(fmt.Sprintf("cuda: %v was supported but has no kernel", c))
+	}
+}
+
+// sumPartials adds up what lies in the scratch memory.
+func (l *lowering) sumPartials(y pointer, n, parts int) {
+	launch(l, "sum_partials", flat(n), sumPartialsParams{y, l.scratch, int64(n), int32(parts)})
+}
+
+func (l *lowering) convForward(c engine.ConvForward) {
+	p := convForwardParams{l.at(c.Y), l.at(c.X), l.at(c.W), l.at(c.B), l.at(c.Z), convOf(c.Conv), int32(c.Act)}
+	if c.Depthwise() {
+		launch(l, "depthwise_forward", flat(c.N*c.P*c.Q*c.K), p)
+		return
+	}
+	launch(l, "conv_forward", grid{int32(ceilDiv(c.N*c.P*c.Q, tile)), int32(ceilDiv(c.K/c.Groups, tile)), int32(c.Groups)}, p)
+}
+
+func (l *lowering) convBackwardData(c engine.ConvBackwardData) {
+	p := convBackwardDataParams{l.at(c.DX), l.at(c.DY), l.at(c.W), convOf(c.Conv), boolean(c.Accumulate)}
+	if c.Depthwise() {
+		launch(l, "depthwise_backward_data", flat(c.N*c.H*c.Conv.W*c.C), p)
+		return
+	}
+	phase := c.N * ceilDiv(c.H, c.Stride[0]) * ceilDiv(c.Conv.W, c.Stride[1]) // pixels of the largest
+	launch(l, "conv_backward_data", grid{int32(ceilDiv(phase, tile)), int32(ceilDiv(c.C/c.Groups, tile)), int32(c.Groups * c.Stride[0] * c.Stride[1])}, p)
+}
+
+func (l *lowering) convBackwardFilter(c engine.ConvBackwardFilter) {
+	rsc := c.R * c.S * (c.C / c.Groups)
+	if c.Depthwise() {
+		at := pixels(c.Conv)
+		g := at.grid()
+		g[2] = int32(c.R * c.S)
+		launch(l, "depthwise_backward_filter", g, depthwiseBackwardFilterParams{l.scratch, l.at(c.DY), l.at(c.X), convOf(c.Conv), at})
+		l.sumPartials(l.at(c.DW), c.K*rsc, at.chunks())
+		return
+	}
+	parts, dw := filterParts(c.Conv), l.at(c.DW)
+	if parts > 1 {
+		dw = l.scratch
+	}
+	launch(l, "conv_backward_filter", grid{int32(ceilDiv(rsc, tile)), int32(ceilDiv(c.K/c.Groups, tile)), int32(c.Groups * parts)},
+		convBackwardFilterParams{dw, l.at(c.DY), l.at(c.X), convOf(c.Conv), int32(parts), int32(filterChunk(c.Conv))})
+	if parts > 1 {
+		l.sumPartials(l.at(c.DW), c.K*rsc, parts)
+	}
+}
+
+func (l *lowering) batchNormForward(c engine.BatchNormForward) {
+	at := columnsOf(c.Rows, c.C)
+	one := at.partials()
+	launch(l, "batch_norm_moments", at.grid(), batchNormMomentsParams{l.scratch, l.at(c.X), at})
+	launch(l, "batch_norm_statistics", one.grid(), batchNormStatisticsParams{l.at(c.Mean), l.at(c.InvStd), l.at(c.RunMean), l.at(c.RunVar),
+		l.scratch, l.at(c.X), one, int32(c.Rows), c.Eps, c.Momentum})
+	launch(l, "batch_norm_apply", at.grid(), batchNormApplyParams{l.at(c.Y), l.at(c.X), l.at(c.Z),
+		l.at(c.Gamma), l.at(c.Beta), l.at(c.Mean), l.at(c.InvStd), at, int32(c.Act)})
+}
+
+func (l *lowering) batchNormBackward(c engine.BatchNormBackward) {
+	at := columnsOf(c.Rows, c.C)
+	one := at.partials()
+	y := l.at(c.Y)
+	if c.Act == engine.Identity {
+		y = 0
+	}
+	launch(l, "batch_norm_sums", at.grid(), batchNormSumsParams{l.scratch, l.at(c.DY), y, l.at(c.X), l.at(c.Mean), at, int32(c.Act)})
+	launch(l, "batch_norm_gradients", one.grid(), batchNormGradientsParams{l.at(c.DGamma), l.at(c.DBeta), l.at(c.Signed),
+		l.scratch, l.at(c.Gamma), l.at(c.Beta), l.at(c.InvStd), one})
+	launch(l, "batch_norm_input", at.grid(), batchNormInputParams{l.at(c.DX), l.at(c.DZ), l.at(c.DY), y, l.at(c.X),
+		l.at(c.Gamma), l.at(c.Mean), l.at(c.InvStd), l.at(c.DGamma), l.at(c.DBeta), at, int32(c.Act), boolean(c.AccumulateZ)})
+}

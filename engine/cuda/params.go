@@ -1,0 +1,165 @@
+package cuda
+
+import (
+	"mdp/engine"
+	"mdp/engine/cuda/driver"
+)
+
+// The parameter structs of kernels/*.cu, each under its kernel's name. int is
+// int32, index_t is int64, and an array of the device is a driver.Pointer.
+type (
+	pointer = driver.Pointer
+
+	activateParams struct {
+		Y, X pointer
+		Len  int64
+		Act  int32
+	}
+	activateBackwardParams struct {
+		DX, DY, Y       pointer
+		Len             int64
+		Act, Accumulate int32
+	}
+	addParams struct {
+		Y, A, B pointer
+		Len     int64
+		Act     int32
+	}
+	sgdParams struct {
+		P, V, DP, Hyper pointer
+		Len             int64
+		Decay, Nesterov int32
+	}
+
+	sumPartialsParams struct {
+		Y, Partial pointer
+		Len        int64
+		Parts      int32
+	}
+	biasBackwardParams struct {
+		Partial, DY pointer
+		At          columns
+	}
+	batchNormMomentsParams struct {
+		Partial, X pointer
+		At         columns
+	}
+	batchNormStatisticsParams struct {
+		Mean, InvStd, RunMean, RunVar, Partial, X pointer
+		At                                        columns
+		Rows                                      int32
+		Eps, Momentum                             float32
+	}
+	batchNormApplyParams struct {
+		Y, X, Z, Gamma, Beta, Mean, InvStd pointer
+		At                                 columns
+		Act                                int32
+	}
+	batchNormInferParams struct {
+		Y, X, Z, Gamma, Beta, RunMean, RunVar pointer
+		At                                    columns
+		Eps                                   float32
+		Act                                   int32
+	}
+	batchNormSumsParams struct {
+		Partial, DY, Y, X, Mean pointer
+		At                      columns
+		Act                     int32
+	}
+	batchNormGradientsParams struct {
+		DGamma, DBeta, Signed, Partial, Gamma, Beta, InvStd pointer
+		At                                                  columns
+	}
+	batchNormInputParams struct {
+		DX, DZ, DY, Y, X, Gamma, Mean, InvStd, DGamma, DBeta pointer
+		At                                                   columns
+		Act, AccumulateZ                                     int32
+	}
+
+	filterTaylorParams struct {
+		Signed, W, DW pointer
+		Len           int32
+	}
+	importanceParams struct {
+		Score, Signed [maxMembers]pointer
+		C, Members    int32
+	}
+	softmaxLossParams struct {
+		Rows, DX, X, Labels pointer
+		N, C                int32
+		Smoothing           float32
+	}
+	lossMetricsParams struct {
+		Metrics, Rows pointer
+		N             int32
+	}
+
+	maxPoolForwardParams struct {
+		Y, X pointer
+		G    poolParams
+	}
+	maxPoolBackwardParams struct {
+		DX, DY, Y, X pointer
+		G            poolParams
+		Accumulate   int32
+	}
+	avgPoolForwardParams struct {
+		Y, X     pointer
+		G        poolParams
+		CountPad int32
+	}
+	avgPoolBackwardParams struct {
+		DX, DY               pointer
+		G                    poolParams
+		CountPad, Accumulate int32
+	}
+
+	convForwardParams struct { // and depthwise_forward
+		Y, X, W, B, Z pointer
+		G             convParams
+		Act           int32
+	}
+	convBackwardDataParams struct { // and depthwise_backward_data
+		DX, DY, W  pointer
+		G          convParams
+		Accumulate int32
+	}
+	convBackwardFilterParams struct {
+		DW, DY, X    pointer
+		G            convParams
+		Parts, Chunk int32
+	}
+	depthwiseBackwardFilterParams struct {
+		DW, DY, X pointer
+		G         convParams
+		At        columns
+	}
+
+	poolParams struct {
+		N, H, W, C, R, S, P, Q int32
+		Stride, Pad            [2]int32
+	}
+	convParams struct {
+		N, H, W, C, K, R, S, P, Q int32
+		Stride, Pad, Dilation     [2]int32
+		Groups                    int32
+	}
+)
+
+func poolOf(g engine.Pool) poolParams {
+	return poolParams{int32(g.N), int32(g.H), int32(g.W), int32(g.C), int32(g.R), int32(g.S), int32(g.P), int32(g.Q), pair(g.Stride), pair(g.Pad)}
+}
+
+func convOf(g engine.Conv) convParams {
+	return convParams{int32(g.N), int32(g.H), int32(g.W), int32(g.C), int32(g.K), int32(g.R), int32(g.S), int32(g.P), int32(g.Q),
+		pair(g.Stride), pair(g.Pad), pair(g.Dilation), int32(g.Groups)}
+}
+
+func pair(v [2]int) [2]int32 { return [2]int32{int32(v[0]), int32(v[1])} }
+
+func boolean(b bool) int32 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,24 @@
+// y[n,p,q,c] = Σ over r, s inside the image of x[n, p·stride₀+r−pad₀, q·stride₁+s−pad₁, c] / count
+//
+// Count is r·s with count_pad, and the pixels inside the image without.
+// Bound: 4 bytes an element of x and of y.
+#include "pool.cuh"
+
+struct AvgPoolForward {
+	float *y;
+	const float *x;
+	Pool g;
+	int count_pad;
+};
+
+KERNEL(256, avg_pool_forward, AvgPoolForward o) {
+	const Pool &g = o.g;
+	for FLAT(i, g.out()) {
+		Place y(i, g.p, g.q, g.c);
+		Span hs = inside(y.h, g.stride[0], g.pad[0], g.r, g.h), ws = inside(y.w, g.stride[1], g.pad[1], g.s, g.w);
+		float sum = 0;
+		for (int h = hs.first; h < hs.last; h++)
+			for (int w = ws.first; w < ws.last; w++) sum += o.x[offset(y.n, h, w, y.c, g.h, g.w, g.c)];
+		o.y[i] = sum / (o.count_pad ? g.r * g.s : hs.len() * ws.len());
+	}
+}

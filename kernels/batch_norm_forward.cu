@@ -1,0 +1,84 @@
+// for c:
+//   mean[c] = Σ_i x[i,c] / rows,  var = Σ_i (x[i,c]−mean[c])² / rows,  invstd[c] = 1/√(var+eps)
+//   runmean[c] = (1−momentum)·runmean[c] + momentum·mean[c]
+//   runvar[c]  = (1−momentum)·runvar[c]  + momentum·var·rows/(rows−1)
+//   for i < rows: y[i,c] = act(γ[c]·(x[i,c]−mean[c])·invstd[c] + β[c] + z[i,c])
+//
+// Three kernels: moments of every chunk of rows about the first row, which keeps
+// the variance of data far from zero; each channel's statistics, in float64; y.
+// Bound: 12 bytes an element, 16 with z.
+#include "columns.cuh"
+#include "elementwise.cuh"
+
+struct BatchNormMoments {
+	float *partial; // [2, chunks, c]
+	const float *x;
+	Columns at;
+};
+
+KERNEL(column_threads, batch_norm_moments, BatchNormMoments p) {
+	__shared__ float sums[column_threads];
+	int c = p.at.column();
+	float sum = 0, squares = 0;
+	if (c < p.at.c) {
+		float shift = p.x[c];
+		for (int i = p.at.first(); i < p.at.last(); i += p.at.step()) {
+			float v = p.x[index_t(i) * p.at.c + c] - shift;
+			sum += v;
+			squares += v * v;
+		}
+	}
+	sum = column_sum(sums, sum, p.at.width);
+	squares = column_sum(sums, squares, p.at.width);
+	if (threadIdx.x < p.at.width && c < p.at.c) {
+		p.partial[blockIdx.y * index_t(p.at.c) + c] = sum;
+		p.partial[(gridDim.y + blockIdx.y) * index_t(p.at.c) + c] = squares;
+	}
+}
+
+struct BatchNormStatistics {
+	float *mean, *invstd, *runmean, *runvar;
+	const float *partial, *x;
+	Columns at; // over the rows of partial
+	int rows;   // of x
+	float eps, momentum;
+};
+
+KERNEL(column_threads, batch_norm_statistics, BatchNormStatistics p) {
+	__shared__ double sums[column_threads];
+	int c = p.at.column();
+	double sum = 0, squares = 0;
+	if (c < p.at.c)
+		for (int i = p.at.first(); i < p.at.rows; i += p.at.step()) {
+			sum += p.partial[index_t(i) * p.at.c + c];
+			squares += p.partial[(index_t(p.at.rows) + i) * p.at.c + c];
+		}
+	sum = column_sum(sums, sum, p.at.width);
+	squares = column_sum(sums, squares, p.at.width);
+	if (threadIdx.x >= p.at.width || c >= p.at.c) return;
+	double n = p.rows, mean = sum / n, var = fmax(squares / n - mean * mean, 0.0);
+	if (squares != squares) var = squares; // fmax would hide a NaN
+	mean += p.x[c];
+	double unbiased = n > 1 ? var * n / (n - 1) : var;
+	p.mean[c] = float(mean);
+	p.invstd[c] = float(1 / sqrt(var + p.eps));
+	p.runmean[c] = float((1 - double(p.momentum)) * p.runmean[c] + p.momentum * mean);
+	p.runvar[c] = float((1 - double(p.momentum)) * p.runvar[c] + p.momentum * unbiased);
+}
+
+struct BatchNormApply {
+	float *y;
+	const float *x, *z, *gamma, *beta, *mean, *invstd;
+	Columns at;
+	int act;
+};
+
+KERNEL(column_threads, batch_norm_apply, BatchNormApply p) {
+	int c = p.at.column();
+	if (c >= p.at.c) return;
+	float mean = p.mean[c], scale = p.gamma[c] * p.invstd[c], beta = p.beta[c];
+	for (int i = p.at.first(); i < p.at.last(); i += p.at.step()) {
+		index_t at = index_t(i) * p.at.c + c;
+		p.y[at] = activated(p.act, scale * (p.x[at] - mean) + beta + (p.z ? p.z[at] : 0));
+	}
+}

@@ -1,0 +1,20 @@
+// partial[j,c] = Σ over the rows i of chunk j of dy[i,c]
+//
+// sum_partials makes db of it. Bound: 4 bytes an element of dy.
+#include "columns.cuh"
+
+struct BiasBackward {
+	float *partial;
+	const float *dy;
+	Columns at;
+};
+
+KERNEL(column_threads, bias_backward, BiasBackward p) {
+	__shared__ float sums[column_threads];
+	int c = p.at.column();
+	float sum = 0;
+	if (c < p.at.c)
+		for (int i = p.at.first(); i < p.at.last(); i += p.at.step()) sum += p.dy[index_t(i) * p.at.c + c];
+	sum = column_sum(sums, sum, p.at.width);
+	if (threadIdx.x < p.at.width && c < p.at.c) p.partial[blockIdx.y * index_t(p.at.c) + c] = sum;
+}

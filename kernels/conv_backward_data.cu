@@ -1,0 +1,93 @@
+// for n, h, w, c:
+//   dx[n,h,w,c] (+)= Σ over (r, s, p, q, k) that read x[n,h,w,c] of dy[n,p,q,k] · w[k,r,s,c−g·Cg]
+//
+// Pixels whose h and w leave the same remainders by the stride are read by the
+// same taps of the filter: for each such phase and each group, the product of
+// A[nhw, rsk] = dy and B[rsk, c] = w over those taps alone.
+// Grid: tiles of the phase's pixels × tiles of Cg × groups·phases.
+// Bound: 2·N·P·Q·K·R·S·Cg FLOP, and once over dy, w and dx.
+#include "conv.cuh"
+#include "gemm.cuh"
+
+struct ConvBackwardData {
+	float *dx;
+	const float *dy, *w;
+	Conv g;
+	int accumulate;
+};
+
+// Taps is what one direction's filter rows read a phase's pixels: rows first,
+// first+step, …, count of them. The j-th reads pixel i for output (i+pad−first·dilation)/stride − j·back.
+struct Taps {
+	int first, step, count, back;
+
+	__device__ Taps(int phase, int size, int stride, int pad, int dilation) {
+		first = 0;
+		while (first < size && (phase + pad - first * dilation) % stride != 0) first++;
+		int a = stride, b = dilation;
+		while (b) {
+			int rest = a % b;
+			a = b;
+			b = rest;
+		}
+		step = stride / a;
+		count = first < size ? (size - 1 - first) / step + 1 : 0;
+		back = step * dilation / stride;
+	}
+};
+
+struct DataProblem {
+	const ConvBackwardData &o;
+	int group, phase_h, phase_w, rows_h, rows_w; // the phase's pixels in one image
+	Taps r, s;
+	int k_first, k_last;
+
+	struct Row { index_t image; int p, q; };
+	struct Column { int c; bool valid; };
+	struct Common { int p, q, r, s, k; bool valid; };
+	static constexpr bool a_along_k = true, b_along_k = false;
+
+	__device__ Row row(int m) const {
+		const Conv &g = o.g;
+		int j = m % rows_w, i = m / rows_w % rows_h, n = m / rows_w / rows_h;
+		if (n >= g.n) return {0, nowhere, nowhere};
+		int h = phase_h + i * g.stride[0], w = phase_w + j * g.stride[1];
+		return {g.y(n, 0, 0) + group * g.kg(),
+			(h + g.pad[0] - r.first * g.dilation[0]) / g.stride[0], (w + g.pad[1] - s.first * g.dilation[1]) / g.stride[1]};
+	}
+	__device__ Column column(int n) const { return {n, n < o.g.cg()}; }
+	__device__ Common common(int k) const {
+		if (k >= k_last) return {nowhere, nowhere, 0, 0, 0, false};
+		int out = k % o.g.kg(), rs = k / o.g.kg(), j = rs / s.count, i = rs % s.count;
+		return {-j * r.back, -i * s.back, r.first + j * r.step, s.first + i * s.step, out, true};
+	}
+	__device__ float a(const Row &m, const Common &k) const {
+		int p = m.p + k.p, q = m.q + k.q;
+		if (!within(p, o.g.p) || !within(q, o.g.q)) return 0;
+		return o.dy[m.image + (index_t(p) * o.g.q + q) * o.g.k + k.k];
+	}
+	__device__ float b(const Common &k, const Column &n) const {
+		const Conv &g = o.g;
+		return k.valid && n.valid ? o.w[((index_t(group * g.kg() + k.k) * g.r + k.r) * g.s + k.s) * g.cg() + n.c] : 0;
+	}
+	__device__ void store(int m, int c, float v) const {
+		const Conv &g = o.g;
+		int j = m % rows_w, i = m / rows_w % rows_h, n = m / rows_w / rows_h;
+		if (n >= g.n || c >= g.cg()) return;
+		float *dx = &o.dx[g.x(n, phase_h + i * g.stride[0], phase_w + j * g.stride[1]) + group * g.cg() + c];
+		*dx = o.accumulate ? *dx + v : v;
+	}
+};
+
+KERNEL(gemm_threads, conv_backward_data, ConvBackwardData o) {
+	__shared__ GemmTiles tiles;
+	const Conv &g = o.g;
+	int phase_w = blockIdx.z % g.stride[1], phase_h = blockIdx.z / g.stride[1] % g.stride[0];
+	if (phase_h >= g.h || phase_w >= g.w) return; // more stride than image
+	Taps r(phase_h, g.r, g.stride[0], g.pad[0], g.dilation[0]), s(phase_w, g.s, g.stride[1], g.pad[1], g.dilation[1]);
+	DataProblem problem = {
+		o, int(blockIdx.z) / g.stride[1] / g.stride[0], phase_h, phase_w,
+		ceil_div(g.h - phase_h, g.stride[0]), ceil_div(g.w - phase_w, g.stride[1]),
+		r, s, 0, r.count * s.count * g.kg()};
+	gemm(problem, tiles, blockIdx.x * tile_m, blockIdx.y * tile_n);
+}

@@ -1,0 +1,60 @@
+// for k, r, s, c < Cg:
+//   dw[k,r,s,c] = Σ over n, p, q of dy[n,p,q,k] · x[n, p·stride₀+r·dil₀−pad₀, q·stride₁+s·dil₁−pad₁, g·Cg+c]
+//
+// For each group the product of A[k, npq] = dy and B[npq, rsc] = x. The sum over
+// npq is long and the tiles are few: it is split into parts, and sum_partials adds
+// dw[part, k, r, s, c] up in order.
+// Grid: tiles of RSCg × tiles of Kg × groups·parts.
+// Bound: 2·N·P·Q·K·R·S·Cg FLOP, and once over dy, x and dw.
+#include "conv.cuh"
+#include "gemm.cuh"
+
+struct ConvBackwardFilter {
+	float *dw; // [parts, k, r, s, cg]
+	const float *dy, *x;
+	Conv g;
+	int parts, chunk; // npq of each part
+};
+
+struct FilterProblem {
+	const ConvBackwardFilter &o;
+	int group, n_last, k_first, k_last;
+	float *dw;
+
+	struct Row { index_t k; bool valid; };
+	struct Column { int h, w, c; };
+	struct Common { index_t image, pixel; int h, w; bool valid; };
+	static constexpr bool a_along_k = false, b_along_k = false;
+
+	__device__ Row row(int m) const { return {group * o.g.kg() + m, m < o.g.kg()}; }
+	__device__ Column column(int n) const {
+		const Conv &g = o.g;
+		if (n >= n_last) return {nowhere, nowhere, 0};
+		int c = n % g.cg(), rs = n / g.cg();
+		return {rs / g.s * g.dilation[0] - g.pad[0], rs % g.s * g.dilation[1] - g.pad[1], group * g.cg() + c};
+	}
+	__device__ Common common(int k) const {
+		const Conv &g = o.g;
+		if (k >= k_last) return {0, 0, nowhere, nowhere, false};
+		int q = k % g.q, p = k / g.q % g.p, n = k / g.q / g.p;
+		return {g.x(n, 0, 0), index_t(k) * g.k, p * g.stride[0], q * g.stride[1], true};
+	}
+	__device__ float a(const Row &m, const Common &k) const { return m.valid && k.valid ? o.dy[k.pixel + m.k] : 0; }
+	__device__ float b(const Common &k, const Column &n) const {
+		int h = k.h + n.h, w = k.w + n.w;
+		if (!within(h, o.g.h) || !within(w, o.g.w)) return 0;
+		return o.x[k.image + (index_t(h) * o.g.w + w) * o.g.c + n.c];
+	}
+	__device__ void store(int m, int n, float v) const {
+		if (m < o.g.kg() && n < n_last) dw[(index_t(group) * o.g.kg() + m) * n_last + n] = v;
+	}
+};
+
+KERNEL(gemm_threads, conv_backward_filter, ConvBackwardFilter o) {
+	__shared__ GemmTiles tiles;
+	const Conv &g = o.g;
+	int part = blockIdx.z % o.parts, filter = g.r * g.s * g.cg();
+	FilterProblem problem = {o, int(blockIdx.z) / o.parts, filter,
+		part * o.chunk, min(g.n * g.p * g.q, (part + 1) * o.chunk), o.dw + index_t(part) * g.k * filter};
+	gemm(problem, tiles, blockIdx.y * tile_m, blockIdx.x * tile_n);
+}

@@ -1,0 +1,64 @@
+// for n, p, q, k:
+//   y[n,p,q,k] = act(b[k] + z[n,p,q,k] +
+//     Σ over r, s, c < Cg of x[n, p·stride₀+r·dil₀−pad₀, q·stride₁+s·dil₁−pad₁, g·Cg+c] · w[k,r,s,c])
+//
+// with x zero outside the image. For each group the product of A[npq, rsc] = x and
+// B[rsc, k] = w. Grid: tiles of npq × tiles of Kg × groups.
+// Bound: 2·N·P·Q·K·R·S·Cg FLOP, and once over x, w and y.
+#include "conv.cuh"
+#include "gemm.cuh"
+
+struct ConvForward {
+	float *y;
+	const float *x, *w, *b, *z;
+	Conv g;
+	int act;
+};
+
+struct ForwardProblem {
+	const ConvForward &o;
+	int group, m_last, k_first, k_last;
+
+	struct Row { index_t image; int h, w; };
+	struct Column { index_t filter; bool valid; };
+	struct Common { int h, w, c, k; };
+	static constexpr bool a_along_k = true, b_along_k = true;
+
+	__device__ Row row(int m) const {
+		if (m >= m_last) return {0, nowhere, nowhere};
+		const Conv &g = o.g;
+		int q = m % g.q, p = m / g.q % g.p, n = m / g.q / g.p;
+		return {g.x(n, 0, 0) + group * g.cg(), p * g.stride[0] - g.pad[0], q * g.stride[1] - g.pad[1]};
+	}
+	__device__ Column column(int n) const {
+		return {(index_t(group) * o.g.kg() + n) * k_last, n < o.g.kg()};
+	}
+	__device__ Common common(int k) const {
+		const Conv &g = o.g;
+		if (k >= k_last) return {nowhere, nowhere, 0, k};
+		int c = k % g.cg(), rs = k / g.cg();
+		return {rs / g.s * g.dilation[0], rs % g.s * g.dilation[1], c, k};
+	}
+	__device__ float a(const Row &m, const Common &k) const {
+		int h = m.h + k.h, w = m.w + k.w;
+		if (!within(h, o.g.h) || !within(w, o.g.w)) return 0;
+		return o.x[m.image + (index_t(h) * o.g.w + w) * o.g.c + k.c];
+	}
+	__device__ float b(const Common &k, const Column &n) const {
+		return n.valid && k.k < k_last ? o.w[n.filter + k.k] : 0;
+	}
+	__device__ void store(int m, int n, float v) const {
+		if (m >= m_last || n >= o.g.kg()) return;
+		int k = group * o.g.kg() + n;
+		index_t at = index_t(m) * o.g.k + k;
+		if (o.b) v += o.b[k];
+		if (o.z) v += o.z[at];
+		o.y[at] = activated(o.act, v);
+	}
+};
+
+KERNEL(gemm_threads, conv_forward, ConvForward o) {
+	__shared__ GemmTiles tiles;
+	ForwardProblem problem = {o, int(blockIdx.z), o.g.n * o.g.p * o.g.q, 0, o.g.r * o.g.s * o.g.cg()};
+	gemm(problem, tiles, blockIdx.x * tile_m, blockIdx.y * tile_n);
+}

@@ -1,0 +1,33 @@
+// dx[n,h,w,c] (+)= Σ over the windows (p, q) whose first x, in order of r then s,
+// that equals y[n,p,q,c] is x[n,h,w,c], of dy[n,p,q,c]
+//
+// Each pixel gathers from the windows that see it, so nothing is added atomically.
+// Bound: 8 bytes an element of x, 12 where it adds, and 8 of y.
+#include "pool.cuh"
+
+struct MaxPoolBackward {
+	float *dx;
+	const float *dy, *y, *x;
+	Pool g;
+	int accumulate;
+};
+
+KERNEL(256, max_pool_backward, MaxPoolBackward o) {
+	const Pool &g = o.g;
+	for FLAT(i, g.in()) {
+		Place at(i, g.h, g.w, g.c);
+		float v = o.x[i], sum = o.accumulate ? o.dx[i] : 0;
+		Span ps = readers(at.h, g.stride[0], g.pad[0], g.r, g.p), qs = readers(at.w, g.stride[1], g.pad[1], g.s, g.q);
+		for (int p = ps.first; p < ps.last; p++)
+			for (int q = qs.first; q < qs.last; q++) {
+				index_t out = offset(at.n, p, q, at.c, g.p, g.q, g.c);
+				bool first = v == o.y[out];
+				Span hs = inside(p, g.stride[0], g.pad[0], g.r, g.h), ws = inside(q, g.stride[1], g.pad[1], g.s, g.w);
+				for (int h = hs.first; first && h <= at.h; h++)
+					for (int w = ws.first; first && w < (h < at.h ? ws.last : at.w); w++)
+						first = o.x[offset(at.n, h, w, at.c, g.h, g.w, g.c)] != v;
+				if (first) sum += o.dy[out];
+			}
+		o.dx[i] = sum;
+	}
+}
