@@ -54,7 +54,7 @@ func TestRound(t *testing.T) {
 		engine.Add{Len: 100, Y: 5, A: 6, B: 6}, // what it reads twice gets two buffers
 		engine.SoftmaxLoss{N: 4, C: 10, Metrics: 1, X: 2, Labels: 3},
 	} {
-		r, err := s.round(c)
+		r, err := s.round(c, conv(8, 8))
 		require.NoError(t, err)
 		assert.Len(t, r.timed, copies)
 		owner := make([]engine.Buffer, r.plan.Len)
@@ -78,9 +78,9 @@ func TestRound(t *testing.T) {
 			}
 			assert.Equal(t, r.plan.Calls[i].Operands()[1].Buffer, r.plan.Calls[i-1].Operands()[0].Buffer, "what it reads was just written")
 		}
-		assert.Equal(t, reference.String(), r.plan.Calls[len(r.plan.Calls)-1].String())
+		assert.Equal(t, conv(8, 8).String(), r.plan.Calls[len(r.plan.Calls)-1].String())
 	}
-	_, err := s.round(engine.SGD{Len: 10, P: 1, V: 2, DP: 3, Hyper: 4})
+	_, err := s.round(engine.SGD{Len: 10, P: 1, V: 2, DP: 3, Hyper: 4}, conv(8, 8))
 	require.ErrorContains(t, err, "no call of an inference program")
 }
 

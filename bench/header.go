@@ -37,7 +37,7 @@ type Header struct {
 
 const (
 	format  = "mdp latency table"
-	version = 1
+	version = 2
 )
 
 // NewHeader describes this machine, this build and how it is about to measure.

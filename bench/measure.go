@@ -10,7 +10,8 @@ import (
 	"mdp/engine"
 )
 
-// Measure adds the rows that the table lacks, each on disk before the next is
+// Measure adds the rows that the table lacks, each timed beside the largest of
+// calls of its layer and on disk before the next is
 // begun; when it ends early, through ctx or an error, calling it again goes on
 // from there. progress, if not nil, is called before the first row and after
 // each, with how long the rest will take if it goes on as so far (0 at first).
@@ -19,7 +20,7 @@ func (t *Table) Measure(ctx context.Context, b engine.Backend, calls []engine.Ca
 		return fmt.Errorf("the table is of backend %q, not %q; measure into another folder", t.header.Backend, b.Name())
 	}
 	missing := t.missing(calls)
-	stand := newStand(b, t.header.Rule)
+	stand, reference := newStand(b, t.header.Rule), largest(calls)
 	start := time.Now()
 	report := func(done int) {
 		if progress != nil {
@@ -32,7 +33,7 @@ func (t *Table) Measure(ctx context.Context, b engine.Backend, calls []engine.Ca
 	}
 	report(0)
 	for i, c := range coarseFirst(missing) {
-		row, err := t.unhurried(ctx, stand, c)
+		row, err := stand.measure(ctx, c, reference[layer(c)])
 		if err != nil {
 			return fmt.Errorf("measure %v: %w", c, err)
 		}
@@ -44,53 +45,29 @@ func (t *Table) Measure(ctx context.Context, b engine.Backend, calls []engine.Ca
 	return nil
 }
 
-// A row is measured again, a few times at most and after a pause, while the
-// machine runs slower than it did for the table's fastest row: nvbench discards
-// throttled samples so. The attempt at the best pace is kept.
-const (
-	attempts  = 3
-	tolerance = 1.1 // of the reference, over the fastest
-	pause     = 20 * time.Millisecond
-)
-
-func (t *Table) unhurried(ctx context.Context, s *stand, c engine.Call) (Row, error) {
-	var best Row
+// measure times one configuration beside its layer's largest.
+func (s *stand) measure(ctx context.Context, c, reference engine.Call) (Row, error) {
 	begun := time.Now()
-	for i := range attempts {
-		if i > 0 {
-			select {
-			case <-ctx.Done():
-				return Row{}, ctx.Err()
-			case <-time.After(pause << i):
-			}
-		}
-		result, referenceNS, err := s.time(ctx, c)
-		if err != nil {
-			return Row{}, err
-		}
-		if i == 0 || referenceNS < best.ReferenceNS {
-			best = Row{Key: c.String(), ReferenceNS: referenceNS, Result: result}
-		}
-		if t.fastestNS == 0 || float64(referenceNS) <= tolerance*float64(t.fastestNS) {
-			break
-		}
+	result, referenceNS, err := s.time(ctx, c, reference)
+	if err != nil {
+		return Row{}, err
 	}
-	best.StartedAt, best.CostNS = begun.UTC().Truncate(time.Millisecond), time.Since(begun).Nanoseconds()
-	return best, nil
+	return Row{
+		Key: c.String(), StartedAt: begun.UTC().Truncate(time.Millisecond), CostNS: time.Since(begun).Nanoseconds(),
+		Reference: reference.String(), ReferenceNS: referenceNS, Result: result,
+	}, nil
 }
 
-// Pace is how much slower the machine runs now than for the table's fastest
-// row: 1 is as fast. A prediction holds for a network measured at a pace near 1;
-// at another, wait and measure again, or say so. It takes some 30 ms.
-func (t *Table) Pace(ctx context.Context, b engine.Backend) (slowdown float64, err error) {
-	if t.fastestNS == 0 {
-		return 0, fmt.Errorf("the table has no row to compare the machine's pace with; measure first")
+// largest is the largest configuration of every layer among calls.
+func largest(calls []engine.Call) map[string]engine.Call {
+	of := map[string]engine.Call{}
+	for _, c := range calls {
+		name := layer(c)
+		if l, ok := of[name]; !ok || size(c) > size(l) {
+			of[name] = c
+		}
 	}
-	_, referenceNS, err := newStand(b, t.header.Rule).time(ctx, reference)
-	if err != nil {
-		return 0, fmt.Errorf("pace: %w", err)
-	}
-	return float64(referenceNS) / float64(t.fastestNS), nil
+	return of
 }
 
 // missing is the distinct configurations among calls that have no row.

@@ -12,41 +12,24 @@ import (
 	"mdp/engine/graph"
 )
 
-// A row measured while the machine was slow is measured again; when it stays
-// slow, the best attempt is kept and says so.
-func TestSlowMachine(t *testing.T) {
-	calls := grid(2)
-	for name, c := range map[string]struct {
-		slow []int64 // each attempt
-		want int64   // how much slower the second row is
-	}{
-		"steady":      {nil, 1},
-		"a hiccup":    {[]int64{1, 2}, 1},
-		"slower":      {[]int64{1, 4, 2, 3}, 2},
-		"then faster": {[]int64{2, 1}, 1},
-	} {
-		t.Run(name, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "latency.jsonl")
-			table := open(t, path)
-			b := fake{&c.slow}
-			require.NoError(t, table.Measure(context.Background(), b, calls[:1], nil))
-			require.NoError(t, table.Measure(context.Background(), b, calls[1:2], nil))
-			row, ok := table.Row(calls[1])
-			require.True(t, ok)
-			assert.Equal(t, c.want*fakeNS(calls[1]), row.MedianNS)
-			assert.Equal(t, c.want*fakeNS(reference), row.ReferenceNS)
-		})
-	}
-}
-
-func TestPace(t *testing.T) {
+// However slow the machine was while a row was measured, tied to a network the
+// row is as fast as that network's machine.
+func TestTie(t *testing.T) {
+	calls := grid(2) // one layer; the last is its largest
 	table := open(t, filepath.Join(t.TempDir(), "latency.jsonl"))
-	_, err := table.Pace(context.Background(), fake{})
-	require.ErrorContains(t, err, "measure first")
-	require.NoError(t, table.Measure(context.Background(), fake{}, grid(1), nil))
-	pace, err := table.Pace(context.Background(), fake{&[]int64{3}})
-	require.NoError(t, err)
-	assert.Equal(t, 3.0, pace)
+	require.NoError(t, table.Measure(context.Background(), fake{&[]int64{1, 4, 2, 3}}, calls, nil))
+	for _, r := range table.Rows() {
+		assert.Equal(t, calls[3].String(), r.Reference)
+	}
+	tied := Tie(table.Rows(), map[string]int64{calls[3].String(): 5 * fakeNS(calls[3])})
+	for _, c := range calls {
+		assert.InDelta(t, 5*fakeNS(c), tied[c.String()], 1)
+	}
+
+	row, ok := table.Row(calls[0])
+	require.True(t, ok)
+	untied := Tie(table.Rows(), nil)
+	assert.Equal(t, row.MedianNS, untied[calls[0].String()], "without its reference in the network a row stays as measured")
 }
 
 func TestNetworks(t *testing.T) {
@@ -74,10 +57,13 @@ func TestNetworks(t *testing.T) {
 
 	table := open(t, filepath.Join(t.TempDir(), "latency.jsonl"))
 	require.NoError(t, table.Measure(context.Background(), fake{}, programs[0].Plan().Calls, nil))
-	ns, missing := Predict(programs[0], table)
+	inNetwork, err := InNetwork(context.Background(), programs[0], quick())
+	require.NoError(t, err)
+	latencyNS := Tie(table.Rows(), inNetwork)
+	ns, missing := Predict(programs[0], latencyNS)
 	assert.Equal(t, fakeNS(programs[0].Plan().Calls[0]), ns)
 	assert.Empty(t, missing)
-	_, missing = Predict(programs[1], table)
+	_, missing = Predict(programs[1], latencyNS)
 	assert.Len(t, missing, 1)
 }
 

@@ -1,20 +1,65 @@
 package bench
 
-import "mdp/engine"
+import (
+	"context"
 
-// Predict sums the table's rows over the calls of an inference program. Keys
-// without a row are missing, in the program's order and once each; what no row
-// covers is for the caller to add.
-func Predict(p *engine.Program, t *Table) (ns int64, missing []string) {
-	return predict(p.Plan().Calls, t)
+	"mdp/engine"
+)
+
+// InNetwork is the median latency in ns of every distinct call of a program, by
+// key, where it really runs: between the calls before and after it.
+func InNetwork(ctx context.Context, p *engine.Program, rule Rule) (map[string]int64, error) {
+	calls := p.Plan().Calls
+	latencyNS, samples := make([]int64, len(calls)), map[string][]int64{}
+	_, err := Measure(ctx, rule, func() (sumNS int64, err error) {
+		if err := p.Time(latencyNS); err != nil {
+			return 0, err
+		}
+		for i, c := range calls {
+			sumNS += latencyNS[i]
+			samples[c.String()] = append(samples[c.String()], latencyNS[i])
+		}
+		return sumNS, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	medians := map[string]int64{}
+	for key, s := range samples {
+		medians[key] = Summarise(s).MedianNS
+	}
+	return medians, nil
 }
 
-func predict(calls []engine.Call, t *Table) (ns int64, missing []string) {
+// Tie gives the latency in ns of every row's configuration, by key, as it would
+// be in the network that inNetworkNS was taken from, at that network's pace:
+//
+//	latency = inNetwork[reference] · median / reference's median in the same rounds
+//
+// All layers of a network are timed within milliseconds, and a row against its
+// reference likewise, so what the machine did between two rows cancels out. A
+// row whose reference is no call of the network is as it was measured.
+func Tie(rows []Row, inNetworkNS map[string]int64) map[string]int64 {
+	tied := map[string]int64{}
+	for _, r := range rows {
+		tied[r.Key] = r.MedianNS
+		if ns, ok := inNetworkNS[r.Reference]; ok {
+			tied[r.Key] = int64(float64(ns) * float64(r.MedianNS) / float64(r.ReferenceNS))
+		}
+	}
+	return tied
+}
+
+// Predict sums latencies by key over the calls of an inference program. Keys
+// without one are missing, in the program's order and once each; what lies
+// between the calls is for the caller to add.
+func Predict(p *engine.Program, latencyNS map[string]int64) (ns int64, missing []string) {
 	seen := map[string]bool{}
-	for _, c := range calls {
-		if latencyNS, ok := t.Latency(c); ok {
-			ns += latencyNS
-		} else if key := c.String(); !seen[key] {
+	for _, c := range p.Plan().Calls {
+		key := c.String()
+		if of, ok := latencyNS[key]; ok {
+			ns += of
+		} else if !seen[key] {
 			seen[key] = true
 			missing = append(missing, key)
 		}

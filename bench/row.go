@@ -14,9 +14,12 @@ type Row struct {
 	StartedAt time.Time `json:"startedAt"`
 	CostNS    int64     `json:"costNS"` // wall time the measurement took, set-up and warm-up with it
 
-	// ReferenceNS is what one fixed convolution took meanwhile. Rows are as far
-	// apart as their machine's pace was: a shared one's changes by half.
-	ReferenceNS int64 `json:"referenceNS"`
+	// Reference is the largest configuration of the same layer, and ReferenceNS
+	// what it took in the same rounds. A shared machine's pace changes by half
+	// within a table, for calls that move memory more than for those that
+	// compute; the ratio of two configurations of one layer hardly changes.
+	Reference   string `json:"reference"`
+	ReferenceNS int64  `json:"referenceNS"`
 	Result
 }
 
@@ -79,8 +82,8 @@ func parseRow(line []byte) (Row, error) {
 			return Row{}, fmt.Errorf("sample of %d ns is negative", ns)
 		}
 	}
-	if r.ReferenceNS < 0 {
-		return Row{}, fmt.Errorf("reference of %d ns is negative", r.ReferenceNS)
+	if r.Reference == "" || r.ReferenceNS <= 0 {
+		return Row{}, fmt.Errorf("reference %q of %d ns; a row needs one that takes time", r.Reference, r.ReferenceNS)
 	}
 	s := Summarise(r.SamplesNS)
 	if r.MedianNS != s.MedianNS || r.LowNS != s.LowNS || r.HighNS != s.HighNS {

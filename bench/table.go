@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,8 +23,6 @@ type Table struct {
 	file   *os.File
 	size   int64 // of the header and whole rows
 	notice string
-
-	fastestNS int64 // the least ReferenceNS of all rows, 0 without any
 }
 
 // OpenTable opens the table at path, or starts one. It drops a last line whose
@@ -73,7 +72,7 @@ func (t *Table) resume() error {
 		t.notice = fmt.Sprintf("the last line was cut off after %d bytes; dropped it, %d rows are whole", c.torn, len(c.rows))
 	}
 	for _, r := range c.rows {
-		t.keep(r)
+		t.rows[r.Key] = r
 	}
 	if c.good > 0 {
 		return nil
@@ -99,11 +98,8 @@ func (t *Table) Row(c engine.Call) (Row, bool) {
 	return r, ok
 }
 
-// Latency is the median of a call's configuration.
-func (t *Table) Latency(c engine.Call) (ns int64, ok bool) {
-	r, ok := t.Row(c)
-	return r.MedianNS, ok
-}
+// Rows of the table, in no order.
+func (t *Table) Rows() []Row { return slices.Collect(maps.Values(t.rows)) }
 
 // Close lets other processes have the table.
 func (t *Table) Close() error { return t.file.Close() }
@@ -116,15 +112,8 @@ func (t *Table) append(r Row) error {
 	if err := t.write(r); err != nil {
 		return err
 	}
-	t.keep(r)
-	return nil
-}
-
-func (t *Table) keep(r Row) {
 	t.rows[r.Key] = r
-	if t.fastestNS == 0 || r.ReferenceNS < t.fastestNS {
-		t.fastestNS = r.ReferenceNS
-	}
+	return nil
 }
 
 // write adds a line and waits until the disk has it. Whatever fails, the file

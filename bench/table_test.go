@@ -13,8 +13,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"mdp/engine"
 )
 
 func open(t *testing.T, path string) *Table {
@@ -42,11 +40,11 @@ func TestTableMeasuresAndResumes(t *testing.T) {
 	assert.Empty(t, table.Notice())
 	assert.Equal(t, 9, table.Len())
 	for _, c := range grid(3) {
-		ns, ok := table.Latency(c)
+		row, ok := table.Row(c)
 		assert.True(t, ok)
-		assert.Equal(t, fakeNS(c), ns)
+		assert.Equal(t, fakeNS(c), row.MedianNS)
 	}
-	_, ok := table.Latency(conv(4, 4))
+	_, ok := table.Row(conv(4, 4))
 	assert.False(t, ok)
 
 	type step struct{ done, total int }
@@ -121,7 +119,7 @@ func TestTableRefuses(t *testing.T) {
 		"not a table":    {"hello\n", "line 1 is not the header of a latency table"},
 		"a short file":   {"hi", "line 1 is not the header of a latency table"},
 		"no header":      {strings.Join(lines[1:], ""), "line 1 is not the header"},
-		"another format": {replace(0, strings.Replace(lines[0], `"version":1`, `"version":2`, 1)), "line 1: table version 2"},
+		"another format": {replace(0, strings.Replace(lines[0], `"version":2`, `"version":3`, 1)), "line 1: table version 3"},
 		"unknown field":  {replace(0, strings.Replace(lines[0], `"version"`, `"colour":"red","version"`, 1)), "colour"},
 		"a garbled row":  {replace(3, "{\"key\":\x00\n"), "line 4: does not parse"},
 		"half a row":     {replace(3, lines[3][:20]+"\n"), "line 4: does not parse"},
@@ -129,6 +127,7 @@ func TestTableRefuses(t *testing.T) {
 		"two in one":     {replace(3, strings.TrimSpace(lines[3])+lines[4]), "line 4: does not parse: more than one value"},
 		"a changed row":  {replace(3, strings.Replace(lines[3], `"medianNS":`, `"medianNS":1`, 1)), "line 4: median 1"},
 		"no samples":     {replace(3, `{"key":"k","samplesNS":[]}`+"\n"), "line 4: a row needs a key and samples"},
+		"no reference":   {replace(3, `{"key":"k","medianNS":1,"lowNS":1,"highNS":1,"samplesNS":[1]}`+"\n"), "line 4: reference \"\" of 0 ns"},
 		"negative":       {replace(3, `{"key":"k","medianNS":-1,"lowNS":-1,"highNS":-1,"samplesNS":[-1]}`+"\n"), "line 4: sample of -1 ns"},
 		"twice":          {replace(3, lines[1]), "line 4 repeats"},
 	} {
@@ -243,20 +242,11 @@ func TestNewHeader(t *testing.T) {
 	assert.Equal(t, h, c.header)
 }
 
-func TestPredict(t *testing.T) {
-	path, _ := measured(t)
-	table := open(t, path)
-	a, b := WithChannels(conv(8, 8), 1, 2), WithChannels(conv(8, 8), 3, 3)
-	ns, missing := predict([]engine.Call{a, b, a, conv(9, 9), conv(9, 9)}, table)
-	assert.Equal(t, 2*fakeNS(a)+fakeNS(b), ns)
-	assert.Equal(t, []string{conv(9, 9).String()}, missing)
-}
-
 // Whatever the bytes: no panic, no more than the file holds, and what was read
 // is written as it was.
 func FuzzParse(f *testing.F) {
 	h, _ := json.Marshal(header())
-	r, _ := json.Marshal(Row{Key: "k", Result: Summarise([]int64{1, 2, 3})})
+	r, _ := json.Marshal(Row{Key: "k", Reference: "k", ReferenceNS: 2, Result: Summarise([]int64{1, 2, 3})})
 	table := string(h) + "\n" + string(r) + "\n"
 	for _, s := range []string{"", "\n", table, table[:len(table)-5], string(h), table + string(r) + "\n", "{}\n{}\n"} {
 		f.Add([]byte(s))

@@ -16,8 +16,9 @@ import (
 
 // denseLatency is what the latency table is tied to reality with.
 type denseLatency struct {
-	MeasuredNS int64 `json:"measured_ns"` // end to end
-	SumNS      int64 `json:"sum_ns"`      // of the table's rows
+	MeasuredNS int64            `json:"measured_ns"` // end to end
+	SumNS      int64            `json:"sum_ns"`      // of the table's rows, tied to CallsNS
+	CallsNS    map[string]int64 `json:"calls_ns"`    // each call where it runs, by key
 }
 
 // correction is the factor between a network end to end and its rows: caches
@@ -134,10 +135,7 @@ func (p *Pipeline) problem(space *Space) (*solve.Problem, error) {
 	if err != nil {
 		return nil, err
 	}
-	latency := map[string]int64{}
-	for _, r := range rows {
-		latency[r.Key] = r.MedianNS
-	}
+	latency := bench.Tie(rows, dense.CallsNS)
 	return space.Problem(scores, func(c engine.Call) (int64, bool) {
 		ns, ok := latency[c.String()]
 		return int64(float64(ns) * dense.correction()), ok
@@ -164,11 +162,15 @@ func (p *Pipeline) measure(ctx context.Context, table *bench.Table, space *Space
 	if err != nil {
 		return err
 	}
-	sum, missing := bench.Predict(space.Program, table)
+	inNetwork, err := bench.InNetwork(ctx, space.Program, bench.NetworkRule())
+	if err != nil {
+		return err
+	}
+	sum, missing := bench.Predict(space.Program, bench.Tie(table.Rows(), inNetwork))
 	if len(missing) > 0 {
 		return fmt.Errorf("the table lacks %v", missing)
 	}
-	dense := denseLatency{MeasuredNS: r.MedianNS, SumNS: sum}
+	dense := denseLatency{MeasuredNS: r.MedianNS, SumNS: sum, CallsNS: inNetwork}
 	p.remark(StageBench, "%d configurations; dense network %.3f ms end to end, %.3f ms as the sum of its rows", table.Len(), ms(r.MedianNS), ms(sum))
 	return p.WriteJSON("dense.json", dense)
 }
