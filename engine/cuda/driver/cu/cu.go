@@ -1,0 +1,165 @@
+//go:build cuda
+
+// Package cu is an NVIDIA GPU through gorgonia.org/cu.
+package cu
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"runtime"
+	"slices"
+	"unsafe"
+
+	"gorgonia.org/cu"
+
+	"mdp/engine/cuda/driver"
+	"mdp/kernels"
+)
+
+// ErrNoDevice says that there is no GPU, or no driver for it.
+var ErrNoDevice = errors.New("no NVIDIA GPU: libcuda.so.1 was not found, or finds no device")
+
+// Device is a GPU with the kernels loaded and one stream for everything.
+type Device struct {
+	name    string
+	device  cu.Device
+	context cu.CUContext
+	stream  cu.Stream
+	modules []cu.Module
+}
+
+var _ driver.Device = (*Device)(nil)
+
+// Open the GPU of that number, counted as the driver does.
+func Open(ordinal int) (*Device, error) {
+	n, err := cu.NumDevices()
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("cuda: %w: %w", ErrNoDevice, err)
+	case n == 0:
+		return nil, fmt.Errorf("cuda: %w", ErrNoDevice)
+	case ordinal < 0 || ordinal >= n:
+		return nil, fmt.Errorf("cuda: there is no device %d; this machine has 0 to %d", ordinal, n-1)
+	}
+	d := &Device{}
+	if d.device, err = cu.GetDevice(ordinal); err != nil {
+		return nil, fmt.Errorf("cuda: device %d: %w", ordinal, err)
+	}
+	if d.name, err = d.device.Name(); err != nil {
+		return nil, fmt.Errorf("cuda: device %d: %w", ordinal, err)
+	}
+	major, minor, err := d.device.ComputeCapability()
+	if err != nil {
+		return nil, fmt.Errorf("cuda: %s: %w", d.name, err)
+	}
+	if major < 8 {
+		return nil, fmt.Errorf("cuda: %s has compute capability %d.%d; the kernels need 8.0 or newer", d.name, major, minor)
+	}
+	if d.context, err = d.device.RetainPrimaryCtx(); err != nil {
+		return nil, fmt.Errorf("cuda: %s: %w", d.name, err)
+	}
+	if err := d.do(d.load); err != nil {
+		return nil, errors.Join(fmt.Errorf("cuda: %s: %w", d.name, err), d.Close())
+	}
+	return d, nil
+}
+
+// load makes the stream and loads the kernels.
+func (d *Device) load() (err error) {
+	if d.stream, err = cu.MakeStream(cu.DefaultStream); err != nil {
+		return err
+	}
+	images, err := kernels.Fatbins()
+	if err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(images)) {
+		m, err := cu.LoadData(images[name])
+		if err != nil {
+			v := cu.Version()
+			return fmt.Errorf("kernels %s.cu do not load: %w; the driver is for CUDA %d.%d, a newer one may be needed", name, err, v/1000, v%1000/10)
+		}
+		d.modules = append(d.modules, m)
+	}
+	return nil
+}
+
+// do runs f on a thread whose current context is the device's: the context
+// belongs to the thread, and a goroutine may change threads between two calls.
+func (d *Device) do(f func() error) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := cu.SetCurrentContext(d.context); err != nil {
+		return err
+	}
+	return f()
+}
+
+func (d *Device) Name() string { return d.name }
+
+func (d *Device) Alloc(bytes int64) (driver.Pointer, error) {
+	var p cu.DevicePtr
+	err := d.do(func() (err error) {
+		if p, err = cu.MemAlloc(max(bytes, 1)); err != cu.OutOfMemory {
+			return err
+		}
+		free, _, err := cu.MemInfo()
+		if err != nil {
+			return err
+		}
+		return &driver.OutOfMemory{Need: bytes, Free: free}
+	})
+	return driver.Pointer(p), err
+}
+
+func (d *Device) Free(p driver.Pointer) error {
+	return d.do(func() error { return cu.MemFree(cu.DevicePtr(p)) })
+}
+
+func (d *Device) Zero(dst driver.Pointer, bytes int64) error {
+	return d.do(func() error { return cu.MemsetD8Async(cu.DevicePtr(dst), 0, bytes, d.stream) })
+}
+
+// Upload waits: the source is ordinary memory. The stream is one that the
+// default stream, which copies, keeps its order with.
+func (d *Device) Upload(dst driver.Pointer, src []float32) error {
+	if len(src) == 0 {
+		return nil
+	}
+	return d.do(func() error { return cu.MemcpyHtoD(cu.DevicePtr(dst), unsafe.Pointer(&src[0]), 4*int64(len(src))) })
+}
+
+func (d *Device) Download(dst []float32, src driver.Pointer) error {
+	if len(dst) == 0 {
+		return nil
+	}
+	return d.do(func() error { return cu.MemcpyDtoH(unsafe.Pointer(&dst[0]), cu.DevicePtr(src), 4*int64(len(dst))) })
+}
+
+func (d *Device) Kernel(name string) (driver.Kernel, error) {
+	k := kernel{name: name}
+	err := d.do(func() (err error) {
+		for _, m := range d.modules {
+			if k.function, err = m.Function(name); err == nil {
+				return nil
+			}
+		}
+		return fmt.Errorf("there is no kernel %q", name)
+	})
+	return k, err
+}
+
+func (d *Device) Synchronize() error { return d.do(d.stream.Synchronize) }
+
+// Close unloads the kernels. Nothing may use the device any more.
+func (d *Device) Close() error {
+	err := d.do(func() error {
+		var errs []error
+		for _, m := range d.modules {
+			errs = append(errs, m.Unload())
+		}
+		return errors.Join(errs...)
+	})
+	return errors.Join(err, d.stream.Destroy(), d.device.ReleasePrimaryCtx())
+}

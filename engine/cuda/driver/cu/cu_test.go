@@ -1,0 +1,47 @@
+//go:build cuda
+
+package cu
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"mdp/engine/cuda/driver"
+)
+
+func open(t *testing.T) *Device {
+	d, err := Open(0)
+	if errors.Is(err, ErrNoDevice) {
+		t.Skip(err)
+	}
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, d.Close()) })
+	return d
+}
+
+// Without a driver the process lives and says what is missing.
+func TestNoSuchDevice(t *testing.T) {
+	_, err := Open(1000)
+	require.Error(t, err)
+	if !errors.Is(err, ErrNoDevice) {
+		require.ErrorContains(t, err, "there is no device 1000; this machine has 0 to ")
+	}
+}
+
+func TestMemory(t *testing.T) {
+	d := open(t)
+	p, err := d.Alloc(20)
+	require.NoError(t, err)
+	require.NoError(t, d.Zero(p, 20))
+	require.NoError(t, d.Upload(p.Offset(1), []float32{1, 2}))
+	got := make([]float32, 5)
+	require.NoError(t, d.Download(got, p))
+	require.Equal(t, []float32{0, 1, 2, 0, 0}, got)
+	require.NoError(t, d.Free(p))
+	var oom *driver.OutOfMemory
+	_, err = d.Alloc(1 << 50)
+	require.ErrorAs(t, err, &oom)
+	require.Positive(t, oom.Free)
+}

@@ -1,0 +1,52 @@
+//go:build cuda
+
+package cu
+
+/*
+#cgo LDFLAGS: -lcuda
+#include <cuda.h>
+
+// Sets the thread's context and launches with the whole parameter struct as one
+// block: gorgonia.org/cu passes only separate arguments of 8 bytes.
+static CUresult launch(CUcontext context, CUfunction f, const int *grid, unsigned threads, unsigned shared, CUstream stream, void *params, size_t bytes) {
+	void *extra[] = {CU_LAUNCH_PARAM_BUFFER_POINTER, params, CU_LAUNCH_PARAM_BUFFER_SIZE, &bytes, CU_LAUNCH_PARAM_END};
+	CUresult r = cuCtxSetCurrent(context);
+	if (r != CUDA_SUCCESS) return r;
+	return cuLaunchKernel(f, grid[0], grid[1], grid[2], threads, 1, 1, shared, stream, NULL, extra);
+}
+
+static const char *describe(CUresult r) {
+	const char *text = NULL;
+	cuGetErrorString(r, &text);
+	return text ? text : "unknown error";
+}
+*/
+import "C"
+
+import (
+	"fmt"
+	"unsafe"
+
+	"gorgonia.org/cu"
+
+	"mdp/engine/cuda/driver"
+)
+
+// kernel is a function with its name for errors.
+type kernel struct {
+	name     string
+	function cu.Function
+}
+
+// Launch does not wait.
+func (d *Device) Launch(l driver.Launch) error {
+	k := l.Kernel.(kernel)
+	// gorgonia.org/cu's handles are structs of one pointer.
+	r := C.launch(*(*C.CUcontext)(unsafe.Pointer(&d.context)), *(*C.CUfunction)(unsafe.Pointer(&k.function)),
+		(*C.int)(&l.Grid[0]), C.uint(l.Threads), C.uint(l.Shared), *(*C.CUstream)(unsafe.Pointer(&d.stream)),
+		unsafe.Pointer(&l.Params[0]), C.size_t(len(l.Params)))
+	if r != C.CUDA_SUCCESS {
+		return fmt.Errorf("kernel %s, grid %v: %s (CUDA error %d)", k.name, l.Grid, C.GoString(C.describe(r)), int(r))
+	}
+	return nil
+}

@@ -1,0 +1,44 @@
+//go:build cuda
+
+package kernels
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// A fatbin of other sources than these fails here.
+func TestFatbinsAreOfTheseSources(t *testing.T) {
+	entries, err := fs.ReadDir(Sources, ".")
+	require.NoError(t, err)
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	slices.Sort(names)
+	all := sha256.New()
+	images, err := Fatbins()
+	require.NoError(t, err)
+	sources := 0
+	for _, name := range names {
+		text, err := Sources.ReadFile(name)
+		require.NoError(t, err)
+		fmt.Fprintf(all, "%x  %s\n", sha256.Sum256(text), name)
+		if base, ok := strings.CutSuffix(name, ".cu"); ok {
+			sources++
+			assert.Contains(t, images, base)
+		}
+	}
+	assert.Len(t, images, sources)
+	manifest, err := gen.ReadFile("gen/manifest")
+	require.NoError(t, err)
+	hash, _, _ := strings.Cut(string(manifest), "\n")
+	assert.Equal(t, hash, fmt.Sprintf("%x", all.Sum(nil)), "sources changed since they were compiled: run kernels/compile")
+}
