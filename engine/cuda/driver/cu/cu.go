@@ -9,7 +9,6 @@ import (
 	"maps"
 	"runtime"
 	"slices"
-	"unsafe"
 
 	"gorgonia.org/cu"
 
@@ -119,22 +118,6 @@ func (d *Device) Free(p driver.Pointer) error {
 
 func (d *Device) Zero(dst driver.Pointer, bytes int64) error {
 	return d.do(func() error { return cu.MemsetD8Async(cu.DevicePtr(dst), 0, bytes, d.stream) })
-}
-
-// Upload waits: the source is ordinary memory. The stream is one that the
-// default stream, which copies, keeps its order with.
-func (d *Device) Upload(dst driver.Pointer, src []float32) error {
-	if len(src) == 0 {
-		return nil
-	}
-	return d.do(func() error { return cu.MemcpyHtoD(cu.DevicePtr(dst), unsafe.Pointer(&src[0]), 4*int64(len(src))) })
-}
-
-func (d *Device) Download(dst []float32, src driver.Pointer) error {
-	if len(dst) == 0 {
-		return nil
-	}
-	return d.do(func() error { return cu.MemcpyDtoH(unsafe.Pointer(&dst[0]), cu.DevicePtr(src), 4*int64(len(dst))) })
 }
 
 func (d *Device) Kernel(name string) (driver.Kernel, error) {

@@ -45,8 +45,13 @@ func (d *Device) Launch(l driver.Launch) error {
 	r := C.launch(*(*C.CUcontext)(unsafe.Pointer(&d.context)), *(*C.CUfunction)(unsafe.Pointer(&k.function)),
 		(*C.int)(&l.Grid[0]), C.uint(l.Threads), C.uint(l.Shared), *(*C.CUstream)(unsafe.Pointer(&d.stream)),
 		unsafe.Pointer(&l.Params[0]), C.size_t(len(l.Params)))
-	if r != C.CUDA_SUCCESS {
-		return fmt.Errorf("kernel %s, grid %v: %s (CUDA error %d)", k.name, l.Grid, C.GoString(C.describe(r)), int(r))
+	return check(k.name, r)
+}
+
+// check gives an error the driver's own text.
+func check(what string, r C.CUresult) error {
+	if r == C.CUDA_SUCCESS {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("%s: %s (CUDA error %d)", what, C.GoString(C.describe(r)), int(r))
 }

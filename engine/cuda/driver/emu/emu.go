@@ -59,12 +59,16 @@ func (d *Device) Zero(dst driver.Pointer, bytes int64) error {
 }
 
 func (d *Device) Upload(dst driver.Pointer, src []float32) error {
-	C.memcpy(host(dst), unsafe.Pointer(unsafe.SliceData(src)), C.size_t(4*len(src)))
+	if len(src) > 0 {
+		C.memcpy(host(dst), unsafe.Pointer(&src[0]), C.size_t(4*len(src)))
+	}
 	return nil
 }
 
 func (d *Device) Download(dst []float32, src driver.Pointer) error {
-	C.memcpy(unsafe.Pointer(unsafe.SliceData(dst)), host(src), C.size_t(4*len(dst)))
+	if len(dst) > 0 {
+		C.memcpy(unsafe.Pointer(&dst[0]), host(src), C.size_t(4*len(dst)))
+	}
 	return nil
 }
 
