@@ -4,6 +4,7 @@ package cu
 
 import (
 	"errors"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -44,4 +45,37 @@ func TestMemory(t *testing.T) {
 	_, err = d.Alloc(1 << 50)
 	require.ErrorAs(t, err, &oom)
 	require.Positive(t, oom.Free)
+}
+
+// The context belongs to a thread; a device may be used from any goroutine.
+func TestAnyThread(t *testing.T) {
+	d := open(t)
+	p, err := d.Alloc(4)
+	require.NoError(t, err)
+	errs := make(chan error)
+	for range 8 {
+		go func() {
+			runtime.LockOSThread() // and ends the thread with the goroutine
+			errs <- errors.Join(d.Zero(p, 4), d.Synchronize(), d.Upload(p, []float32{1}))
+		}()
+	}
+	for range 8 {
+		require.NoError(t, <-errs)
+	}
+	require.NoError(t, d.Free(p))
+}
+
+func TestTimer(t *testing.T) {
+	d := open(t)
+	timer, err := d.NewTimer(3)
+	require.NoError(t, err)
+	for i := range 3 {
+		require.NoError(t, timer.Mark(i))
+	}
+	first, err := timer.NS(0, 1)
+	require.NoError(t, err)
+	whole, err := timer.NS(0, 2)
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, whole, first)
+	require.NoError(t, timer.Close())
 }

@@ -1,0 +1,131 @@
+// A libcuda.so.1 without a GPU: the driver's functions that this package uses, with
+// the kernels' emulation behind them, so that the path to a GPU is walked where there
+// is none. It is strict where the driver is: a call on a thread without the context,
+// a pointer that was not allocated, a kernel that does not exist are errors.
+#include "emu.h"
+
+#include <chrono>
+#include <map>
+#include <mutex>
+#include <stdio.h>
+#include <stdlib.h>
+
+namespace {
+
+enum { ok = 0, invalid_value = 1, out_of_memory = 2, invalid_image = 200, invalid_context = 201, not_found = 500, launch_failed = 719 };
+
+const size_t total = size_t(1) << 30;
+std::mutex mutex;
+std::map<char *, size_t> live; // allocations
+size_t used;
+int primary; // what a context's handle points to
+thread_local void *current;
+
+bool allocated(char *p, size_t bytes) {
+	std::lock_guard<std::mutex> lock(mutex);
+	auto after = live.upper_bound(p);
+	if (after == live.begin()) return false;
+	auto at = std::prev(after);
+	return p + bytes <= at->first + at->second;
+}
+
+} // namespace
+
+#define WITH_CONTEXT \
+	if (current != &primary) return invalid_context
+
+extern "C" {
+
+int cuInit(unsigned) { return ok; }
+int cuDriverGetVersion(int *v) { *v = 13000; return ok; }
+int cuDeviceGetCount(int *n) { *n = 1; return ok; }
+int cuDeviceGet(int *device, int ordinal) { *device = ordinal; return ordinal == 0 ? ok : invalid_value; }
+int cuDeviceGetName(char *name, int len, int) { snprintf(name, len, "emulated driver"); return ok; }
+int cuDeviceGetAttribute(int *v, int attribute, int) { *v = attribute == 75 ? 9 : 0; return ok; } // compute capability 9.0
+int cuDevicePrimaryCtxRetain(void **context, int) { *context = &primary; return ok; }
+int cuDevicePrimaryCtxRelease_v2(int) { return live.empty() ? ok : invalid_value; } // stricter: nothing may be left
+int cuCtxSetCurrent(void *context) { current = context; return ok; }
+
+int cuStreamCreate(void **stream, unsigned) { WITH_CONTEXT; *stream = malloc(1); return ok; }
+int cuStreamDestroy_v2(void *stream) { free(stream); return ok; }
+int cuStreamSynchronize(void *) { WITH_CONTEXT; return ok; }
+
+int cuModuleLoadData(void **module, const void *image) {
+	WITH_CONTEXT;
+	if (*static_cast<const unsigned *>(image) != 0xba55ed50) return invalid_image; // of a fatbin
+	*module = malloc(1);
+	return ok;
+}
+int cuModuleUnload(void *module) { WITH_CONTEXT; free(module); return ok; }
+int cuModuleGetFunction(const void **function, void *, const char *name) {
+	WITH_CONTEXT;
+	*function = emu_find(name);
+	return *function ? ok : not_found;
+}
+
+int cuMemAlloc_v2(char **p, size_t bytes) {
+	WITH_CONTEXT;
+	std::lock_guard<std::mutex> lock(mutex);
+	if (used + bytes > total) return out_of_memory;
+	*p = static_cast<char *>(aligned_alloc(256, (bytes + 255) / 256 * 256));
+	memset(*p, 0xff, bytes);
+	live[*p] = bytes;
+	used += bytes;
+	return ok;
+}
+int cuMemFree_v2(char *p) {
+	WITH_CONTEXT;
+	std::lock_guard<std::mutex> lock(mutex);
+	auto at = live.find(p);
+	if (at == live.end()) return invalid_value;
+	used -= at->second;
+	live.erase(at);
+	free(p);
+	return ok;
+}
+int cuMemGetInfo_v2(size_t *free, size_t *all) { WITH_CONTEXT; *free = total - used; *all = total; return ok; }
+
+int cuMemsetD8Async(char *dst, unsigned char v, size_t bytes, void *) {
+	WITH_CONTEXT;
+	if (!allocated(dst, bytes)) return invalid_value;
+	memset(dst, v, bytes);
+	return ok;
+}
+int cuMemcpyHtoD_v2(char *dst, const void *src, size_t bytes) {
+	WITH_CONTEXT;
+	if (!allocated(dst, bytes)) return invalid_value;
+	memcpy(dst, src, bytes);
+	return ok;
+}
+int cuMemcpyDtoH_v2(void *dst, char *src, size_t bytes) {
+	WITH_CONTEXT;
+	if (!allocated(src, bytes)) return invalid_value;
+	memcpy(dst, src, bytes);
+	return ok;
+}
+
+int cuLaunchKernel(const emu_kernel *f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz, unsigned shared, void *, void **params, void **extra) {
+	WITH_CONTEXT;
+	if (params || !extra || extra[0] != (void *)1 || extra[2] != (void *)2 || extra[4] || by != 1 || bz != 1) return invalid_value;
+	if (*static_cast<size_t *>(extra[3]) != emu_params(f)) return invalid_value;
+	std::lock_guard<std::mutex> lock(mutex);
+	int grid[3] = {int(gx), int(gy), int(gz)};
+	return emu_launch(f, extra[1], grid, int(bx), shared, EMU_SHUFFLED) ? launch_failed : ok;
+}
+
+int cuEventCreate(int64_t **event, unsigned) { WITH_CONTEXT; *event = new int64_t; return ok; }
+int cuEventDestroy_v2(int64_t *event) { WITH_CONTEXT; delete event; return ok; }
+int cuEventRecord(int64_t *event, void *) {
+	WITH_CONTEXT;
+	*event = std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1);
+	return ok;
+}
+int cuEventSynchronize(int64_t *) { WITH_CONTEXT; return ok; }
+int cuEventElapsedTime_v2(float *ms, int64_t *from, int64_t *to) { *ms = float(double(*to - *from) / 1e6); return ok; }
+int cuEventElapsedTime(float *ms, int64_t *from, int64_t *to) { return cuEventElapsedTime_v2(ms, from, to); }
+
+int cuGetErrorString(int r, const char **text) {
+	*text = r == invalid_value ? "invalid argument" : "unspecified";
+	return ok;
+}
+}
