@@ -3,6 +3,7 @@
 package kernels
 
 import (
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -53,5 +54,15 @@ func TestBrokenKernelsAreFound(t *testing.T) {
 				assert.Contains(t, run(kernel, order), want, order)
 			}
 		})
+	}
+}
+
+func TestEveryKernelIsCompiledForTheHost(t *testing.T) {
+	sources, err := filepath.Glob("*.cu")
+	require.NoError(t, err)
+	host, err := os.ReadFile("host.cpp")
+	require.NoError(t, err)
+	for _, source := range sources {
+		assert.Contains(t, string(host), `#include "`+source+`"`)
 	}
 }
