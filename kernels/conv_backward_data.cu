@@ -79,8 +79,7 @@ struct DataProblem {
 	}
 };
 
-KERNEL(gemm_threads, conv_backward_data, ConvBackwardData o) {
-	__shared__ GemmTiles tiles;
+template <class Math> __device__ void conv_backward_data_by(const ConvBackwardData &o, GemmTiles &tiles) {
 	const Conv &g = o.g;
 	int phase_w = blockIdx.z % g.stride[1], phase_h = blockIdx.z / g.stride[1] % g.stride[0];
 	if (phase_h >= g.h || phase_w >= g.w) return; // more stride than image
@@ -89,5 +88,20 @@ KERNEL(gemm_threads, conv_backward_data, ConvBackwardData o) {
 		o, int(blockIdx.z) / g.stride[1] / g.stride[0], phase_h, phase_w,
 		ceil_div(g.h - phase_h, g.stride[0]), ceil_div(g.w - phase_w, g.stride[1]),
 		r, s, 0, r.count * s.count * g.kg()};
-	gemm(problem, tiles, blockIdx.x * tile_m, blockIdx.y * tile_n);
+	gemm<Math>(problem, tiles, blockIdx.x * tile_m, blockIdx.y * tile_n);
+}
+
+KERNEL(gemm_threads, conv_backward_data, ConvBackwardData o) {
+	__shared__ GemmTiles tiles;
+	conv_backward_data_by<Float32>(o, tiles);
+}
+
+KERNEL(gemm_threads, conv_backward_data_tf32, ConvBackwardData o) {
+	__shared__ GemmTiles tiles;
+	conv_backward_data_by<Tf32>(o, tiles);
+}
+
+KERNEL(gemm_threads, conv_backward_data_bf16, ConvBackwardData o) {
+	__shared__ GemmTiles tiles;
+	conv_backward_data_by<Bf16>(o, tiles);
 }

@@ -50,11 +50,25 @@ struct FilterProblem {
 	}
 };
 
-KERNEL(gemm_threads, conv_backward_filter, ConvBackwardFilter o) {
-	__shared__ GemmTiles tiles;
+template <class Math> __device__ void conv_backward_filter_by(const ConvBackwardFilter &o, GemmTiles &tiles) {
 	const Conv &g = o.g;
 	int part = blockIdx.z % o.parts, filter = g.r * g.s * g.cg();
 	FilterProblem problem = {o, int(blockIdx.z) / o.parts, filter,
 		part * o.chunk, min(g.n * g.p * g.q, (part + 1) * o.chunk), o.dw + index_t(part) * g.k * filter};
-	gemm(problem, tiles, blockIdx.y * tile_m, blockIdx.x * tile_n);
+	gemm<Math>(problem, tiles, blockIdx.y * tile_m, blockIdx.x * tile_n);
+}
+
+KERNEL(gemm_threads, conv_backward_filter, ConvBackwardFilter o) {
+	__shared__ GemmTiles tiles;
+	conv_backward_filter_by<Float32>(o, tiles);
+}
+
+KERNEL(gemm_threads, conv_backward_filter_tf32, ConvBackwardFilter o) {
+	__shared__ GemmTiles tiles;
+	conv_backward_filter_by<Tf32>(o, tiles);
+}
+
+KERNEL(gemm_threads, conv_backward_filter_bf16, ConvBackwardFilter o) {
+	__shared__ GemmTiles tiles;
+	conv_backward_filter_by<Bf16>(o, tiles);
 }

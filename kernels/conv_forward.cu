@@ -57,8 +57,22 @@ struct ForwardProblem {
 	}
 };
 
+template <class Math> __device__ void conv_forward_by(const ConvForward &o, GemmTiles &tiles) {
+	ForwardProblem problem = {o, int(blockIdx.z), o.g.n * o.g.p * o.g.q, 0, o.g.r * o.g.s * o.g.cg()};
+	gemm<Math>(problem, tiles, blockIdx.x * tile_m, blockIdx.y * tile_n);
+}
+
 KERNEL(gemm_threads, conv_forward, ConvForward o) {
 	__shared__ GemmTiles tiles;
-	ForwardProblem problem = {o, int(blockIdx.z), o.g.n * o.g.p * o.g.q, 0, o.g.r * o.g.s * o.g.cg()};
-	gemm(problem, tiles, blockIdx.x * tile_m, blockIdx.y * tile_n);
+	conv_forward_by<Float32>(o, tiles);
+}
+
+KERNEL(gemm_threads, conv_forward_tf32, ConvForward o) {
+	__shared__ GemmTiles tiles;
+	conv_forward_by<Tf32>(o, tiles);
+}
+
+KERNEL(gemm_threads, conv_forward_bf16, ConvForward o) {
+	__shared__ GemmTiles tiles;
+	conv_forward_by<Bf16>(o, tiles);
 }

@@ -1,7 +1,8 @@
-// The tiled product that every convolution is, in exact float32: a block makes
-// tile_m × tile_n of C = A·B, taking tile_k of the common index at a time through
-// shared memory, and every thread makes 4 × 4 of it in registers.
+// The tiled product that every convolution is: a block makes tile_m × tile_n of
+// C = A·B, taking tile_k of the common index at a time through shared memory.
 //
+// How it multiplies, a Math says: Float32 exactly, each thread 4 × 4 of the tile;
+// Tf32 and Bf16 on tensor cores with float32 sums, each warp 16 × 32 of it.
 // What A, B and C are, a Problem says. It never builds a matrix: it finds where an
 // element lies from what it knows of its row, its column and its common index.
 //
@@ -15,7 +16,7 @@
 // The order of summation is the order of k: results repeat bit for bit.
 #pragma once
 
-#include "device.cuh"
+#include "ptx.cuh"
 
 constexpr int tile_m = 64, tile_n = 64, tile_k = 16, gemm_threads = 256;
 constexpr int gemm_loads = 4; // of A and of B by each thread, for each tile_k
@@ -31,10 +32,87 @@ template <bool along_k> struct GemmLoad {
 	static __device__ int m(int t, int i) { return along_k ? t / tile_k + i * (gemm_threads / tile_k) : t % 64; }
 };
 
-template <class Problem> __device__ void gemm(const Problem &problem, GemmTiles &tile, int m0, int n0) {
+struct Float32 {
+	float sum[4][4] = {};
+	int m = threadIdx.x / 16 * 4, n = threadIdx.x % 16 * 4; // of the first sum
+
+	__device__ void add(const GemmTiles &tile) {
+#pragma unroll
+		for (int k = 0; k < tile_k; k++) {
+			float4 a4 = *reinterpret_cast<const float4 *>(&tile.a[k][m]);
+			float4 b4 = *reinterpret_cast<const float4 *>(&tile.b[k][n]);
+			const float a[4] = {a4.x, a4.y, a4.z, a4.w}, b[4] = {b4.x, b4.y, b4.z, b4.w};
+#pragma unroll
+			for (int i = 0; i < 4; i++)
+#pragma unroll
+				for (int j = 0; j < 4; j++) sum[i][j] += a[i] * b[j];
+		}
+	}
+	template <class Problem> __device__ void store(const Problem &problem, int m0, int n0) const {
+#pragma unroll
+		for (int i = 0; i < 4; i++)
+#pragma unroll
+			for (int j = 0; j < 4; j++) problem.store(m0 + m + i, n0 + n + j, sum[i][j]);
+	}
+};
+
+// What the tensor cores' two precisions share: where a warp's sums and a lane's
+// part of them lie; see ptx.cuh.
+struct WarpSums {
+	float sum[4][4] = {}; // of four products side by side
+	int g = threadIdx.x % 32 / 4, t = threadIdx.x % 4;
+	int m = threadIdx.x / 64 * 16, n = threadIdx.x / 32 % 2 * 32;
+
+	template <class Problem> __device__ void store(const Problem &problem, int m0, int n0) const {
+#pragma unroll
+		for (int j = 0; j < 4; j++)
+#pragma unroll
+			for (int i = 0; i < 4; i++) problem.store(m0 + m + g + i / 2 * 8, n0 + n + j * 8 + 2 * t + i % 2, sum[j][i]);
+	}
+};
+
+struct Tf32 : WarpSums {
+	__device__ void add(const GemmTiles &tile) {
+#pragma unroll
+		for (int k = 0; k < tile_k; k += 8) {
+			uint32_t a[4], b[2];
+#pragma unroll
+			for (int i = 0; i < 4; i++) a[i] = to_tf32(tile.a[k + t + i / 2 * 4][m + g + i % 2 * 8]);
+#pragma unroll
+			for (int j = 0; j < 4; j++) {
+#pragma unroll
+				for (int i = 0; i < 2; i++) b[i] = to_tf32(tile.b[k + t + i * 4][n + j * 8 + g]);
+				mma_tf32(sum[j], a, b);
+			}
+		}
+	}
+};
+
+struct Bf16 : WarpSums {
+	__device__ void add(const GemmTiles &tile) {
+		static_assert(tile_k == 16, "one product takes the tile's depth");
+		uint32_t a[4], b[2];
+#pragma unroll
+		for (int i = 0; i < 4; i++) {
+			int k = 2 * t + i / 2 * 8, row = m + g + i % 2 * 8;
+			a[i] = to_bf16x2(tile.a[k][row], tile.a[k + 1][row]);
+		}
+#pragma unroll
+		for (int j = 0; j < 4; j++) {
+#pragma unroll
+			for (int i = 0; i < 2; i++) {
+				int k = 2 * t + i * 8, column = n + j * 8 + g;
+				b[i] = to_bf16x2(tile.b[k][column], tile.b[k + 1][column]);
+			}
+			mma_bf16(sum[j], a, b);
+		}
+	}
+};
+
+template <class Math, class Problem> __device__ void gemm(const Problem &problem, GemmTiles &tile, int m0, int n0) {
 	typedef GemmLoad<Problem::a_along_k> LoadA;
 	typedef GemmLoad<Problem::b_along_k> LoadB;
-	const int t = threadIdx.x, my_m = t / 16 * 4, my_n = t % 16 * 4;
+	const int t = threadIdx.x;
 
 	typename Problem::Row rows[gemm_loads];
 	typename Problem::Column columns[gemm_loads];
@@ -44,7 +122,7 @@ template <class Problem> __device__ void gemm(const Problem &problem, GemmTiles 
 		columns[i] = problem.column(n0 + LoadB::m(t, i));
 	}
 
-	float sum[4][4] = {};
+	Math math;
 	for (int k0 = problem.k_first; k0 < problem.k_last; k0 += tile_k) {
 #pragma unroll
 		for (int i = 0; i < gemm_loads; i++) {
@@ -52,21 +130,8 @@ template <class Problem> __device__ void gemm(const Problem &problem, GemmTiles 
 			tile.b[LoadB::k(t, i)][LoadB::m(t, i)] = problem.b(problem.common(k0 + LoadB::k(t, i)), columns[i]);
 		}
 		__syncthreads();
-#pragma unroll
-		for (int k = 0; k < tile_k; k++) {
-			float4 a4 = *reinterpret_cast<const float4 *>(&tile.a[k][my_m]);
-			float4 b4 = *reinterpret_cast<const float4 *>(&tile.b[k][my_n]);
-			const float a[4] = {a4.x, a4.y, a4.z, a4.w}, b[4] = {b4.x, b4.y, b4.z, b4.w};
-#pragma unroll
-			for (int i = 0; i < 4; i++)
-#pragma unroll
-				for (int j = 0; j < 4; j++) sum[i][j] += a[i] * b[j];
-		}
+		math.add(tile);
 		__syncthreads();
 	}
-
-#pragma unroll
-	for (int i = 0; i < 4; i++)
-#pragma unroll
-		for (int j = 0; j < 4; j++) problem.store(m0 + my_m + i, n0 + my_n + j, sum[i][j]);
+	math.store(problem, m0, n0);
 }

@@ -20,5 +20,8 @@ func TestDevice(t *testing.T) {
 	}
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
-	enginetest.Run(t, New(d))
+	t.Run("float32", func(t *testing.T) { enginetest.Run(t, backend(t, d, Float32)) })
+	for _, p := range []Precision{TF32, BFloat16} {
+		t.Run(string(p), func(t *testing.T) { checkPrecision(t, backend(t, d, p)) })
+	}
 }

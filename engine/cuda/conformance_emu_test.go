@@ -20,10 +20,12 @@ func TestConformance(t *testing.T) {
 	for _, o := range []kernels.Order{kernels.Ascending, kernels.Descending, kernels.Shuffled} {
 		devices[o] = emu.Open(o)
 	}
-	t.Run("shuffled", func(t *testing.T) { enginetest.Run(t, New(devices[kernels.Shuffled])) })
-	t.Run("any order", func(t *testing.T) {
-		enginetest.RunIdentical(t, New(devices[kernels.Ascending]), New(devices[kernels.Descending]))
-	})
+	t.Run("shuffled", func(t *testing.T) { enginetest.Run(t, backend(t, devices[kernels.Shuffled], Float32)) })
+	for _, p := range []Precision{Float32, TF32, BFloat16} {
+		t.Run(string(p)+" in any order", func(t *testing.T) {
+			enginetest.RunIdentical(t, backend(t, devices[kernels.Ascending], p), backend(t, devices[kernels.Descending], p))
+		})
+	}
 	for _, d := range devices {
 		require.NoError(t, d.Close(), "memory is freed")
 	}

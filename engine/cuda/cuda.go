@@ -12,17 +12,43 @@ import (
 	"mdp/engine/cuda/driver"
 )
 
-// Backend is a device that computes in float32.
-type Backend struct{ device driver.Device }
+// Precision is how convolutions multiply. Everything lies in memory as float32
+// and is summed as float32; depthwise convolutions are always exact.
+type Precision string
+
+// The precisions: tensor cores round what they multiply to 11 or 8 bits.
+const (
+	Float32  Precision = "float32"
+	TF32     Precision = "tf32"
+	BFloat16 Precision = "bf16"
+)
+
+// Options of a backend; the zero value is exact.
+type Options struct{ Precision Precision }
+
+// Backend is a device with a precision chosen.
+type Backend struct {
+	device    driver.Device
+	precision Precision
+}
 
 var _ engine.Backend = (*Backend)(nil)
 
 // New returns the device as a backend. The device must outlive what the backend
 // prepares.
-func New(d driver.Device) *Backend { return &Backend{d} }
+func New(d driver.Device, o Options) (*Backend, error) {
+	switch o.Precision {
+	case "":
+		o.Precision = Float32
+	case Float32, TF32, BFloat16:
+	default:
+		return nil, fmt.Errorf("cuda: there is no precision %q; it is %s, %s or %s", o.Precision, Float32, TF32, BFloat16)
+	}
+	return &Backend{d, o.Precision}, nil
+}
 
-// Name is such as "cuda, NVIDIA H200".
-func (b *Backend) Name() string { return "cuda, " + b.device.Name() }
+// Name is such as "cuda tf32, NVIDIA H200".
+func (b *Backend) Name() string { return fmt.Sprintf("cuda %s, %s", b.precision, b.device.Name()) }
 
 // maxMembers of a coupled group: kernels/importance.cu.
 const maxMembers = 240

@@ -11,11 +11,15 @@ import (
 // lowering is one call on its way to launches.
 type lowering struct {
 	device   driver.Device
+	gemm     string // what the names of kernels that multiply end with
 	at       func(engine.Buffer) pointer
 	scratch  pointer
 	launches []driver.Launch
 	err      error // the first kernel that was not found
 }
+
+// suffix of the kernels of gemm.cuh for each precision.
+var suffix = map[Precision]string{Float32: "", TF32: "_tf32", BFloat16: "_bf16"}
 
 // launch adds a kernel of 256 threads a block.
 func launch[P any](l *lowering, name string, g grid, params P) {
@@ -97,7 +101,7 @@ func (l *lowering) convForward(c engine.ConvForward) {
 		launch(l, "depthwise_forward", flat(c.N*c.P*c.Q*c.K), p)
 		return
 	}
-	launch(l, "conv_forward", grid{int32(ceilDiv(c.N*c.P*c.Q, tile)), int32(ceilDiv(c.K/c.Groups, tile)), int32(c.Groups)}, p)
+	launch(l, "conv_forward"+l.gemm, grid{int32(ceilDiv(c.N*c.P*c.Q, tile)), int32(ceilDiv(c.K/c.Groups, tile)), int32(c.Groups)}, p)
 }
 
 func (l *lowering) convBackwardData(c engine.ConvBackwardData) {
@@ -107,7 +111,7 @@ func (l *lowering) convBackwardData(c engine.ConvBackwardData) {
 		return
 	}
 	phase := c.N * ceilDiv(c.H, c.Stride[0]) * ceilDiv(c.Conv.W, c.Stride[1]) // pixels of the largest
-	launch(l, "conv_backward_data", grid{int32(ceilDiv(phase, tile)), int32(ceilDiv(c.C/c.Groups, tile)), int32(c.Groups * c.Stride[0] * c.Stride[1])}, p)
+	launch(l, "conv_backward_data"+l.gemm, grid{int32(ceilDiv(phase, tile)), int32(ceilDiv(c.C/c.Groups, tile)), int32(c.Groups * c.Stride[0] * c.Stride[1])}, p)
 }
 
 func (l *lowering) convBackwardFilter(c engine.ConvBackwardFilter) {
@@ -124,7 +128,7 @@ func (l *lowering) convBackwardFilter(c engine.ConvBackwardFilter) {
 	if parts > 1 {
 		dw = l.scratch
 	}
-	launch(l, "conv_backward_filter", grid{int32(ceilDiv(rsc, tile)), int32(ceilDiv(c.K/c.Groups, tile)), int32(c.Groups * parts)},
+	launch(l, "conv_backward_filter"+l.gemm, grid{int32(ceilDiv(rsc, tile)), int32(ceilDiv(c.K/c.Groups, tile)), int32(c.Groups * parts)},
 		convBackwardFilterParams{dw, l.at(c.DY), l.at(c.X), convOf(c.Conv), int32(parts), int32(filterChunk(c.Conv))})
 	if parts > 1 {
 		l.sumPartials(l.at(c.DW), c.K*rsc, parts)

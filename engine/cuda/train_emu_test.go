@@ -69,7 +69,7 @@ func TestTrainsAsOnTheCPU(t *testing.T) {
 			var losses [2][]float64
 			var scores [2]map[string][]float32
 			var logits [2][]float32
-			for i, b := range []engine.Backend{processor, New(device)} {
+			for i, b := range []engine.Backend{processor, backend(t, device, Float32)} {
 				p, err := engine.Compile(training, b, options)
 				require.NoError(t, err)
 				require.NoError(t, p.SetWeights(weights))

@@ -1,0 +1,112 @@
+package cuda
+
+import (
+	"hash/fnv"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"mdp/engine"
+	"mdp/engine/cuda/driver"
+	"mdp/engine/enginetest"
+)
+
+func backend(t testing.TB, d driver.Device, p Precision) *Backend {
+	b, err := New(d, Options{Precision: p})
+	require.NoError(t, err)
+	return b
+}
+
+func TestPrecisionHasAName(t *testing.T) {
+	_, err := New(nil, Options{Precision: "fp8"})
+	require.EqualError(t, err, `cuda: there is no precision "fp8"; it is float32, tf32 or bf16`)
+}
+
+// allowed is the normalised mean squared error of each precision: 4⁻ᵐ for factors
+// rounded to m bits, of which rounding makes a third or less.
+var allowed = map[Precision]float64{TF32: 1. / (1 << 22), BFloat16: 1. / (1 << 16)}
+
+// checkPrecision runs convolutions in all directions: exact on small integers,
+// which every precision holds, and within what rounding makes on random numbers.
+func checkPrecision(t *testing.T, b *Backend) {
+	for _, g := range []engine.Conv{
+		{N: 2, H: 8, W: 7, C: 17, K: 25, R: 3, S: 3, P: 8, Q: 7, Stride: [2]int{1, 1}, Pad: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1},
+		{N: 1, H: 17, W: 19, C: 3, K: 16, R: 7, S: 7, P: 9, Q: 10, Stride: [2]int{2, 2}, Pad: [2]int{3, 3}, Dilation: [2]int{1, 1}, Groups: 1},
+		{N: 2, H: 11, W: 13, C: 12, K: 18, R: 5, S: 3, P: 4, Q: 9, Stride: [2]int{2, 1}, Pad: [2]int{0, 0}, Dilation: [2]int{1, 2}, Groups: 3},
+		{N: 3, H: 7, W: 7, C: 64, K: 72, R: 1, S: 1, P: 7, Q: 7, Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1},
+		{N: 33, H: 1, W: 1, C: 130, K: 7, R: 1, S: 1, P: 1, Q: 1, Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1},
+	} {
+		for _, c := range []engine.Call{
+			engine.ConvForward{Conv: g, Y: 1, X: 2, W: 3, B: 4, Z: 5, Act: engine.ReLU},
+			engine.ConvBackwardData{Conv: g, DX: 1, DY: 2, W: 3, Accumulate: true},
+			engine.ConvBackwardFilter{Conv: g, DW: 1, DY: 2, X: 3},
+		} {
+			t.Run(c.String(), func(t *testing.T) {
+				for _, integers := range []bool{true, false} {
+					most := 0.
+					if !integers {
+						most = allowed[b.precision]
+					}
+					if err := deviation(t, b, c, integers); !(err <= most) {
+						t.Errorf("integers %v: the normalised mean squared error is %.3g, allowed %.3g", integers, err, most)
+					} else if !integers {
+						assert.Greater(t, err, most/1e4, "too exact: are these the kernels of %s?", b.precision)
+					}
+				}
+			})
+		}
+	}
+}
+
+// deviation runs the call on random data and compares its first operand, which
+// is what it writes, with the reference.
+func deviation(t *testing.T, b *Backend, c engine.Call, integers bool) float64 {
+	hash := fnv.New64a()
+	hash.Write([]byte(c.String()))
+	rng := rand.New(rand.NewPCG(hash.Sum64(), 0))
+	plan := &engine.Plan{Spans: make([]engine.Span, 1), Calls: []engine.Call{c}, Workspace: []engine.Buffer{engine.None}}
+	add := func(n int) {
+		plan.Spans = append(plan.Spans, engine.Span{Offset: plan.Len, Len: n})
+		plan.Len += (n + 15) / 16 * 16
+	}
+	memory := enginetest.Memory{}
+	for _, o := range c.Operands() { // buffers are numbered in order
+		add(o.Len)
+		x := make([]float64, o.Len)
+		for i := range x {
+			x[i] = float64(float32(rng.NormFloat64()))
+			if integers {
+				x[i] = float64(rng.IntN(7) - 3)
+			}
+		}
+		memory[o.Buffer] = x
+	}
+	if n := b.Workspace(c); n > 0 {
+		add(n)
+		plan.Workspace[0] = engine.Buffer(len(plan.Spans) - 1)
+	}
+	e, err := b.Prepare(plan)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, e.Close()) }()
+	for buffer, x := range memory {
+		narrow := make([]float32, len(x))
+		for i, v := range x {
+			narrow[i] = float32(v)
+		}
+		require.NoError(t, e.Write(buffer, narrow))
+	}
+	require.NoError(t, e.Run(0, 1))
+	enginetest.Reference(c, memory)
+	want := memory[1]
+	got := make([]float32, len(want))
+	require.NoError(t, e.Read(got, 1))
+	var difference, norm float64
+	for i, v := range want {
+		d := float64(got[i]) - v
+		difference += d * d
+		norm += v * v
+	}
+	return difference / norm
+}

@@ -1,0 +1,93 @@
+// Every instruction that C++ has no word for, and what it does, in C++, for the
+// emulation.
+#pragma once
+
+#include "device.cuh"
+
+// A float32 rounded to TF32: 10 bits of mantissa, ties away from zero.
+__device__ __forceinline__ uint32_t to_tf32(float v) {
+	uint32_t bits;
+#ifdef __CUDACC__
+	asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(v));
+#else
+	memcpy(&bits, &v, 4);
+	if ((bits & 0x7f800000) != 0x7f800000) bits += 0x1000;
+	else if (bits & 0x7fffff) bits = 0x7fffffff;
+	bits &= ~0x1fffu;
+#endif
+	return bits;
+}
+
+// Two float32 rounded to bfloat16, ties to even, in one register.
+__device__ __forceinline__ uint32_t to_bf16x2(float low, float high) {
+	uint32_t bits;
+#ifdef __CUDACC__
+	asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(high), "f"(low));
+#else
+	auto round = [](float v) -> uint32_t {
+		uint32_t b;
+		memcpy(&b, &v, 4);
+		return v != v ? 0x7fff : (b + 0x7fff + (b >> 16 & 1)) >> 16;
+	};
+	bits = round(high) << 16 | round(low);
+#endif
+	return bits;
+}
+
+// mma_* is d[16,8] += a[16,k]·b[k,8] by a warp, with float32 sums: k is 8 for TF32
+// and 16 for bfloat16. With g = lane/4 and t = lane%4, the lane holds of
+//
+//   d: [g, 2t], [g, 2t+1], [g+8, 2t], [g+8, 2t+1]
+//   a: [g, u], [g+8, u], [g, u+k/2], [g+8, u+k/2]     u = t, or the pair 2t, 2t+1
+//   b: [u, g], [u+k/2, g]
+
+#ifndef __CUDACC__
+namespace emu {
+
+// element(register, i) is the i-th of the elements in a register, of so many.
+template <int each, class Element> void mma(float d[4], const uint32_t a[4], const uint32_t b[2], Element element) {
+	struct Operands { uint32_t a[4], b[2]; } mine = {{a[0], a[1], a[2], a[3]}, {b[0], b[1]}};
+	const uint64_t *all = exchange(~0u, reinterpret_cast<uintptr_t>(&mine));
+	auto of = [&](int lane) { return reinterpret_cast<const Operands *>(all[lane]); };
+	int g = lane() / 4, t = lane() % 4;
+	for (int i = 0; i < 4; i++) {
+		int row = g, column = 2 * t + i % 2;
+		for (int half = 0; half < 2; half++)
+			for (int u = 0; u < 4; u++)
+				for (int e = 0; e < each; e++)
+					d[i] += element(of(row * 4 + u)->a[i / 2 + 2 * half], e) * element(of(column * 4 + u)->b[half], e);
+	}
+	warp_barrier(~0u); // mine has been read
+}
+
+} // namespace emu
+#endif
+
+__device__ __forceinline__ void mma_tf32(float d[4], const uint32_t a[4], const uint32_t b[2]) {
+#ifdef __CUDACC__
+	asm("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+		: "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+		: "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#else
+	emu::mma<1>(d, a, b, [](uint32_t bits, int) {
+		float v;
+		memcpy(&v, &bits, 4);
+		return v;
+	});
+#endif
+}
+
+__device__ __forceinline__ void mma_bf16(float d[4], const uint32_t a[4], const uint32_t b[2]) {
+#ifdef __CUDACC__
+	asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+		: "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+		: "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#else
+	emu::mma<2>(d, a, b, [](uint32_t bits, int i) {
+		float v;
+		bits = i ? bits & 0xffff0000 : bits << 16;
+		memcpy(&v, &bits, 4);
+		return v;
+	});
+#endif
+}
