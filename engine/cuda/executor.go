@@ -3,6 +3,7 @@ package cuda
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"mdp/engine"
 	"mdp/engine/cuda/driver"
@@ -10,7 +11,7 @@ import (
 
 // Prepare allocates the plan's memory in one piece and lowers its calls.
 func (b *Backend) Prepare(p *engine.Plan) (engine.Executor, error) {
-	e := &executor{device: b.device, plan: p, launches: make([][]driver.Launch, len(p.Calls))}
+	e := &executor{device: b.device, plan: p, launches: make([][]driver.Launch, len(p.Calls)), recorded: map[[2]int]driver.Sequence{}}
 	bytes := 4 * int64(p.Len)
 	var err error
 	if e.memory, err = b.device.Alloc(bytes); err != nil {
@@ -26,7 +27,8 @@ type executor struct {
 	device   driver.Device
 	plan     *engine.Plan
 	memory   driver.Pointer
-	launches [][]driver.Launch // of each call
+	launches [][]driver.Launch          // of each call
+	recorded map[[2]int]driver.Sequence // of each range of calls that was run
 }
 
 func (e *executor) lower(b *Backend) error {
@@ -81,15 +83,29 @@ func (e *executor) Run(from, to int) error {
 	if from < 0 || from > to || to > len(e.launches) {
 		return fmt.Errorf("cuda: run of calls %d to %d of a plan of %d", from, to, len(e.launches))
 	}
-	for i := from; i < to; i++ {
-		if err := e.call(i); err != nil {
-			return err
-		}
+	if from == to {
+		return nil
 	}
-	if err := e.device.Synchronize(); err != nil {
-		return fmt.Errorf("cuda: in calls %d to %d: %w", from, to, err)
+	step, err := e.record(from, to)
+	if err == nil {
+		err = errors.Join(step.Run(), e.device.Synchronize())
+	}
+	if err != nil {
+		return fmt.Errorf("cuda: calls %d to %d, %v to %v: %w", from, to-1, e.plan.Calls[from], e.plan.Calls[to-1], err)
 	}
 	return nil
+}
+
+// record makes one sequence of a range of calls when it is first run.
+func (e *executor) record(from, to int) (driver.Sequence, error) {
+	if s, ok := e.recorded[[2]int{from, to}]; ok {
+		return s, nil
+	}
+	s, err := e.device.Record(slices.Concat(e.launches[from:to]...))
+	if err == nil {
+		e.recorded[[2]int{from, to}] = s
+	}
+	return s, err
 }
 
 func (e *executor) call(i int) error {
@@ -127,12 +143,16 @@ func (e *executor) Time(latencyNS []int64) (err error) {
 	return nil
 }
 
-// Close frees the memory.
+// Close frees the memory and what was recorded.
 func (e *executor) Close() error {
 	if e.memory == 0 {
 		return nil
 	}
-	err := e.device.Free(e.memory)
+	var errs []error
+	for _, s := range e.recorded {
+		errs = append(errs, s.Close())
+	}
+	errs = append(errs, e.device.Free(e.memory))
 	*e = executor{}
-	return err
+	return errors.Join(errs...)
 }

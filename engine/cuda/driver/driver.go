@@ -21,6 +21,8 @@ type Device interface {
 	// Kernel finds a kernel by name.
 	Kernel(name string) (Kernel, error)
 	Launch(Launch) error
+	// Record makes one thing to run of many launches, which keep their order.
+	Record([]Launch) (Sequence, error)
 	// Synchronize waits for everything that was asked for.
 	Synchronize() error
 	// NewTimer makes a timer of so many marks.
@@ -45,6 +47,12 @@ type Launch struct {
 	Threads int
 	Shared  int    // bytes of dynamic shared memory
 	Params  []byte // the kernel's parameter struct
+}
+
+// Sequence is launches that run as one, any number of times.
+type Sequence interface {
+	Run() error
+	Close() error
 }
 
 // Timer measures on the device, between marks that lie among the launches.

@@ -78,6 +78,23 @@ func (d *Device) Launch(l driver.Launch) error {
 	return l.Kernel.(kernels.Kernel).Launch(l.Grid, l.Threads, l.Shared, l.Params, d.order)
 }
 
+func (d *Device) Record(l []driver.Launch) (driver.Sequence, error) { return sequence{d, l}, nil }
+
+type sequence struct {
+	device   *Device
+	launches []driver.Launch
+}
+
+func (s sequence) Run() error {
+	for _, l := range s.launches {
+		if err := s.device.Launch(l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+func (s sequence) Close() error { return nil }
+
 func (d *Device) Synchronize() error { return nil }
 
 // Close fails when memory was not freed.

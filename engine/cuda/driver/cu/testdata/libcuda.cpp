@@ -9,6 +9,8 @@
 #include <mutex>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string>
+#include <vector>
 
 namespace {
 
@@ -20,6 +22,17 @@ std::map<char *, size_t> live; // allocations
 size_t used;
 int primary; // what a context's handle points to
 thread_local void *current;
+
+struct Launch {
+	const emu_kernel *kernel;
+	int grid[3], threads;
+	size_t shared;
+	std::string params;
+
+	int run() const { return emu_launch(kernel, params.data(), grid, threads, shared, EMU_SHUFFLED) ? launch_failed : ok; }
+};
+typedef std::vector<Launch> Graph;
+Graph *capturing; // launches go here instead of running
 
 bool allocated(char *p, size_t bytes) {
 	std::lock_guard<std::mutex> lock(mutex);
@@ -109,8 +122,34 @@ int cuLaunchKernel(const emu_kernel *f, unsigned gx, unsigned gy, unsigned gz, u
 	if (params || !extra || extra[0] != (void *)1 || extra[2] != (void *)2 || extra[4] || by != 1 || bz != 1) return invalid_value;
 	if (*static_cast<size_t *>(extra[3]) != emu_params(f)) return invalid_value;
 	std::lock_guard<std::mutex> lock(mutex);
-	int grid[3] = {int(gx), int(gy), int(gz)};
-	return emu_launch(f, extra[1], grid, int(bx), shared, EMU_SHUFFLED) ? launch_failed : ok;
+	Launch l = {f, {int(gx), int(gy), int(gz)}, int(bx), shared, std::string(static_cast<char *>(extra[1]), emu_params(f))};
+	if (!capturing) return l.run();
+	capturing->push_back(l);
+	return ok;
+}
+
+int cuStreamBeginCapture_v2(void *, int) {
+	WITH_CONTEXT;
+	if (capturing) return invalid_value;
+	capturing = new Graph;
+	return ok;
+}
+int cuStreamEndCapture(void *, Graph **graph) {
+	WITH_CONTEXT;
+	if (!capturing) return invalid_value;
+	*graph = capturing;
+	capturing = nullptr;
+	return ok;
+}
+int cuGraphInstantiateWithFlags(Graph **exec, const Graph *graph, unsigned long long) { WITH_CONTEXT; *exec = new Graph(*graph); return ok; }
+int cuGraphDestroy(Graph *graph) { WITH_CONTEXT; delete graph; return ok; }
+int cuGraphExecDestroy(Graph *exec) { WITH_CONTEXT; delete exec; return ok; }
+int cuGraphLaunch(const Graph *exec, void *) {
+	WITH_CONTEXT;
+	std::lock_guard<std::mutex> lock(mutex);
+	for (const Launch &l : *exec)
+		if (int failed = l.run()) return failed;
+	return ok;
 }
 
 int cuEventCreate(int64_t **event, unsigned) { WITH_CONTEXT; *event = new int64_t; return ok; }

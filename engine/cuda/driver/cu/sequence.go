@@ -1,0 +1,55 @@
+//go:build cuda
+
+package cu
+
+// #include <cuda.h>
+import "C"
+
+import (
+	"errors"
+	"unsafe"
+
+	"mdp/engine/cuda/driver"
+)
+
+// sequence is a CUDA graph, ready to launch.
+type sequence struct {
+	device *Device
+	graph  C.CUgraphExec
+}
+
+// Record captures the launches: nothing runs yet.
+func (d *Device) Record(launches []driver.Launch) (driver.Sequence, error) {
+	s := &sequence{device: d}
+	err := d.do(func() error {
+		stream := *(*C.CUstream)(unsafe.Pointer(&d.stream))
+		if err := check("begin capture", C.cuStreamBeginCapture(stream, C.CU_STREAM_CAPTURE_MODE_THREAD_LOCAL)); err != nil {
+			return err
+		}
+		var err error
+		for i := 0; i < len(launches) && err == nil; i++ {
+			err = d.Launch(launches[i])
+		}
+		var graph C.CUgraph
+		if err := errors.Join(err, check("end capture", C.cuStreamEndCapture(stream, &graph))); err != nil {
+			return err
+		}
+		return errors.Join(
+			check("instantiate graph", C.cuGraphInstantiateWithFlags(&s.graph, graph, 0)),
+			check("destroy graph", C.cuGraphDestroy(graph)))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *sequence) Run() error {
+	return s.device.do(func() error {
+		return check("launch graph", C.cuGraphLaunch(s.graph, *(*C.CUstream)(unsafe.Pointer(&s.device.stream))))
+	})
+}
+
+func (s *sequence) Close() error {
+	return s.device.do(func() error { return check("destroy graph", C.cuGraphExecDestroy(s.graph)) })
+}
