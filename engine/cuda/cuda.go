@@ -55,40 +55,44 @@ const maxMembers = 240
 
 // Supports is nil for every call whose sizes the kernels can count.
 func (b *Backend) Supports(c engine.Call) error {
-	unsupported := func(why string, n, most int) error {
-		return fmt.Errorf("cuda: %v has %d %s, more than %d: %w", c, n, why, most, engine.ErrUnsupported)
-	}
+	count, most := 0, maxCount // what is counted in 31 bits
 	switch c := c.(type) {
 	case engine.ConvForward:
-		return b.supportsConv(c, c.Conv)
+		return supportsConv(c, c.Conv)
 	case engine.ConvBackwardData:
-		return b.supportsConv(c, c.Conv)
+		return supportsConv(c, c.Conv)
 	case engine.ConvBackwardFilter:
-		return b.supportsConv(c, c.Conv)
+		return supportsConv(c, c.Conv)
+	case engine.BiasBackward:
+		count = c.Rows
+	case engine.BatchNormForward:
+		count = c.Rows
+	case engine.BatchNormInfer:
+		count = c.Rows
+	case engine.BatchNormBackward:
+		count = c.Rows
+	case engine.SoftmaxLoss:
+		count = max(c.N, c.C)
+	case engine.FilterTaylor:
+		count = max(c.K, c.Len)
 	case engine.Importance:
-		if len(c.Score) > maxMembers {
-			return unsupported("members", len(c.Score), maxMembers)
-		}
-		return nil
-	case engine.BiasBackward, engine.BatchNormForward, engine.BatchNormInfer, engine.BatchNormBackward,
-		engine.Activate, engine.ActivateBackward, engine.Add,
-		engine.MaxPoolForward, engine.MaxPoolBackward, engine.AvgPoolForward, engine.AvgPoolBackward,
-		engine.SoftmaxLoss, engine.SGD, engine.FilterTaylor:
-		for _, o := range c.Operands() { // rows and lengths are counted in 31 bits
-			if o.Len/channels(c) > maxCount {
-				return unsupported("rows", o.Len/channels(c), maxCount)
-			}
-		}
-		return nil
+		count, most = len(c.Score), maxMembers
+	case engine.Activate, engine.ActivateBackward, engine.Add, engine.SGD,
+		engine.MaxPoolForward, engine.MaxPoolBackward, engine.AvgPoolForward, engine.AvgPoolBackward:
+	default:
+		return fmt.Errorf("cuda: %v: %w", c, engine.ErrUnsupported)
 	}
-	return fmt.Errorf("cuda: %v: %w", c, engine.ErrUnsupported)
+	if count > most {
+		return fmt.Errorf("cuda: %v: the kernel counts to %d, not to %d: %w", c, most, count, engine.ErrUnsupported)
+	}
+	return nil
 }
 
 // maxCount leaves room for a last tile that is not full.
 const maxCount = math.MaxInt32 - 1<<16
 
 // supportsConv checks what a kernel counts in 31 bits and what a grid counts in 16.
-func (b *Backend) supportsConv(c engine.Call, g engine.Conv) error {
+func supportsConv(c engine.Call, g engine.Conv) error {
 	pixels := g.N * max((g.H+g.Stride[0])*(g.W+g.Stride[1]), g.P*g.Q)
 	filter := g.K * g.R * g.S * (g.C / g.Groups)
 	layers := g.Groups * max(g.Stride[0]*g.Stride[1], filterParts(g), g.R*g.S/g.Groups)
@@ -96,21 +100,6 @@ func (b *Backend) supportsConv(c engine.Call, g engine.Conv) error {
 		return fmt.Errorf("cuda: %v: too large: %w", c, engine.ErrUnsupported)
 	}
 	return nil
-}
-
-// channels of a call whose loops go over rows; 1 of any other.
-func channels(c engine.Call) int {
-	switch c := c.(type) {
-	case engine.BiasBackward:
-		return c.C
-	case engine.BatchNormForward:
-		return c.C
-	case engine.BatchNormInfer:
-		return c.C
-	case engine.BatchNormBackward:
-		return c.C
-	}
-	return 1
 }
 
 // Workspace is where parts of sums lie until they are added up.
