@@ -6,7 +6,6 @@ package cuda
 
 import (
 	"fmt"
-	"math"
 
 	"mdp/engine"
 	"mdp/engine/cuda/driver"
@@ -88,8 +87,8 @@ func (b *Backend) Supports(c engine.Call) error {
 	return nil
 }
 
-// maxCount leaves room for a last tile that is not full.
-const maxCount = math.MaxInt32 - 1<<16
+// maxCount leaves room for a last chunk that is not full.
+const maxCount = 1 << 30
 
 // supportsConv checks what a kernel counts in 31 bits and what a grid counts in 16.
 func supportsConv(c engine.Call, g engine.Conv) error {
