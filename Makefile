@@ -18,6 +18,24 @@ demo: build ## the whole flow on Fashion-MNIST in under five minutes; ends with 
 test: ## everything that can be tested without a GPU
 	go vet ./...
 	go test ./...
+	@$(MAKE) --no-print-directory test-emu test-cuda-build
+
+# What needs g++ or nvcc is left out where they cannot be had, and says so.
+.PHONY: cuda
+cuda: ## bin/mdp-cuda, with the kernels for NVIDIA GPUs; it runs without one, too
+	kernels/compile
+	eval "$$(scripts/cuda-toolchain)" && go build -trimpath -tags cuda -o bin/mdp-cuda ./cmd/mdp
+
+.PHONY: test-emu
+test-emu: ## every kernel and the code that launches it, on this machine's processor (g++)
+	@command -v g++ >/dev/null || { echo "$@ is left out: g++ is not installed"; exit 0; }; \
+	set -x; CGO_ENABLED=1 go vet -tags emu ./kernels ./engine/cuda/... && CGO_ENABLED=1 go test -tags emu ./kernels ./engine/cuda/...
+
+.PHONY: test-cuda-build
+test-cuda-build: ## the kernels for a GPU and bin/mdp-cuda, as far as they can be tested without one (g++, nvcc)
+	@toolchain=$$(scripts/cuda-toolchain) || { [ $$? = 3 ] && echo "$@ is left out: see above" && exit 0; exit 1; }; \
+	eval "$$toolchain"; set -ex; $(MAKE) --no-print-directory cuda; \
+	go vet -tags cuda ./...; go test -tags cuda ./kernels ./engine/cuda/...; go test -tags cuda -run GPU ./cmd/mdp; bin/mdp-cuda doctor
 
 .PHONY: bench
 bench: build ## speed and memory, printed side by side

@@ -4,7 +4,7 @@ package kernels
 
 import "embed"
 
-// Sources are the .cu files and what they include.
+// Sources are the .cu files, what they include and the script that compiles them.
 //
-//go:embed *.cu *.cuh emu.h
+//go:embed *.cu *.cuh emu.h compile
 var Sources embed.FS

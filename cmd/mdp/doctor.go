@@ -32,7 +32,7 @@ func runDoctor(a *app, asJSON bool) error {
 	m := cpu.Info()
 	d := diagnosis{
 		CPU: m.Model, Features: m.Features, Threads: m.Cores, ISA: m.ISA,
-		Backends: []finding{there("cpu", cpuBackend), {Name: "cuda", Detail: "not in this build"}},
+		Backends: append([]finding{there("cpu", cpuBackend)}, cudaFindings()...),
 		Cache:    there("cache", cacheFolder),
 		Data:     there("fashion-mnist", fashionMNIST),
 	}

@@ -32,28 +32,20 @@ var _ driver.Device = (*Device)(nil)
 
 // Open the GPU of that number, counted as the driver does.
 func Open(ordinal int) (*Device, error) {
-	n, err := cu.NumDevices()
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("cuda: %w: %w", ErrNoDevice, err)
-	case n == 0:
-		return nil, fmt.Errorf("cuda: %w", ErrNoDevice)
-	case ordinal < 0 || ordinal >= n:
-		return nil, fmt.Errorf("cuda: there is no device %d; this machine has 0 to %d", ordinal, n-1)
+	all, err := Devices()
+	if err != nil {
+		return nil, err
 	}
-	d := &Device{}
+	if ordinal < 0 || ordinal >= len(all) {
+		return nil, fmt.Errorf("cuda: there is no device %d; this machine has 0 to %d", ordinal, len(all)-1)
+	}
+	info := all[ordinal]
+	if err := info.Supported(); err != nil {
+		return nil, err
+	}
+	d := &Device{name: info.Name}
 	if d.device, err = cu.GetDevice(ordinal); err != nil {
 		return nil, fmt.Errorf("cuda: device %d: %w", ordinal, err)
-	}
-	if d.name, err = d.device.Name(); err != nil {
-		return nil, fmt.Errorf("cuda: device %d: %w", ordinal, err)
-	}
-	major, minor, err := d.device.ComputeCapability()
-	if err != nil {
-		return nil, fmt.Errorf("cuda: %s: %w", d.name, err)
-	}
-	if major < 8 {
-		return nil, fmt.Errorf("cuda: %s has compute capability %d.%d; the kernels need 8.0 or newer", d.name, major, minor)
 	}
 	if d.context, err = d.device.RetainPrimaryCtx(); err != nil {
 		return nil, fmt.Errorf("cuda: %s: %w", d.name, err)

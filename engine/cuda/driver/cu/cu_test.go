@@ -4,6 +4,7 @@ package cu
 
 import (
 	"errors"
+	"os"
 	"runtime"
 	"testing"
 
@@ -29,6 +30,15 @@ func TestNoSuchDevice(t *testing.T) {
 	if !errors.Is(err, ErrNoDevice) {
 		require.ErrorContains(t, err, "there is no device 1000; this machine has 0 to ")
 	}
+}
+
+func TestDeviceThatIsTooOld(t *testing.T) {
+	if os.Getenv(emulatedKey) == "" {
+		t.Skip("only the emulated driver has such a device")
+	}
+	t.Setenv("EMULATED_CAPABILITY_MAJOR", "7")
+	_, err := Open(0)
+	require.EqualError(t, err, "cuda: emulated driver has compute capability 7.0; the kernels need 8.0 or newer")
 }
 
 func TestMemory(t *testing.T) {

@@ -54,7 +54,12 @@ int cuDriverGetVersion(int *v) { *v = 13000; return ok; }
 int cuDeviceGetCount(int *n) { *n = 1; return ok; }
 int cuDeviceGet(int *device, int ordinal) { *device = ordinal; return ordinal == 0 ? ok : invalid_value; }
 int cuDeviceGetName(char *name, int len, int) { snprintf(name, len, "emulated driver"); return ok; }
-int cuDeviceGetAttribute(int *v, int attribute, int) { *v = attribute == 75 ? 9 : 0; return ok; } // compute capability 9.0
+int cuDeviceTotalMem_v2(size_t *bytes, int) { *bytes = total; return ok; }
+int cuDeviceGetAttribute(int *v, int attribute, int) { // its compute capability is 9.0 unless the environment says otherwise
+	const char *capability = getenv("EMULATED_CAPABILITY_MAJOR");
+	*v = attribute == 75 ? (capability ? atoi(capability) : 9) : 0;
+	return ok;
+}
 int cuDevicePrimaryCtxRetain(void **context, int) { *context = &primary; return ok; }
 int cuDevicePrimaryCtxRelease_v2(int) { return live.empty() ? ok : invalid_value; } // stricter: nothing may be left
 int cuCtxSetCurrent(void *context) { current = context; return ok; }

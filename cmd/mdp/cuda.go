@@ -1,0 +1,44 @@
+//go:build cuda
+
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"mdp/engine/cuda/driver/cu"
+)
+
+// cudaFindings is the driver, cuDNN and a line for each GPU.
+func cudaFindings() []finding {
+	all, err := cu.Devices()
+	if err != nil {
+		return []finding{{Name: "cuda", Detail: oneLine(err)}}
+	}
+	findings := []finding{{"cuda", true, "driver " + cu.Driver()}, there("cudnn", cu.CuDNN)}
+	for _, d := range all {
+		name := fmt.Sprintf("cuda:%d", d.Ordinal)
+		if err := d.Supported(); err != nil {
+			findings = append(findings, finding{name, false, oneLine(err)})
+			continue
+		}
+		findings = append(findings, finding{name, true, fmt.Sprintf("%s, sm_%d%d, %.1f GiB at %d MHz on %d bits, %d SMs at up to %d MHz",
+			d.Name, d.Capability[0], d.Capability[1], float64(d.MemoryBytes)/(1<<30), d.MemoryClockMHz, d.MemoryBusBits, d.SMs, d.ClockMHz)})
+	}
+	return findings
+}
+
+func cudaCommands(a *app) []*cobra.Command { return []*cobra.Command{newKernelsCmd(a)} }
+
+// ordinal reads the number of a device such as cuda:0.
+func ordinal(device string) (int, error) {
+	number, ok := strings.CutPrefix(device, "cuda:")
+	n, err := strconv.Atoi(number)
+	if !ok || err != nil || n < 0 {
+		return 0, usageError{fmt.Errorf("device %q is not of the form cuda:0", device)}
+	}
+	return n, nil
+}

@@ -1,0 +1,169 @@
+//go:build cuda
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"mdp/bench"
+	"mdp/engine"
+	"mdp/engine/cuda"
+	"mdp/engine/cuda/driver/cu"
+)
+
+// kernelsOptions say what is timed, where, and for how long.
+type kernelsOptions struct {
+	device, net string
+	batch       int
+	time        time.Duration
+}
+
+func newKernelsCmd(a *app) *cobra.Command {
+	o := kernelsOptions{device: "cuda:0", net: "resnet50", batch: 256, time: 4 * time.Minute}
+	cmd := &cobra.Command{
+		Use:   "kernels",
+		Short: "Time every kernel of a network's training step on a GPU",
+		Long: `Times each distinct call of a training step by itself: convolutions in every
+precision, the rest in float32. Prints JSON, a line each: first the machine, then
+the calls, the costliest first, until all are timed or the time is over.`,
+		Example: `  mdp kernels --device cuda:0 > kernels.jsonl
+  mdp kernels --net mobilenet_v1 --batch 64 --time 1m`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runKernels(cmd.Context(), a.stdout, o) },
+	}
+	cmd.Flags().StringVar(&o.device, "device", o.device, "GPU to use; mdp doctor lists them")
+	cmd.Flags().StringVar(&o.net, "net", o.net, "network; mdp nets lists them")
+	cmd.Flags().IntVar(&o.batch, "batch", o.batch, "images a step")
+	cmd.Flags().DurationVar(&o.time, "time", o.time, "time after which nothing new is begun")
+	return cmd
+}
+
+// kernelsHeader is the first line: what the times are of.
+type kernelsHeader struct {
+	StartedAt time.Time  `json:"started_at"`
+	Driver    string     `json:"driver"`
+	Device    cu.Info    `json:"device"`
+	Net       string     `json:"net"`
+	Batch     int        `json:"batch"`
+	Rule      bench.Rule `json:"rule"`
+}
+
+// kernelRow is one call's line.
+type kernelRow struct {
+	Call      string         `json:"call"`
+	Precision cuda.Precision `json:"precision"`
+	FLOP      int64          `json:"flop,omitempty"`
+	Bytes     int64          `json:"bytes"` // once over each operand
+	TFLOPS    float64        `json:"tflops,omitempty"`
+	GBPS      float64        `json:"gb_per_s"`
+	Error     string         `json:"error,omitempty"` // the call could not be timed
+	bench.Result
+}
+
+func runKernels(ctx context.Context, w io.Writer, o kernelsOptions) error {
+	n, err := ordinal(o.device)
+	if err != nil {
+		return err
+	}
+	calls, err := trainingCalls(o.net, o.batch)
+	if err != nil {
+		return usageError{err}
+	}
+	device, err := cu.Open(n)
+	if err != nil {
+		return err
+	}
+	defer device.Close()
+	all, err := cu.Devices()
+	if err != nil {
+		return err
+	}
+	lines := json.NewEncoder(w)
+	header := kernelsHeader{time.Now().UTC().Truncate(time.Second), cu.Driver(), all[n], o.net, o.batch, kernelRule()}
+	if err := lines.Encode(header); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, o.time)
+	defer cancel()
+	failed := 0
+	for i, c := range calls {
+		for _, p := range precisions(c) {
+			b, err := cuda.New(device, cuda.Options{Precision: p})
+			if err != nil {
+				return err
+			}
+			row, err := timeCall(ctx, b, c, p, all[n].L2Bytes)
+			if ctx.Err() != nil {
+				fmt.Fprintf(os.Stderr, "mdp: the time was over after %d of %d calls\n", i, len(calls))
+				return nil
+			}
+			if err != nil {
+				row.Error = oneLine(err)
+				failed++
+			}
+			if err := lines.Encode(row); err != nil {
+				return err
+			}
+		}
+	}
+	if failed > 0 {
+		return fmt.Errorf("%d calls could not be timed; their lines say why", failed)
+	}
+	return nil
+}
+
+// precisions that a call has kernels for.
+func precisions(c engine.Call) []cuda.Precision {
+	if conv, ok := geometry(c); ok && !conv.Depthwise() {
+		return []cuda.Precision{cuda.Float32, cuda.TF32, cuda.BFloat16}
+	}
+	return []cuda.Precision{cuda.Float32}
+}
+
+// geometry of a convolution in any direction.
+func geometry(c engine.Call) (engine.Conv, bool) {
+	switch c := c.(type) {
+	case engine.ConvForward:
+		return c.Conv, true
+	case engine.ConvBackwardData:
+		return c.Conv, true
+	case engine.ConvBackwardFilter:
+		return c.Conv, true
+	}
+	return engine.Conv{}, false
+}
+
+// timeCall samples one call.
+func timeCall(ctx context.Context, b *cuda.Backend, c engine.Call, p cuda.Precision, cacheBytes int) (row kernelRow, err error) {
+	row = kernelRow{Call: c.String(), Precision: p}
+	if conv, ok := geometry(c); ok {
+		row.FLOP = 2 * conv.MACs()
+	}
+	for _, o := range c.Operands() {
+		if o.Read {
+			row.Bytes += 4 * int64(o.Len)
+		}
+		if o.Write {
+			row.Bytes += 4 * int64(o.Len)
+		}
+	}
+	s, err := newKernelStand(b, c, cacheBytes)
+	if err != nil {
+		return row, err
+	}
+	defer func() { err = errors.Join(err, s.exec.Close()) }()
+	if row.Result, err = bench.Measure(ctx, kernelRule(), s.sample); err != nil {
+		return row, err
+	}
+	row.TFLOPS = float64(row.FLOP) / float64(row.MedianNS) / 1e3
+	row.GBPS = float64(row.Bytes) / float64(row.MedianNS)
+	return row, nil
+}

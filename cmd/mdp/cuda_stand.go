@@ -1,0 +1,152 @@
+//go:build cuda
+
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+
+	"mdp/bench"
+	"mdp/engine"
+	"mdp/engine/cuda"
+	"mdp/engine/nets"
+)
+
+// trainingCalls is every distinct call of a network's training step, those with
+// the most to do first.
+func trainingCalls(net string, batch int) ([]engine.Call, error) {
+	g, err := nets.Build(net, nets.Options{})
+	if err != nil {
+		return nil, err
+	}
+	if g, err = g.WithLoss(0); err != nil {
+		return nil, err
+	}
+	var p planner
+	if _, err := engine.Compile(g, &p, engine.Options{Mode: engine.Train, Batch: batch, Nesterov: true}); err != nil {
+		return nil, err
+	}
+	var calls []engine.Call
+	seen := map[string]bool{}
+	for _, c := range p.plan.Calls {
+		if !seen[c.String()] {
+			seen[c.String()] = true
+			calls = append(calls, c)
+		}
+	}
+	slices.SortStableFunc(calls, func(a, b engine.Call) int { return cmp.Compare(work(b), work(a)) })
+	return calls, nil
+}
+
+func work(c engine.Call) int64 {
+	if conv, ok := geometry(c); ok {
+		return conv.MACs()
+	}
+	return 0
+}
+
+// planner is a backend that keeps the plan and runs nothing.
+type planner struct{ plan *engine.Plan }
+
+func (p *planner) Name() string               { return "planner" }
+func (p *planner) Supports(engine.Call) error { return nil }
+func (p *planner) Workspace(engine.Call) int  { return 0 }
+func (p *planner) Prepare(plan *engine.Plan) (engine.Executor, error) {
+	p.plan = plan
+	return nil, nil
+}
+
+// kernelRule is nvbench's, cut short: hundreds of calls share a few minutes.
+func kernelRule() bench.Rule {
+	r := bench.CallRule()
+	r.WarmUpNS, r.MinTotalNS, r.MaxRSD, r.TimeoutNS = 20e6, 50e6, 0.01, 1e9
+	return r
+}
+
+// kernelStand is a plan that runs one call over and over. Before each another
+// buffer takes the cache: the call finds its operands in memory.
+type kernelStand struct {
+	exec      engine.Executor
+	latencyNS []int64
+	next      int // of latencyNS to hand out
+	first     int // where the pairs of flush and call begin
+}
+
+const (
+	noiseLen = 1 << 16
+	repeats  = 4 // of the call in the plan
+)
+
+// newKernelStand readies the call on a device with a cache of so many bytes.
+func newKernelStand(b *cuda.Backend, c engine.Call, cacheBytes int) (*kernelStand, error) {
+	if err := b.Supports(c); err != nil {
+		return nil, err
+	}
+	p := &engine.Plan{Spans: make([]engine.Span, 1)}
+	take := func(n int) engine.Buffer {
+		p.Spans = append(p.Spans, engine.Span{Offset: p.Len, Len: n})
+		p.Len += (n + 15) / 16 * 16
+		return engine.Buffer(len(p.Spans) - 1)
+	}
+	for _, o := range c.Operands() { // where the call says, one after the other in memory
+		p.Spans = append(p.Spans, make([]engine.Span, max(0, int(o.Buffer)+1-len(p.Spans)))...)
+		if p.Spans[o.Buffer].Len < o.Len {
+			p.Spans[o.Buffer] = engine.Span{Offset: p.Len, Len: o.Len}
+			p.Len += (o.Len + 15) / 16 * 16
+		}
+	}
+	p.Len = max(p.Len, noiseLen)
+	filled := p.Len
+	scratch := engine.None
+	if n := b.Workspace(c); n > 0 {
+		scratch = take(n)
+	}
+	flush := take(max(2*cacheBytes/4, 1))
+
+	// Noise at the start is doubled until it is everywhere: zeros would flatter.
+	noise := engine.Buffer(len(p.Spans))
+	p.Spans = append(p.Spans, engine.Span{Offset: 0, Len: noiseLen})
+	for n := noiseLen; n < filled; n *= 2 {
+		length := min(n, filled-n)
+		from := engine.Buffer(len(p.Spans))
+		p.Spans = append(p.Spans, engine.Span{Offset: 0, Len: length}, engine.Span{Offset: n, Len: length})
+		p.Calls = append(p.Calls, engine.Activate{Len: length, Y: from + 1, X: from})
+	}
+	fill := len(p.Calls)
+	for range repeats {
+		p.Calls = append(p.Calls, engine.Activate{Len: p.Span(flush).Len, Y: flush, X: flush}, c)
+	}
+	p.Workspace = make([]engine.Buffer, len(p.Calls))
+	for i := fill + 1; i < len(p.Calls); i += 2 {
+		p.Workspace[i] = scratch
+	}
+	exec, err := b.Prepare(p)
+	if err != nil {
+		return nil, fmt.Errorf("%v: %w", c, err)
+	}
+	s := &kernelStand{exec: exec, latencyNS: make([]int64, len(p.Calls)), next: repeats, first: fill}
+	r := rand.New(rand.NewPCG(1, 2))
+	values := make([]float32, noiseLen)
+	for i := range values {
+		values[i] = float32(r.NormFloat64())
+	}
+	if err := exec.Write(noise, values); err != nil {
+		exec.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// sample is the next of the times that a run of the plan gave.
+func (s *kernelStand) sample() (int64, error) {
+	if s.next == repeats {
+		s.next = 0
+		if err := s.exec.Time(s.latencyNS); err != nil {
+			return 0, err
+		}
+	}
+	s.next++
+	return s.latencyNS[s.first+2*s.next-1], nil
+}

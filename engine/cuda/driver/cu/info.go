@@ -1,0 +1,107 @@
+//go:build cuda
+
+package cu
+
+/*
+#cgo LDFLAGS: -ldl
+#include <dlfcn.h>
+
+// The version of cuDNN, 0 where it does not load.
+static size_t cudnn_version(void) {
+	void *library = dlopen("libcudnn.so.9", RTLD_NOW | RTLD_LOCAL);
+	size_t (*version)(void) = library ? (size_t (*)(void))dlsym(library, "cudnnGetVersion") : 0;
+	return version ? version() : 0;
+}
+*/
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+
+	"gorgonia.org/cu"
+)
+
+// Info is what the driver says of a GPU.
+type Info struct {
+	Ordinal        int    `json:"ordinal"`
+	Name           string `json:"name"`
+	Capability     [2]int `json:"compute_capability"`
+	MemoryBytes    int64  `json:"memory_bytes"`
+	SMs            int    `json:"sms"`
+	ClockMHz       int    `json:"clock_mhz"`        // the most it runs at
+	MemoryClockMHz int    `json:"memory_clock_mhz"` // likewise
+	MemoryBusBits  int    `json:"memory_bus_bits"`
+	L2Bytes        int    `json:"l2_bytes"`
+}
+
+// Supported is nil, or says why the kernels do not run on this GPU.
+func (i Info) Supported() error {
+	if i.Capability[0] < 8 {
+		return fmt.Errorf("cuda: %s has compute capability %d.%d; the kernels need 8.0 or newer", i.Name, i.Capability[0], i.Capability[1])
+	}
+	return nil
+}
+
+// Devices lists the machine's GPUs, supported or not. Where there is none the
+// error is ErrNoDevice.
+func Devices() ([]Info, error) {
+	n, err := cu.NumDevices()
+	if err == nil && n == 0 {
+		return nil, fmt.Errorf("cuda: %w", ErrNoDevice)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cuda: %w: %w", ErrNoDevice, err)
+	}
+	all := make([]Info, n)
+	for i := range all {
+		if all[i], err = describe(i); err != nil {
+			return nil, fmt.Errorf("cuda: device %d: %w", i, err)
+		}
+	}
+	return all, nil
+}
+
+func describe(ordinal int) (Info, error) {
+	i := Info{Ordinal: ordinal}
+	d, err := cu.GetDevice(ordinal)
+	if err != nil {
+		return i, err
+	}
+	var errs [4]error
+	i.Name, errs[0] = d.Name()
+	i.Capability[0], i.Capability[1], errs[1] = d.ComputeCapability()
+	i.MemoryBytes, errs[2] = d.TotalMem()
+	attribute := func(a cu.DeviceAttribute) int {
+		v, err := d.Attribute(a)
+		errs[3] = errors.Join(errs[3], err)
+		return v
+	}
+	i.SMs = attribute(cu.MultiprocessorCount)
+	i.ClockMHz, i.MemoryClockMHz = attribute(cu.ClockRate)/1000, attribute(cu.MemoryClockRate)/1000
+	i.MemoryBusBits, i.L2Bytes = attribute(cu.GlobalMemoryBusWidth), attribute(cu.L2CacheSize)
+	return i, errors.Join(errs[:]...)
+}
+
+// Driver is such as "580.65.06, for CUDA 13.0".
+func Driver() string {
+	v := cu.Version()
+	version := "of unknown version"
+	if text, err := os.ReadFile("/proc/driver/nvidia/version"); err == nil {
+		if number := regexp.MustCompile(`\d+(\.\d+)+`).Find(text); number != nil {
+			version = string(number)
+		}
+	}
+	return fmt.Sprintf("%s, for CUDA %d.%d", version, v/1000, v%1000/10)
+}
+
+// CuDNN is the version of the cuDNN that comparisons can use, or why there is none.
+func CuDNN() (string, error) {
+	v := int(C.cudnn_version())
+	if v == 0 {
+		return "", errors.New("libcudnn.so.9 does not load; only comparisons need it")
+	}
+	return fmt.Sprintf("%d.%d.%d", v/10000, v%10000/100, v%100), nil
+}
