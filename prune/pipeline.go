@@ -66,7 +66,7 @@ const (
 //	extract → BUDGET/graph.json, BUDGET/pruned.safetensors, BUDGET/choice.json
 //	finetune→ BUDGET/finetuned.safetensors, BUDGET/finetune.json
 //	eval    → eval.json
-//	report  → report.json, report.html
+//	report  → report.json, report.html, front.svg
 type Pipeline struct {
 	*Folder
 	Config  Config

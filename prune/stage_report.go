@@ -19,7 +19,8 @@ import (
 	"mdp/prune/report"
 )
 
-// report gathers what the run's files say and writes the page.
+// report gathers what the run's files say and writes the page and its first
+// picture on its own, for slides and READMEs.
 func (p *Pipeline) report() error {
 	p.Notify(Event{Stage: StageReport, Kind: Begin})
 	r, err := p.Summary()
@@ -33,6 +34,9 @@ func (p *Pipeline) report() error {
 		return err
 	}
 	if err := p.Write("report.html", func(w io.Writer) error { return report.WriteHTML(w, r) }); err != nil {
+		return err
+	}
+	if err := p.Write("front.svg", func(w io.Writer) error { return report.FrontSVG(w, r) }); err != nil {
 		return err
 	}
 	p.Notify(Event{Stage: StageReport, Kind: End})

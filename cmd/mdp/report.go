@@ -23,8 +23,8 @@ func newReportCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "report DIR",
 		Short: "Show what a run came to, as a table, a page and JSON",
-		Long: `Prints the table of a finished run's networks and writes report.html in its
-folder from the run's files. Nothing is measured again.`,
+		Long: `Prints the table of a finished run's networks and writes report.html and
+front.svg in its folder from the run's files. Nothing is measured again.`,
 		Example: `  mdp report runs/demo
   mdp report runs/demo --json
   mdp report runs/demo --strict || echo "not as good as expected"`,

@@ -1,3 +1,5 @@
+//go:build emu || cuda
+
 package cuda
 
 import (
