@@ -81,17 +81,18 @@ func (f *fronter) window(t *tree, a, b Point) error {
 	if at.top <= max(at.score(a), at.score(b)) || !between(a, mid, b) {
 		return f.edge(t, at, a, b)
 	}
-	left := t.filter(at.score(Point{mid.Latency, a.Importance}))
-	right := t.filter(at.score(Point{b.Latency, mid.Importance}))
-	if err := f.window(left, a, mid); err != nil {
+	// One tree at a time: the right one, if any, is made when the left one is done with.
+	left := t.inPlay(at.score(Point{mid.Latency, a.Importance}))
+	right := t.inPlay(at.score(Point{b.Latency, mid.Importance}))
+	if err := f.window(t.narrowed(left), a, mid); err != nil {
 		return err
 	}
 	f.points = append(f.points, mid)
 	f.opts.tell(Progress{
-		Objective: mid.Importance, Bound: mid.Importance, Labels: len(f.labels.kept),
+		Objective: mid.Importance, Bound: mid.Importance, Labels: f.labels.shelf.kept,
 		Points: len(f.points), Latency: mid.Latency + f.problem.Constant,
 	})
-	return f.window(right, mid, b)
+	return f.window(newTree(f.whole.plan, right), mid, b)
 }
 
 // edge appends the points below an edge of the hull, from label passes with a
@@ -145,7 +146,7 @@ func (f *fronter) equal(a, b Point) int64 {
 // points returns a and, by rising latency, the root's labels strictly between a and b.
 func (ls *labels) points(a, b Point) []Point {
 	found := []Point{a}
-	for _, l := range ls.list(len(ls.nodes)-1, 0) {
+	for _, l := range ls.lists[len(ls.nodes)-1][0] {
 		pt := Point{l.latency, (l.score + ls.p*l.latency) / ls.q}
 		if pt.Latency > a.Latency && pt.Importance > a.Importance && pt.Importance < b.Importance {
 			found = append(found, pt)

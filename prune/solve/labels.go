@@ -19,10 +19,42 @@ type labels struct {
 	multiplier
 	budget  int64
 	atLeast int64
-	limit   int       // most labels to keep
-	start   [][]int32 // node → entry → first label; one more at the end
-	kept    []label
-	pairs   pairs // candidates of one entry
+	limit   int         // most labels to keep
+	lists   [][][]label // node → entry → its labels
+	shelf   shelf       // where they lie
+	pairs   pairs       // candidates of one entry
+}
+
+// shelf holds the lists of one pass after another in pieces that never move:
+// a slice grown by append would for a moment lie in memory twice.
+type shelf struct {
+	pieces [][]label
+	at     int // the piece that is being filled
+	kept   int // labels on the shelf
+}
+
+func (s *shelf) clear() {
+	for i := range s.pieces {
+		s.pieces[i] = s.pieces[i][:0]
+	}
+	s.at, s.kept = 0, 0
+}
+
+// put returns a copy that lasts until clear.
+func (s *shelf) put(list []label) []label {
+	if len(list) == 0 {
+		return nil
+	}
+	for s.at < len(s.pieces) && cap(s.pieces[s.at])-len(s.pieces[s.at]) < len(list) {
+		s.at++
+	}
+	if s.at == len(s.pieces) {
+		s.pieces = append(s.pieces, make([]label, 0, max(256, s.kept/4, len(list))))
+	}
+	on := &s.pieces[s.at]
+	*on = append(*on, list...)
+	s.kept += len(list)
+	return (*on)[len(*on)-len(list):]
 }
 
 // tooManyLabels says that a pass ran into its limit on labels.
@@ -38,40 +70,31 @@ func (ls *labels) pass(ctx context.Context, t *tree, atLeast int64) error {
 		ls.tree.up(ls.multiplier)
 		ls.tree.down(atLeast)
 	}
-	ls.kept = ls.kept[:0]
-	ls.start = slices.Grow(ls.start[:0], len(ls.nodes))[:len(ls.nodes)]
+	ls.shelf.clear()
+	ls.lists = slices.Grow(ls.lists[:0], len(ls.nodes))[:len(ls.nodes)]
 	for i := range ls.nodes {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		n := &ls.nodes[i]
-		start := slices.Grow(ls.start[i][:0], n.size+1)[:n.size+1]
-		ls.start[i] = start
+		ls.lists[i] = slices.Grow(ls.lists[i][:0], n.size)[:n.size]
 		for e := range n.size {
-			start[e] = int32(len(ls.kept))
-			if n.val[e]+n.comp[e] < ls.atLeast {
-				continue
+			list := ls.pairs.all[:0]
+			switch {
+			case n.val[e]+n.comp[e] < ls.atLeast:
+			case n.a >= 0:
+				ls.gather(n, e)
+				list = ls.pairs.front(ls.p)
+			case n.lat[e] <= ls.budget:
+				list = append(list, label{n.lat[e], n.val[e]})
 			}
-			if n.a < 0 {
-				if n.lat[e] <= ls.budget {
-					ls.kept = append(ls.kept, label{n.lat[e], n.val[e]})
-				}
-				continue
-			}
-			ls.gather(n, e)
-			ls.kept = append(ls.kept, ls.pairs.front(ls.p)...)
-			if len(ls.kept) > ls.limit {
+			ls.lists[i][e] = ls.shelf.put(list)
+			if ls.shelf.kept > ls.limit {
 				return tooManyLabels{}
 			}
 		}
-		start[n.size] = int32(len(ls.kept))
 	}
 	return nil
-}
-
-// list returns the labels of entry e of node i.
-func (ls *labels) list(i, e int) []label {
-	return ls.kept[ls.start[i][e]:ls.start[i][e+1]]
 }
 
 // gather appends to ls.pairs every sum of children's labels that can matter to
@@ -83,7 +106,7 @@ func (ls *labels) gather(n *node, e int) {
 		ls.pairs.all = append(ls.pairs.all, label{})
 	}
 	for k := range n.span {
-		as := ls.list(n.a, int(n.offA[e])+k)
+		as := ls.lists[n.a][int(n.offA[e])+k]
 		if n.b < 0 {
 			for _, a := range as {
 				if a.score < need {
@@ -93,7 +116,7 @@ func (ls *labels) gather(n *node, e int) {
 			}
 			continue
 		}
-		bs := ls.list(n.b, int(n.offB[e])+k)
+		bs := ls.lists[n.b][int(n.offB[e])+k]
 		if len(bs) == 0 {
 			continue
 		}
@@ -121,7 +144,7 @@ func (ls *labels) gather(n *node, e int) {
 
 // most returns the root's label of most importance.
 func (ls *labels) most() (best label, ok bool) {
-	for i, l := range ls.list(len(ls.nodes)-1, 0) {
+	for i, l := range ls.lists[len(ls.nodes)-1][0] {
 		if i == 0 || l.latency > best.latency {
 			best, ok = l, true
 		}
@@ -146,10 +169,10 @@ func (ls *labels) trace(root label) choice {
 			c.blocks[n.off] = true
 		}
 		for k := range n.span {
-			for _, a := range ls.list(n.a, int(n.offA[e])+k) {
+			for _, a := range ls.lists[n.a][int(n.offA[e])+k] {
 				rest := label{want.latency - a.latency, want.score - a.score}
 				if n.b < 0 && rest != (label{}) ||
-					n.b >= 0 && !slices.Contains(ls.list(n.b, int(n.offB[e])+k), rest) {
+					n.b >= 0 && !slices.Contains(ls.lists[n.b][int(n.offB[e])+k], rest) {
 					continue
 				}
 				if n.elim >= 0 {

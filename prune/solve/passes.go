@@ -177,12 +177,27 @@ func complete(outside int64, a, b, ca, cb []int64) {
 }
 
 // filter returns, after up, the tree without the options that no
-// configuration of at least the given score uses; t itself if all stay. A
-// group inside a block that cannot stay on keeps its first option.
+// configuration of at least the given score uses; t itself if all stay.
 func (t *tree) filter(atLeast int64) *tree {
+	return t.narrowed(t.inPlay(atLeast))
+}
+
+// narrowed returns the tree of the given options; t itself if that are all it has.
+func (t *tree) narrowed(keep [][]int32) *tree {
+	for g := range keep {
+		if len(keep[g]) < len(t.keep[g]) {
+			return newTree(t.plan, keep)
+		}
+	}
+	return t
+}
+
+// inPlay returns, after up, the options that some configuration of at least
+// the given score uses. A group inside a block that cannot stay on keeps its
+// first option.
+func (t *tree) inPlay(atLeast int64) [][]int32 {
 	t.down(atLeast)
 	keep := slices.Clone(t.keep)
-	dropped := false
 	for i := range t.nodes {
 		n := &t.nodes[i]
 		if n.elim < 0 || n.span == 1 {
@@ -204,19 +219,12 @@ func (t *tree) filter(atLeast int64) *tree {
 				kept = append(kept, t.keep[n.elim][o])
 			}
 		}
-		if len(kept) == n.span {
-			continue
-		}
 		if len(kept) == 0 {
 			kept = t.keep[n.elim][:1]
 		}
 		keep[n.elim] = kept
-		dropped = true
 	}
-	if !dropped {
-		return t
-	}
-	return newTree(t.plan, keep)
+	return keep
 }
 
 // Point is one step of the trade-off between latency and importance.

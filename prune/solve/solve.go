@@ -297,15 +297,15 @@ func (q *query) prove(t *tree, b bounded) (Status, int) {
 	need := b.slack(q.budget, q.at)
 	for gap := need / 50; ; gap = min(need, 4*gap+1) {
 		if err := ls.pass(q.ctx, t, b.top-gap); err != nil {
-			return Feasible, len(ls.kept)
+			return Feasible, ls.shelf.kept
 		}
 		if l, ok := ls.most(); ok {
 			q.offer(Point{l.latency, (l.score + b.p*l.latency) / b.q}, ls.trace(l))
 		}
-		q.opts.tell(Progress{Objective: q.at.Importance, Bound: q.bound, Labels: len(ls.kept)})
+		q.opts.tell(Progress{Objective: q.at.Importance, Bound: q.bound, Labels: ls.shelf.kept})
 		if need = b.slack(q.budget, q.at); need <= gap {
 			q.bound = q.at.Importance
-			return Optimal, len(ls.kept)
+			return Optimal, ls.shelf.kept
 		}
 	}
 }
