@@ -15,6 +15,57 @@ struct Conv { // engine.Conv
 	__device__ index_t y(int n, int p, int q) const { return ((index_t(n) * this->p + p) * this->q + q) * k; }
 };
 
+// Which channels of one side take part, in slots: those that are on come first.
+// AllChannels is every one, in its own place.
+struct AllChannels {
+	int n;
+
+	__device__ int kept() const { return n; } // slots that are on
+	__device__ int at(int slot) const { return slot; }
+	__device__ bool on(int) const { return true; }
+	__device__ bool any(int, int) const { return true; }
+};
+
+// Mask is chunks of channels that are on: cuda.Mask. Where there is no list, all are.
+struct Mask {
+	const float *list; // [1 + chunks]: how many are on, their numbers, the others' numbers, both ascending
+	int chunk;
+};
+
+constexpr int max_chunks = 1024;
+
+struct MaskedChannels {
+	int n, chunk, count, kept_;
+	const float *list;
+	const bool *flags; // of the chunks
+
+	// By the whole block. Flags holds max_chunks, in shared memory.
+	__device__ MaskedChannels(const Mask &m, int n, bool *flags) : n(n), chunk(m.chunk), list(m.list), flags(flags) {
+		int chunks = ceil_div(n, chunk);
+		count = list ? int(list[0]) : chunks;
+		for (int i = threadIdx.x; i < chunks; i += blockDim.x) flags[list ? int(list[1 + i]) : i] = i < count;
+		__syncthreads();
+		kept_ = count * chunk - (flags[chunks - 1] ? chunks * chunk - n : 0); // the last chunk may be short
+	}
+	__device__ int kept() const { return kept_; }
+	__device__ int at(int slot) const {
+		if (!list || slot >= n) return slot;
+		int first = 1;
+		if (slot >= kept_) slot -= kept_, first += count;
+		return int(list[first + slot / chunk]) * chunk + slot % chunk;
+	}
+	__device__ bool on(int channel) const { return flags[channel / chunk]; }
+	// Whether one of the common indices from k to last, whose channel runs fastest, is on.
+	__device__ bool any(int k, int last) const {
+		while (k < last) {
+			int c = k % n;
+			if (on(c)) return true;
+			k += min(chunk - c % chunk, n - c);
+		}
+		return false;
+	}
+};
+
 // Far outside any image, whatever a filter adds to it.
 constexpr int nowhere = -(1 << 30);
 

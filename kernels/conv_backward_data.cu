@@ -6,6 +6,9 @@
 // A[nhw, rsk] = dy and B[rsk, c] = w over those taps alone.
 // Grid: tiles of the phase's pixels × tiles of Cg × groups·phases.
 // Bound: 2·N·P·Q·K·R·S·Cg FLOP, and once over dy, w and dx.
+//
+// Masked, one group: k runs over the channels that are on alone, and dx is 0 where c
+// is off, or what it was with accumulate. Bit for bit the dense kernel on zeroed data.
 #include "conv.cuh"
 #include "gemm.cuh"
 
@@ -14,6 +17,11 @@ struct ConvBackwardData {
 	const float *dy, *w;
 	Conv g;
 	int accumulate;
+};
+
+struct MaskedConvBackwardData {
+	ConvBackwardData o;
+	Mask in, out;
 };
 
 // Taps is what one direction's filter rows read a phase's pixels: rows first,
@@ -36,11 +44,12 @@ struct Taps {
 	}
 };
 
-struct DataProblem {
+template <class Channels> struct DataProblem {
 	const ConvBackwardData &o;
 	int group, phase_h, phase_w, rows_h, rows_w; // the phase's pixels in one image
 	Taps r, s;
 	int k_first, k_last;
+	Channels in, out;
 
 	struct Row { index_t image; int p, q; };
 	struct Column { int c; bool valid; };
@@ -55,11 +64,12 @@ struct DataProblem {
 		return {g.y(n, 0, 0) + group * g.kg(),
 			(h + g.pad[0] - r.first * g.dilation[0]) / g.stride[0], (w + g.pad[1] - s.first * g.dilation[1]) / g.stride[1]};
 	}
-	__device__ Column column(int n) const { return {n, n < o.g.cg()}; }
+	__device__ Column column(int n) const { return {in.at(n), n < in.kept()}; }
 	__device__ Common common(int k) const {
 		if (k >= k_last) return {nowhere, nowhere, 0, 0, 0, false};
-		int out = k % o.g.kg(), rs = k / o.g.kg(), j = rs / s.count, i = rs % s.count;
-		return {-j * r.back, -i * s.back, r.first + j * r.step, s.first + i * s.step, out, true};
+		int channel = k % o.g.kg(), rs = k / o.g.kg(), j = rs / s.count, i = rs % s.count;
+		if (!out.on(channel)) return {nowhere, nowhere, 0, 0, 0, false};
+		return {-j * r.back, -i * s.back, r.first + j * r.step, s.first + i * s.step, channel, true};
 	}
 	__device__ float a(const Row &m, const Common &k) const {
 		int p = m.p + k.p, q = m.q + k.q;
@@ -70,38 +80,61 @@ struct DataProblem {
 		const Conv &g = o.g;
 		return k.valid && n.valid ? o.w[((index_t(group * g.kg() + k.k) * g.r + k.r) * g.s + k.s) * g.cg() + n.c] : 0;
 	}
+	__device__ bool any(int k0) const { return out.any(k0, min(k0 + tile_k, k_last)); }
 	__device__ void store(int m, int c, float v) const {
 		const Conv &g = o.g;
 		int j = m % rows_w, i = m / rows_w % rows_h, n = m / rows_w / rows_h;
 		if (n >= g.n || c >= g.cg()) return;
-		float *dx = &o.dx[g.x(n, phase_h + i * g.stride[0], phase_w + j * g.stride[1]) + group * g.cg() + c];
+		if (c >= in.kept()) v = 0;
+		float *dx = &o.dx[g.x(n, phase_h + i * g.stride[0], phase_w + j * g.stride[1]) + group * g.cg() + in.at(c)];
 		*dx = o.accumulate ? *dx + v : v;
 	}
 };
 
-template <class Math> __device__ void conv_backward_data_by(const ConvBackwardData &o, GemmTiles &tiles) {
+template <class Math, class Channels>
+__device__ void conv_backward_data_by(const ConvBackwardData &o, const Channels &in, const Channels &out, GemmTiles &tiles) {
 	const Conv &g = o.g;
 	int phase_w = blockIdx.z % g.stride[1], phase_h = blockIdx.z / g.stride[1] % g.stride[0];
 	if (phase_h >= g.h || phase_w >= g.w) return; // more stride than image
 	Taps r(phase_h, g.r, g.stride[0], g.pad[0], g.dilation[0]), s(phase_w, g.s, g.stride[1], g.pad[1], g.dilation[1]);
-	DataProblem problem = {
+	DataProblem<Channels> problem = {
 		o, int(blockIdx.z) / g.stride[1] / g.stride[0], phase_h, phase_w,
 		ceil_div(g.h - phase_h, g.stride[0]), ceil_div(g.w - phase_w, g.stride[1]),
-		r, s, 0, r.count * s.count * g.kg()};
-	gemm<Math>(problem, tiles, blockIdx.x * tile_m, blockIdx.y * tile_n);
+		r, s, 0, r.count * s.count * g.kg(), in, out};
+	int n0 = blockIdx.y * tile_n;
+	if (n0 >= in.kept()) problem.k_last = 0; // nothing but zeros to write
+	gemm<Math>(problem, tiles, blockIdx.x * tile_m, n0);
 }
 
 KERNEL(gemm_threads, conv_backward_data, ConvBackwardData o) {
 	__shared__ GemmTiles tiles;
-	conv_backward_data_by<Float32>(o, tiles);
+	conv_backward_data_by<Float32>(o, AllChannels{o.g.cg()}, AllChannels{o.g.kg()}, tiles);
 }
 
 KERNEL(gemm_threads, conv_backward_data_tf32, ConvBackwardData o) {
 	__shared__ GemmTiles tiles;
-	conv_backward_data_by<Tf32>(o, tiles);
+	conv_backward_data_by<Tf32>(o, AllChannels{o.g.cg()}, AllChannels{o.g.kg()}, tiles);
 }
 
 KERNEL(gemm_threads, conv_backward_data_bf16, ConvBackwardData o) {
 	__shared__ GemmTiles tiles;
-	conv_backward_data_by<Bf16>(o, tiles);
+	conv_backward_data_by<Bf16>(o, AllChannels{o.g.cg()}, AllChannels{o.g.kg()}, tiles);
+}
+
+KERNEL(gemm_threads, masked_conv_backward_data, MaskedConvBackwardData m) {
+	__shared__ GemmTiles tiles;
+	__shared__ bool flags[2][max_chunks];
+	conv_backward_data_by<Float32>(m.o, MaskedChannels(m.in, m.o.g.c, flags[0]), MaskedChannels(m.out, m.o.g.k, flags[1]), tiles);
+}
+
+KERNEL(gemm_threads, masked_conv_backward_data_tf32, MaskedConvBackwardData m) {
+	__shared__ GemmTiles tiles;
+	__shared__ bool flags[2][max_chunks];
+	conv_backward_data_by<Tf32>(m.o, MaskedChannels(m.in, m.o.g.c, flags[0]), MaskedChannels(m.out, m.o.g.k, flags[1]), tiles);
+}
+
+KERNEL(gemm_threads, masked_conv_backward_data_bf16, MaskedConvBackwardData m) {
+	__shared__ GemmTiles tiles;
+	__shared__ bool flags[2][max_chunks];
+	conv_backward_data_by<Bf16>(m.o, MaskedChannels(m.in, m.o.g.c, flags[0]), MaskedChannels(m.out, m.o.g.k, flags[1]), tiles);
 }

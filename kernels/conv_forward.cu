@@ -5,6 +5,9 @@
 // with x zero outside the image. For each group the product of A[npq, rsc] = x and
 // B[rsc, k] = w. Grid: tiles of npq × tiles of Kg × groups.
 // Bound: 2·N·P·Q·K·R·S·Cg FLOP, and once over x, w and y.
+//
+// Masked, one group: c runs over the channels that are on alone, and y is 0 where k
+// is off, or what it was with leave. Bit for bit the dense kernel on zeroed data.
 #include "conv.cuh"
 #include "gemm.cuh"
 
@@ -15,9 +18,17 @@ struct ConvForward {
 	int act;
 };
 
-struct ForwardProblem {
+struct MaskedConvForward {
+	ConvForward o;
+	Mask in, out;
+	int leave;
+};
+
+template <class Channels> struct ForwardProblem {
 	const ConvForward &o;
 	int group, m_last, k_first, k_last;
+	Channels in, out;
+	bool leave;
 
 	struct Row { index_t image; int h, w; };
 	struct Column { index_t filter; bool valid; };
@@ -31,12 +42,13 @@ struct ForwardProblem {
 		return {g.x(n, 0, 0) + group * g.cg(), p * g.stride[0] - g.pad[0], q * g.stride[1] - g.pad[1]};
 	}
 	__device__ Column column(int n) const {
-		return {(index_t(group) * o.g.kg() + n) * k_last, n < o.g.kg()};
+		return {(index_t(group) * o.g.kg() + out.at(n)) * k_last, n < out.kept()};
 	}
 	__device__ Common common(int k) const {
 		const Conv &g = o.g;
-		if (k >= k_last) return {nowhere, nowhere, 0, k};
+		if (k >= k_last) return {nowhere, nowhere, 0, k_last};
 		int c = k % g.cg(), rs = k / g.cg();
+		if (!in.on(c)) return {nowhere, nowhere, 0, k_last};
 		return {rs / g.s * g.dilation[0], rs % g.s * g.dilation[1], c, k};
 	}
 	__device__ float a(const Row &m, const Common &k) const {
@@ -47,10 +59,15 @@ struct ForwardProblem {
 	__device__ float b(const Common &k, const Column &n) const {
 		return n.valid && k.k < k_last ? o.w[n.filter + k.k] : 0;
 	}
+	__device__ bool any(int k0) const { return in.any(k0, min(k0 + tile_k, k_last)); }
 	__device__ void store(int m, int n, float v) const {
 		if (m >= m_last || n >= o.g.kg()) return;
-		int k = group * o.g.kg() + n;
+		int k = group * o.g.kg() + out.at(n);
 		index_t at = index_t(m) * o.g.k + k;
+		if (n >= out.kept()) {
+			if (!leave) o.y[at] = 0;
+			return;
+		}
 		if (o.b) v += o.b[k];
 		if (o.z) v += o.z[at];
 		o.y[at] = activated(o.act, v);
@@ -58,8 +75,18 @@ struct ForwardProblem {
 };
 
 template <class Math> __device__ void conv_forward_by(const ConvForward &o, GemmTiles &tiles) {
-	ForwardProblem problem = {o, int(blockIdx.z), o.g.n * o.g.p * o.g.q, 0, o.g.r * o.g.s * o.g.cg()};
+	ForwardProblem<AllChannels> problem = {
+		o, int(blockIdx.z), o.g.n * o.g.p * o.g.q, 0, o.g.r * o.g.s * o.g.cg(), {o.g.cg()}, {o.g.kg()}, false};
 	gemm<Math>(problem, tiles, blockIdx.x * tile_m, blockIdx.y * tile_n);
+}
+
+template <class Math> __device__ void masked_conv_forward_by(const MaskedConvForward &m, GemmTiles &tiles, bool (&flags)[2][max_chunks]) {
+	const Conv &g = m.o.g;
+	ForwardProblem<MaskedChannels> problem = {
+		m.o, 0, g.n * g.p * g.q, 0, g.r * g.s * g.c, {m.in, g.c, flags[0]}, {m.out, g.k, flags[1]}, bool(m.leave)};
+	int n0 = blockIdx.y * tile_n;
+	if (n0 >= problem.out.kept()) problem.k_first = problem.k_last; // nothing but zeros to write
+	gemm<Math>(problem, tiles, blockIdx.x * tile_m, n0);
 }
 
 KERNEL(gemm_threads, conv_forward, ConvForward o) {
@@ -75,4 +102,22 @@ KERNEL(gemm_threads, conv_forward_tf32, ConvForward o) {
 KERNEL(gemm_threads, conv_forward_bf16, ConvForward o) {
 	__shared__ GemmTiles tiles;
 	conv_forward_by<Bf16>(o, tiles);
+}
+
+KERNEL(gemm_threads, masked_conv_forward, MaskedConvForward m) {
+	__shared__ GemmTiles tiles;
+	__shared__ bool flags[2][max_chunks];
+	masked_conv_forward_by<Float32>(m, tiles, flags);
+}
+
+KERNEL(gemm_threads, masked_conv_forward_tf32, MaskedConvForward m) {
+	__shared__ GemmTiles tiles;
+	__shared__ bool flags[2][max_chunks];
+	masked_conv_forward_by<Tf32>(m, tiles, flags);
+}
+
+KERNEL(gemm_threads, masked_conv_forward_bf16, MaskedConvForward m) {
+	__shared__ GemmTiles tiles;
+	__shared__ bool flags[2][max_chunks];
+	masked_conv_forward_by<Bf16>(m, tiles, flags);
 }

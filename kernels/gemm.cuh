@@ -7,13 +7,15 @@
 // element lies from what it knows of its row, its column and its common index.
 //
 //   int k_first, k_last                        the common indices to sum over
+//   bool any(int k0)                           whether the tile from k0 on has anything but zeros, for all threads alike
 //   Row row(int m)        Column column(int n) what is known of a row, a column; also beyond the last
 //   Common common(int k)                       of a common index; also beyond the last
 //   float a(Row, Common)  float b(Common, Column)   an element, 0 where there is none
 //   a_along_k, b_along_k                       the direction in which memory runs
 //   void store(int m, int n, float v)          called also beyond the last
 //
-// The order of summation is the order of k: results repeat bit for bit.
+// The order of summation is the order of k: results repeat bit for bit, and a tile
+// of zeros that is left out changes no bit of them.
 #pragma once
 
 #include "ptx.cuh"
@@ -124,6 +126,7 @@ template <class Math, class Problem> __device__ void gemm(const Problem &problem
 
 	Math math;
 	for (int k0 = problem.k_first; k0 < problem.k_last; k0 += tile_k) {
+		if (!problem.any(k0)) continue;
 #pragma unroll
 		for (int i = 0; i < gemm_loads; i++) {
 			tile.a[LoadA::k(t, i)][LoadA::m(t, i)] = problem.a(rows[i], problem.common(k0 + LoadA::k(t, i)));

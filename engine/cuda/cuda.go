@@ -62,6 +62,12 @@ func (b *Backend) Supports(c engine.Call) error {
 		return supportsConv(c, c.Conv)
 	case engine.ConvBackwardFilter:
 		return supportsConv(c, c.Conv)
+	case MaskedConvForward:
+		return c.supports(c, c.Conv)
+	case MaskedConvBackwardData:
+		return c.supports(c, c.Conv)
+	case MaskedConvBackwardFilter:
+		return c.supports(c, c.Conv)
 	case engine.BiasBackward:
 		count = c.Rows
 	case engine.BatchNormForward:
@@ -104,6 +110,8 @@ func supportsConv(c engine.Call, g engine.Conv) error {
 // Workspace is where parts of sums lie until they are added up.
 func (b *Backend) Workspace(c engine.Call) int {
 	switch c := c.(type) {
+	case MaskedConvBackwardFilter:
+		return b.Workspace(c.ConvBackwardFilter)
 	case engine.ConvBackwardFilter:
 		filter := c.K * c.R * c.S * (c.C / c.Groups)
 		if c.Depthwise() {

@@ -44,6 +44,13 @@ func (l *lowering) lower(c engine.Call) {
 		l.convBackwardData(c)
 	case engine.ConvBackwardFilter:
 		l.convBackwardFilter(c)
+	case MaskedConvForward:
+		launch(l, "masked_conv_forward"+l.gemm, forwardGrid(c.Conv), maskedConvForwardParams{l.forwardParams(c.ConvForward), l.mask(c.Mask, c.In), l.mask(c.Mask, c.Out), boolean(c.Leave)})
+	case MaskedConvBackwardData:
+		launch(l, "masked_conv_backward_data"+l.gemm, dataGrid(c.Conv), maskedConvBackwardDataParams{l.dataParams(c.ConvBackwardData), l.mask(c.Mask, c.In), l.mask(c.Mask, c.Out)})
+	case MaskedConvBackwardFilter:
+		launch(l, "masked_conv_backward_filter"+l.gemm, filterGrid(c.Conv), maskedConvBackwardFilterParams{l.filterParams(c.ConvBackwardFilter), l.mask(c.Mask, c.In), l.mask(c.Mask, c.Out)})
+		l.sumFilterParts(c.ConvBackwardFilter)
 	case engine.BiasBackward:
 		at := columnsOf(c.Rows, c.C)
 		launch(l, "bias_backward", at.grid(), biasBackwardParams{l.scratch, l.at(c.DY), at})
@@ -93,46 +100,6 @@ func (l *lowering) lower(c engine.Call) {
 // sumPartials adds up what lies in the scratch memory.
 func (l *lowering) sumPartials(y pointer, n, parts int) {
 	launch(l, "sum_partials", flat(n), sumPartialsParams{y, l.scratch, int64(n), int32(parts)})
-}
-
-func (l *lowering) convForward(c engine.ConvForward) {
-	p := convForwardParams{l.at(c.Y), l.at(c.X), l.at(c.W), l.at(c.B), l.at(c.Z), convOf(c.Conv), int32(c.Act)}
-	if c.Depthwise() {
-		launch(l, "depthwise_forward", flat(c.N*c.P*c.Q*c.K), p)
-		return
-	}
-	launch(l, "conv_forward"+l.gemm, grid{int32(ceilDiv(c.N*c.P*c.Q, tile)), int32(ceilDiv(c.K/c.Groups, tile)), int32(c.Groups)}, p)
-}
-
-func (l *lowering) convBackwardData(c engine.ConvBackwardData) {
-	p := convBackwardDataParams{l.at(c.DX), l.at(c.DY), l.at(c.W), convOf(c.Conv), boolean(c.Accumulate)}
-	if c.Depthwise() {
-		launch(l, "depthwise_backward_data", flat(c.N*c.H*c.Conv.W*c.C), p)
-		return
-	}
-	phase := c.N * ceilDiv(c.H, c.Stride[0]) * ceilDiv(c.Conv.W, c.Stride[1]) // pixels of the largest
-	launch(l, "conv_backward_data"+l.gemm, grid{int32(ceilDiv(phase, tile)), int32(ceilDiv(c.C/c.Groups, tile)), int32(c.Groups * c.Stride[0] * c.Stride[1])}, p)
-}
-
-func (l *lowering) convBackwardFilter(c engine.ConvBackwardFilter) {
-	rsc := c.R * c.S * (c.C / c.Groups)
-	if c.Depthwise() {
-		at := pixels(c.Conv)
-		g := at.grid()
-		g[2] = int32(c.R * c.S)
-		launch(l, "depthwise_backward_filter", g, depthwiseBackwardFilterParams{l.scratch, l.at(c.DY), l.at(c.X), convOf(c.Conv), at})
-		l.sumPartials(l.at(c.DW), c.K*rsc, at.chunks())
-		return
-	}
-	parts, dw := filterParts(c.Conv), l.at(c.DW)
-	if parts > 1 {
-		dw = l.scratch
-	}
-	launch(l, "conv_backward_filter"+l.gemm, grid{int32(ceilDiv(rsc, tile)), int32(ceilDiv(c.K/c.Groups, tile)), int32(c.Groups * parts)},
-		convBackwardFilterParams{dw, l.at(c.DY), l.at(c.X), convOf(c.Conv), int32(parts), int32(filterChunk(c.Conv))})
-	if parts > 1 {
-		l.sumPartials(l.at(c.DW), c.K*rsc, parts)
-	}
 }
 
 func (l *lowering) batchNormForward(c engine.BatchNormForward) {

@@ -135,6 +135,24 @@ type (
 		At        columns
 	}
 
+	maskParams struct {
+		List  pointer
+		Chunk int32
+	}
+	maskedConvForwardParams struct {
+		O       convForwardParams
+		In, Out maskParams
+		Leave   int32
+	}
+	maskedConvBackwardDataParams struct {
+		O       convBackwardDataParams
+		In, Out maskParams
+	}
+	maskedConvBackwardFilterParams struct {
+		O       convBackwardFilterParams
+		In, Out maskParams
+	}
+
 	poolParams struct {
 		N, H, W, C, R, S, P, Q int32
 		Stride, Pad            [2]int32

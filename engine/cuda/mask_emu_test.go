@@ -1,0 +1,20 @@
+//go:build emu
+
+package cuda
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"mdp/engine/cuda/driver/emu"
+	"mdp/kernels"
+)
+
+func TestMasked(t *testing.T) {
+	d := emu.Open(kernels.Shuffled)
+	for _, p := range []Precision{Float32, TF32, BFloat16} {
+		t.Run(string(p), func(t *testing.T) { checkMasked(t, backend(t, d, p)) })
+	}
+	require.NoError(t, d.Close())
+}
