@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"strings"
 
 	"mdp/bench"
 	"mdp/engine"
@@ -258,8 +259,13 @@ func (p *Pipeline) latencies(ctx context.Context, networks []candidate) (err err
 	// The dense network comes first, and the budgets are parts of it: predictions
 	// are for the pace at which it was measured with the table.
 	pace := ms(results[0].MedianNS) / *networks[0].PredictedMS
-	networks[0].Note = fmt.Sprintf("predicted here is as measured with the table; this run was %.2f times as slow, and the other predictions are multiplied by that", pace)
+	networks[0].Note = fmt.Sprintf("predicted here is as measured with the table; this run was %.2f times as slow, and the other predictions and budgets in × are multiplied by that", pace)
 	p.remark(StageEval, "dense network %.3f ms, %.3f ms when the table was measured: predictions are multiplied by %.3f", ms(results[0].MedianNS), *networks[0].PredictedMS, pace)
+	for i := range networks {
+		if n := &networks[i]; strings.HasSuffix(n.Budget, "x") { // a share of the dense latency, as it is now
+			n.BudgetMS = new(*n.BudgetMS * pace)
+		}
+	}
 	for i, r := range results {
 		if i > 0 {
 			*networks[timed[i]].PredictedMS *= pace
