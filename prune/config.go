@@ -44,8 +44,15 @@ type Config struct {
 
 	Importance   Importance `yaml:"importance" json:"importance" help:"channel score: taylor, magnitude or random"`
 	ScoreBatches int        `yaml:"score-batches" json:"score-batches" help:"training batches the Taylor scores are averaged over"`
-	Fix          []string   `yaml:"fix" json:"fix" help:"names of layers to leave whole"`
+	Fix          []string   `yaml:"fix" json:"fix" help:"layers to leave whole, with their block: names, or patterns such as layer4*"`
 	Step         int        `yaml:"step" json:"step" help:"channels per option; 0 chooses by the layer's width"`
+
+	Stay      []string `yaml:"stay" json:"stay" help:"layers whose blocks may not go: names or patterns"`
+	MinShare  []string `yaml:"min-share" json:"min-share" help:"smallest share of its channels that a layer keeps: 0.25, or layer3*=0.25 for some"`
+	MaxShare  []string `yaml:"max-share" json:"max-share" help:"largest share of its channels that a layer keeps: 0.8, or layer3*=0.8 for some"`
+	Multiple  []string `yaml:"multiple" json:"multiple" help:"channels that a layer keeps are a multiple of this, or all: 16, or layer3*=16 for some"`
+	Equal     []string `yaml:"equal" json:"equal" help:"patterns; the layers that one names keep equal numbers of channels"`
+	Baselines bool     `yaml:"baselines" json:"baselines" help:"solve by simpler methods as well, to see what the exact one gains"`
 
 	Threads      int    `yaml:"threads" json:"threads" help:"threads of the CPU backend; 0 takes every core"`
 	ISA          string `yaml:"isa" json:"isa" help:"instruction set: avx512, avx2 or generic; empty takes the best there is"`
@@ -115,6 +122,9 @@ func (c Config) Check() error {
 		return fmt.Errorf("step %d, crop %d and size %d must not be negative", c.Step, c.Crop, c.Size)
 	case !slices.Contains([]Importance{Taylor, Magnitude, Random}, c.Importance):
 		return fmt.Errorf("importance %q is none of %s, %s, %s", c.Importance, Taylor, Magnitude, Random)
+	}
+	if _, err := c.Constraints(); err != nil {
+		return err
 	}
 	asked := map[budget]string{}
 	for _, s := range c.Budgets {

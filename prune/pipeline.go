@@ -240,8 +240,8 @@ func (p *Pipeline) couple(g *graph.Graph) (*Coupling, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range p.Config.Fix {
-		if err := c.Fix(name, "asked for by fix"); err != nil {
+	for _, pattern := range p.Config.Fix {
+		if err := c.fix(g, pattern); err != nil {
 			return nil, err
 		}
 	}

@@ -82,7 +82,7 @@ func everything(c *Coupling, step int, g *graph.Graph) solve.Solution {
 func FuzzSolution(f *testing.F) {
 	g, c := small(f)
 	scores := RandomScores(g, c, 1)
-	good, err := json.Marshal([]Answer{{"0.5x", everything(c, 0, g)}})
+	good, err := json.Marshal([]Answer{{Asked: "0.5x", Solution: everything(c, 0, g)}})
 	require.NoError(f, err)
 	f.Add(good)
 	f.Add([]byte(`[{"asked":"0.5x","options":[1],"blocks_on":[true]}]`))

@@ -94,18 +94,21 @@ func (p *Pipeline) withSpace(do func(*Space) error) error {
 // solve finds the best network for every budget, and the whole front.
 func (p *Pipeline) solve(ctx context.Context) error {
 	c := p.Config
-	key := map[string]any{"step": c.Step, "batch": c.LatencyBatch, "fix": c.Fix, "budgets": c.Budgets}
+	constraints, err := c.Constraints()
+	if err != nil {
+		return err
+	}
+	key := map[string]any{"step": c.Step, "batch": c.LatencyBatch, "fix": c.Fix, "budgets": c.Budgets,
+		"constraints": constraints, "baselines": c.Baselines}
 	in := []string{"graph.json", "scores.json", "latency.jsonl", "dense.json"}
 	return p.stage(StageSolve, "", key, in, []string{"problem.json", "solution.json", "frontier.csv"}, func() error {
-		var problem *solve.Problem
-		err := p.withSpace(func(space *Space) (err error) {
-			problem, err = p.problem(space)
-			return err
+		return p.withSpace(func(space *Space) error {
+			problem, err := p.problem(space)
+			if err != nil {
+				return err
+			}
+			return p.answer(ctx, space.Steps, problem)
 		})
-		if err != nil {
-			return err
-		}
-		return p.answer(ctx, problem)
 	})
 }
 
@@ -187,19 +190,28 @@ func (e *BudgetError) Error() string {
 }
 
 // Answer is one budget, as it was asked for, with the solver's solution: an
-// element of solution.json.
+// element of solution.json. Its options are of the groups of problem.json.
 type Answer struct {
 	Asked string `json:"asked"`
 	solve.Solution
+	Baselines []solve.Baseline `json:"baselines,omitempty"`
 }
 
 // answer solves every budget and the front from one problem.
-func (p *Pipeline) answer(ctx context.Context, problem *solve.Problem) error {
+func (p *Pipeline) answer(ctx context.Context, steps *Steps, problem *solve.Problem) error {
 	var dense denseLatency
 	if err := p.ReadJSON("dense.json", &dense); err != nil {
 		return err
 	}
 	if err := p.Write("problem.json", problem.Write); err != nil {
+		return err
+	}
+	constrained, group, err := p.Config.constrain(steps, problem)
+	if err != nil {
+		return err
+	}
+	solver, err := solve.New(constrained, solve.Options{})
+	if err != nil {
 		return err
 	}
 	var answers []Answer
@@ -208,7 +220,7 @@ func (p *Pipeline) answer(ctx context.Context, problem *solve.Problem) error {
 		if err != nil {
 			return err
 		}
-		s, err := solve.Optimum(ctx, problem, budgetNS, solve.Options{})
+		s, err := solver.Optimum(ctx, budgetNS)
 		if err != nil {
 			return err
 		}
@@ -216,9 +228,19 @@ func (p *Pipeline) answer(ctx context.Context, problem *solve.Problem) error {
 			return &BudgetError{b, budgetNS, s.MinLatency, dense.MeasuredNS}
 		}
 		p.remark(StageSolve, "%s: %s, %.1f %% of the importance in %.3f ms, %.1f ms to solve", b, s.Status, 100*float64(s.Objective)/importanceUnits, ms(s.Latency), 1e3*s.Seconds)
-		answers = append(answers, Answer{b, s})
+		a := Answer{Asked: b, Solution: s}
+		a.Options = solve.Spread(s.Options, group)
+		if p.Config.Baselines {
+			if a.Baselines, err = solve.Baselines(ctx, constrained, budgetNS, solve.Options{}); err != nil {
+				return err
+			}
+			for i := range a.Baselines {
+				a.Baselines[i].Options = solve.Spread(a.Baselines[i].Options, group)
+			}
+		}
+		answers = append(answers, a)
 	}
-	front, err := solve.Front(ctx, problem, solve.Options{})
+	front, err := solver.Front(ctx)
 	if err != nil {
 		return err
 	}

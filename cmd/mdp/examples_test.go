@@ -23,8 +23,9 @@ func TestExamples(t *testing.T) {
 	require.NoError(t, os.Symlink(command(t, dir).Path, filepath.Join(dir, "bin", "mdp")))
 	write(t, filepath.Join(dir, "run.yaml"), "net: resnet8-cifar\nbudget: [0.5x]\n")
 	for from, to := range map[string]string{
-		filepath.Join("..", "..", "prune", "solve", "testdata", "rn50_mdp_04.json"): "problem.json",
-		filepath.Join(dir, "runs", "demo", "weights.safetensors"):                   "weights.safetensors",
+		filepath.Join("..", "..", "prune", "solve", "testdata", "rn50_mdp_04.json"):             "problem.json",
+		filepath.Join("..", "..", "prune", "solve", "testdata", "examples", "two_devices.json"): "two-devices.json",
+		filepath.Join(dir, "runs", "demo", "weights.safetensors"):                               "weights.safetensors",
 	} {
 		b, err := os.ReadFile(from)
 		require.NoError(t, err)

@@ -4,20 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
-	"strconv"
 
 	"github.com/spf13/cobra"
 
 	"mdp/prune"
-	"mdp/prune/solve"
 )
-
-type solveOptions struct {
-	*runOptions
-	problem string
-	front   bool
-}
 
 func newSolveCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{
@@ -26,33 +17,55 @@ func newSolveCmd(a *app) *cobra.Command {
 		Long: `Solves the pruning problem exactly. In a run folder: for each of its budgets, and
 the whole front; leaves problem.json, solution.json and frontier.csv.
 
-Given a problem file, solves that and prints the answer; --budget is then one
-integer in the problem's own unit, and without it the file's capacity counts.`,
+Given a problem file, solves that and prints the answer: proven optimal, or the
+best that a limit left time or memory for, with its bound and gap. --budget is
+then an integer in the problem's own unit; without it the file's capacity counts.
+
+A problem file may have costs beside its latency: that of other devices,
+parameters, bytes. Its budgets are then given in the file's order, latency first,
+and the answer is the one network within all of them, beside what each budget
+alone would have allowed.
+
+What may be chosen can be narrowed down, in a run and for a problem file: --fix,
+--stay, --min-share, --max-share, --multiple and --equal. --baselines adds what
+simpler methods choose.`,
 		Example: `  mdp solve --run runs/demo
+  mdp solve --run runs/demo --multiple 8 --min-share 0.25 --baselines
   mdp solve problem.json --json
-  mdp solve problem.json --budget 250000
-  mdp solve problem.json --front`,
+  mdp solve problem.json --budget 250000 --baselines
+  mdp solve problem.json --front > frontier.csv
+  mdp solve problem.json --front --epsilon 0.001
+  mdp solve problem.json --time-limit 10s --memory-limit 500
+  mdp solve problem.json --fix '*layer4*' --stay '*layer[12]*' --multiple 64
+  mdp solve problem.json --equal '*layer3.[1-5].conv2' --min-share 0.25,'*layer3*=0.5'
+  mdp solve two-devices.json --budget 65,85`,
 		Args: cobra.MaximumNArgs(1),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return []string{"json"}, cobra.ShellCompDirectiveFilterFileExt
 		},
 	}
 	o := &solveOptions{runOptions: newRunOptions(a, cmd)}
-	cmd.Flags().BoolVar(&o.front, "front", false, "of a problem file: print the whole front as CSV, or with --json beside the answer")
+	flags := cmd.Flags()
+	flags.BoolVar(&o.front, "front", false, "of a problem file: print every budget's answer as CSV, or with --json beside the answer")
+	flags.Float64Var(&o.epsilon, "epsilon", 0, "of a front: leave out points that keep less than this share more than the one before")
+	flags.DurationVar(&o.timeLimit, "time-limit", 0, "of a problem file: time after which the best found so far is the answer; 0 is none")
+	flags.IntVar(&o.memoryMB, "memory-limit", 0, "of a problem file: megabytes of partial choices after which it is; 0 is 1600")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 1 {
 			o.problem = args[0]
 			return runSolveFile(cmd.Context(), o)
 		}
-		return runSolve(cmd.Context(), o)
+		for _, name := range []string{"front", "epsilon", "time-limit", "memory-limit"} {
+			if flags.Changed(name) {
+				return usageError{fmt.Errorf("--%s goes with a problem file; a run's front is in its frontier.csv", name)}
+			}
+		}
+		return runSolve(cmd.Context(), o.runOptions)
 	}
 	return cmd
 }
 
-func runSolve(ctx context.Context, o *solveOptions) error {
-	if o.front {
-		return usageError{fmt.Errorf("--front goes with a problem file; a run's front is in its frontier.csv")}
-	}
+func runSolve(ctx context.Context, o *runOptions) error {
 	return o.stage(ctx, prune.StageSolve, func(p *prune.Pipeline) (result, error) {
 		var a answers
 		err := p.ReadJSON("solution.json", &a)
@@ -69,96 +82,16 @@ func (all answers) writeText(w io.Writer) error {
 		rows = append(rows, []string{a.Asked, string(a.Status), fmt.Sprintf("%.3f", float64(a.Latency)/1e6),
 			fmt.Sprint(a.Objective), fmt.Sprint(a.Bound), fmt.Sprintf("%.1f", 1e3*a.Seconds)})
 	}
-	return table(w, rows)
-}
-
-func runSolveFile(ctx context.Context, o *solveOptions) error {
-	p, budget, err := o.readProblem()
-	if err != nil {
-		return usageError{err}
-	}
-	a := answer{problem: p}
-	if a.Solution, err = solve.Optimum(ctx, p, budget, solve.Options{}); err != nil {
+	if err := table(w, rows); err != nil {
 		return err
 	}
-	if o.front {
-		if a.Front, err = solve.Front(ctx, p, solve.Options{}); err != nil {
-			return err
-		}
-	}
-	if err := o.print(a, o.json); err != nil {
-		return err
-	}
-	if a.Status == solve.Infeasible && !o.front {
-		return infeasibleError{fmt.Errorf("budget %d is below the smallest latency there is, %d %s: raise the budget", budget, a.MinLatency, p.LatencyUnit)}
-	}
-	return nil
-}
-
-func (o *solveOptions) readProblem() (*solve.Problem, int64, error) {
-	f, err := os.Open(o.problem)
-	if err != nil {
-		return nil, 0, err
-	}
-	defer f.Close()
-	p, err := solve.ReadProblem(f)
-	if err != nil {
-		return nil, 0, fmt.Errorf("%s: %w", o.problem, err)
-	}
-	if !o.flags.Changed("budget") {
-		return p, p.Capacity, nil
-	}
-	given := o.flagged.Budgets
-	if len(given) != 1 {
-		return nil, 0, fmt.Errorf("a problem file is solved for one budget, not %d", len(given))
-	}
-	budget, err := strconv.ParseInt(given[0], 10, 64)
-	if err != nil {
-		return nil, 0, fmt.Errorf("budget %q of a problem file must be an integer in its unit, %s", given[0], p.LatencyUnit)
-	}
-	return p, budget, nil
-}
-
-// answer is the solution of a problem file, in its units.
-type answer struct {
-	solve.Solution
-	Front   []solve.Point `json:"front,omitempty"`
-	problem *solve.Problem
-}
-
-func (a answer) writeText(w io.Writer) error {
-	if a.Front != nil {
-		fmt.Fprintln(w, "latency,importance")
-		for _, p := range a.Front {
-			if _, err := fmt.Fprintf(w, "%d,%d\n", p.Latency, p.Importance); err != nil {
+	for _, a := range all {
+		if len(a.Baselines) > 0 {
+			fmt.Fprintf(w, "\n%s against simpler methods\n", a.Asked)
+			if err := table(w, baselineRows(a.Solution, a.Baselines)); err != nil {
 				return err
 			}
 		}
-		return nil
 	}
-	rows := [][]string{
-		{"problem", a.problem.Name},
-		{"status", string(a.Status)},
-		{"budget", fmt.Sprint(a.Budget, " ", a.problem.LatencyUnit)},
-	}
-	if a.Status != solve.Infeasible {
-		rows = append(rows,
-			[]string{"latency", fmt.Sprint(a.Latency, " ", a.problem.LatencyUnit)},
-			[]string{"objective", fmt.Sprint(a.Objective, " × ", a.problem.ImportanceUnit)},
-			[]string{"bound", fmt.Sprintf("%d, gap %.3g", a.Bound, a.Gap)},
-			[]string{"options", fmt.Sprint(a.Options)},
-			[]string{"blocks off", fmt.Sprint(off(a.BlocksOn))})
-	}
-	return table(w, append(rows, []string{"solved in", fmt.Sprintf("%.1f ms", 1e3*a.Seconds)}))
-}
-
-// off lists the blocks that are removed.
-func off(on []bool) []int {
-	var ids []int
-	for i, b := range on {
-		if !b {
-			ids = append(ids, i)
-		}
-	}
-	return ids
+	return nil
 }

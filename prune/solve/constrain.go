@@ -27,29 +27,50 @@ type Rule struct {
 
 // Constrain returns a new problem with fewer choices; p stays as it is and
 // shares its tables. Groups made equal become one, and the groups after them
-// move up: an answer refers to the groups of the new problem. What cannot be
-// met, or names nothing, is an error.
-func Constrain(p *Problem, c Constraints) (*Problem, error) {
+// move up: group[g] is where p's group g went, see Spread. A group with one option only is left as it is. What
+// cannot be met, or names nothing, is an error.
+func Constrain(p *Problem, c Constraints) (q *Problem, group []int, err error) {
 	if err := p.Validate(); err != nil {
-		return nil, fmt.Errorf("problem %q: %w", p.Name, err)
+		return nil, nil, fmt.Errorf("problem %q: %w", p.Name, err)
 	}
-	q := *p
+	narrow := *p
+	q = &narrow
 	q.Groups, q.Blocks, q.Layers = slices.Clone(p.Groups), slices.Clone(p.Blocks), slices.Clone(p.Layers)
 	for _, r := range c.Rules {
 		if err := q.constrain(r, p); err != nil {
-			return nil, fmt.Errorf("constraint on %q: %w", r.Layers, err)
+			return nil, nil, fmt.Errorf("constraint on %q: %w", r.Layers, err)
 		}
+	}
+	group = make([]int, len(p.Groups))
+	for i := range group {
+		group[i] = i
 	}
 	for _, pattern := range c.Equal {
 		groups, _, err := q.named(pattern)
-		if err == nil {
-			err = q.merge(groups)
-		}
 		if err != nil {
-			return nil, fmt.Errorf("equal widths of %q: %w", pattern, err)
+			return nil, nil, fmt.Errorf("equal widths of %q: %w", pattern, err)
+		}
+		moved, err := q.merge(groups)
+		if err != nil {
+			return nil, nil, fmt.Errorf("equal widths of %q: %w", pattern, err)
+		}
+		for i, g := range group {
+			group[i] = moved[g]
 		}
 	}
-	return &q, nil
+	return q, group, nil
+}
+
+// Spread returns an answer's options for the groups there were before Constrain.
+func Spread(options, group []int) []int {
+	if options == nil {
+		return nil
+	}
+	spread := make([]int, len(group))
+	for g, to := range group {
+		spread[g] = options[to]
+	}
+	return spread
 }
 
 func (p *Problem) constrain(r Rule, given *Problem) error {
@@ -65,6 +86,9 @@ func (p *Problem) constrain(r Rule, given *Problem) error {
 	}
 	for _, i := range groups {
 		g := &p.Groups[i]
+		if given.Groups[i].count() == 1 {
+			continue
+		}
 		full, widest := float64(g.Options-1), given.Groups[i].MaxOption
 		err := g.restrict(func(o int) bool {
 			share := float64(o) / full
@@ -103,12 +127,21 @@ func (g *Group) restrict(keep func(option int) bool) error {
 	return nil
 }
 
-// named returns the groups and blocks of the layers a pattern names.
-func (p *Problem) named(pattern string) (groups, blocks []int, err error) {
+// Pattern returns the expression that matches the names a pattern stands for.
+func Pattern(pattern string) (*regexp.Regexp, error) {
 	expr := strings.NewReplacer(`\*`, `.*`, `\?`, `.`, `\[`, `[`, `\]`, `]`).Replace(regexp.QuoteMeta(pattern))
 	match, err := regexp.Compile(`^(?s:` + expr + `)$`)
 	if err != nil {
-		return nil, nil, errors.New("brackets must hold a set of characters, as in layer[1-3]")
+		return nil, errors.New("brackets must hold a set of characters, as in layer[1-3]")
+	}
+	return match, nil
+}
+
+// named returns the groups and blocks of the layers a pattern names.
+func (p *Problem) named(pattern string) (groups, blocks []int, err error) {
+	match, err := Pattern(pattern)
+	if err != nil {
+		return nil, nil, err
 	}
 	for _, g := range p.Groups {
 		if slices.ContainsFunc(g.Layers, match.MatchString) {
@@ -138,33 +171,34 @@ func (p *Problem) named(pattern string) (groups, blocks []int, err error) {
 	return slices.Compact(groups), slices.Compact(blocks), nil
 }
 
-// merge makes the groups one: the first, with the options that all of them allow.
-func (p *Problem) merge(groups []int) error {
-	if len(groups) < 2 {
-		return nil
+// merge makes the groups one: the first, with the options that all of them
+// allow. It returns where each group went.
+func (p *Problem) merge(groups []int) (moved []int, err error) {
+	if len(groups) == 0 {
+		return nil, errors.New("no channels can be chosen there")
 	}
 	into := &p.Groups[groups[0]]
 	into.Layers = slices.Clone(into.Layers)
 	for _, i := range groups[1:] {
 		g := &p.Groups[i]
 		if g.ChannelsPerOption != into.ChannelsPerOption {
-			return fmt.Errorf("an option is %d channels of group %d (%s) but %d of group %d (%s): give them one channel step",
+			return nil, fmt.Errorf("an option is %d channels of group %d (%s) but %d of group %d (%s): give them one channel step",
 				into.ChannelsPerOption, into.ID, strings.Join(into.Layers, ", "), g.ChannelsPerOption, i, strings.Join(g.Layers, ", "))
 		}
 		if err := into.restrict(g.allows); err != nil {
-			return err
+			return nil, err
 		}
 		into.Options = min(into.Options, g.Options)
 		into.Layers = append(into.Layers, g.Layers...)
 	}
-	renumber := make([]int, len(p.Groups))
+	moved = make([]int, len(p.Groups))
 	left := p.Groups[:0:0]
 	for i, g := range p.Groups {
 		if i != groups[0] && slices.Contains(groups, i) {
-			renumber[i] = renumber[groups[0]]
+			moved[i] = moved[groups[0]]
 			continue
 		}
-		renumber[i] = len(left)
+		moved[i] = len(left)
 		g.ID = len(left)
 		left = append(left, g)
 	}
@@ -172,9 +206,9 @@ func (p *Problem) merge(groups []int) error {
 	for i := range p.Layers {
 		for _, side := range []*int{&p.Layers[i].Group, &p.Layers[i].PrevGroup} {
 			if *side >= 0 {
-				*side = renumber[*side]
+				*side = moved[*side]
 			}
 		}
 	}
-	return nil
+	return moved, nil
 }

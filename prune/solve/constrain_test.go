@@ -55,7 +55,7 @@ func TestConstrainAgainstBruteForce(t *testing.T) {
 					}
 				}
 			})
-			q, err := Constrain(p, c)
+			q, group, err := Constrain(p, c)
 			if len(best) == 0 {
 				require.ErrorContains(t, err, "no option of group")
 				return
@@ -65,6 +65,15 @@ func TestConstrainAgainstBruteForce(t *testing.T) {
 			front, err := Front(context.Background(), q, Options{})
 			require.NoError(t, err)
 			require.Equal(t, frontOf(best), front)
+
+			last := front[len(front)-1]
+			s, err := Optimum(context.Background(), q, last.Latency, Options{})
+			require.NoError(t, err)
+			options := Spread(s.Options, group)
+			require.True(t, meets(p, c, options, s.BlocksOn))
+			importance, latency, err := p.Evaluate(options, s.BlocksOn)
+			require.NoError(t, err)
+			require.Equal(t, last, Point{latency, importance})
 		})
 	}
 }
@@ -88,6 +97,9 @@ func meets(p *Problem, c Constraints, options []int, blocks []bool) bool {
 			}) {
 				continue
 			}
+			if p.Groups[g].count() == 1 {
+				continue
+			}
 			full, widest := p.Groups[g].Options-1, p.Groups[g].MaxOption
 			if r.Whole && o != widest || 10*o < int(10*r.MinShare)*full || r.MaxShare > 0 && 10*o > int(10*r.MaxShare)*full ||
 				r.Multiple > 0 && o%2 != 0 && o != widest {
@@ -102,7 +114,7 @@ func TestConstrainPublished(t *testing.T) {
 	p := readInstance(t, "rn50_mdp_04")
 	free, err := Optimum(context.Background(), p, p.Capacity, Options{})
 	require.NoError(t, err)
-	q, err := Constrain(p, Constraints{
+	q, _, err := Constrain(p, Constraints{
 		Rules: []Rule{{Layers: "*layer4*", Whole: true}, {Layers: "*", Multiple: 64}, {Layers: "*layer2*", Stay: true}},
 		Equal: []string{"module.layer3.[1-5].conv2"},
 	})
@@ -135,7 +147,7 @@ func TestBadConstraints(t *testing.T) {
 		`equal widths of "x": no layer has such`: {Equal: []string{"x"}},
 		"brackets must hold":                     {Equal: []string{"conv[1-"}},
 	} {
-		_, err := Constrain(p, c)
+		_, _, err := Constrain(p, c)
 		require.ErrorContains(t, err, want)
 	}
 }

@@ -79,7 +79,8 @@ type Solution struct {
 // Optimum returns the configuration with the most importance whose latency is
 // at most budget, and among those the one with the least latency. An
 // unreachable budget is an answer (status infeasible), not an error. If the context ends
-// first, the best found so far comes back with status feasible.
+// first, the best found so far comes back with status feasible; a context that
+// was cancelled before is an error.
 func Optimum(ctx context.Context, p *Problem, budget int64, opts Options) (Solution, error) {
 	s, err := New(p, opts)
 	if err != nil {
@@ -146,7 +147,7 @@ func New(p *Problem, opts Options) (*Solver, error) {
 // Optimum is the function of that name, without planning anew.
 func (s *Solver) Optimum(ctx context.Context, budget int64) (Solution, error) {
 	began := time.Now()
-	if err := ctx.Err(); err != nil {
+	if err := ctx.Err(); errors.Is(err, context.Canceled) {
 		return Solution{}, err
 	}
 	answer := Solution{Budget: budget, MinLatency: s.fastestAt.Latency + s.problem.Constant}

@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"time"
+
+	"mdp/prune/solve"
+)
+
+type solveOptions struct {
+	*runOptions
+	problem   string
+	front     bool
+	epsilon   float64
+	timeLimit time.Duration
+	memoryMB  int // of labels
+}
+
+// posed is a problem file as the flags want it solved.
+type posed struct {
+	file    *solve.Problem // as it was read
+	problem *solve.Problem // narrowed down
+	group   []int          // where the file's groups went
+	budgets []int64        // latency's, then one for each further cost
+	opts    solve.Options
+}
+
+func runSolveFile(ctx context.Context, o *solveOptions) error {
+	q, err := o.pose()
+	if err != nil {
+		return usageError{err}
+	}
+	tell, done := watch(o.stderr, o.quiet)
+	q.opts.Progress = tell
+	limited := ctx
+	if o.timeLimit > 0 {
+		var cancel context.CancelFunc
+		limited, cancel = context.WithTimeout(ctx, o.timeLimit)
+		defer cancel()
+	}
+	var a verdict
+	if len(q.budgets) > 1 {
+		a, err = q.joint(limited)
+	} else {
+		a, err = q.single(limited, o)
+	}
+	done()
+	switch {
+	case ctx.Err() != nil && err != nil:
+		return cutShortError{}
+	case err != nil:
+		return err
+	}
+	if err := o.print(a, o.json); err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return cutShortError{}
+	}
+	return a.failed()
+}
+
+// verdict is an answer that may be none.
+type verdict interface {
+	result
+	failed() error
+}
+
+// cutShortError is a solve that was told to stop.
+type cutShortError struct{}
+
+func (cutShortError) Error() string { return "stopped before the proof was done" }
+
+// Unwrap tells the exit code.
+func (cutShortError) Unwrap() error { return stoppedError{} }
+
+// pose reads the problem file and narrows it down as the flags say.
+func (o *solveOptions) pose() (q posed, err error) {
+	f, err := os.Open(o.problem)
+	if err != nil {
+		return q, err
+	}
+	defer f.Close()
+	if q.file, err = solve.ReadProblem(f); err != nil {
+		return q, fmt.Errorf("%s: %w", o.problem, err)
+	}
+	constraints, err := o.flagged.Constraints()
+	if err != nil {
+		return q, err
+	}
+	for _, pattern := range o.flagged.Fix {
+		constraints.Rules = append(constraints.Rules, solve.Rule{Layers: pattern, Whole: true, Stay: true})
+	}
+	if q.problem, q.group, err = solve.Constrain(q.file, constraints); err != nil {
+		return q, err
+	}
+	if q.budgets, err = o.budgets(q.file); err != nil {
+		return q, err
+	}
+	switch {
+	case o.timeLimit < 0 || o.memoryMB < 0 || !(o.epsilon >= 0 && o.epsilon < 1):
+		return q, errors.New("time and memory limits must not be negative, and epsilon in [0, 1)")
+	case o.epsilon > 0 && !o.front:
+		return q, errors.New("--epsilon is of a front: give --front as well")
+	case len(q.budgets) > 1 && (o.front || o.flagged.Baselines):
+		return q, errors.New("--front and --baselines look at latency alone; take the costs out of the problem file")
+	}
+	q.opts = solve.Options{Epsilon: o.epsilon, MaxLabels: o.memoryMB << 20 / 16}
+	return q, nil
+}
+
+// budgets are the problem's capacities, or what --budget says.
+func (o *solveOptions) budgets(p *solve.Problem) ([]int64, error) {
+	budgets := []int64{p.Capacity}
+	for _, c := range p.Costs {
+		budgets = append(budgets, c.Capacity)
+	}
+	if !o.flags.Changed("budget") {
+		return budgets, nil
+	}
+	given := o.flagged.Budgets
+	if len(given) != len(budgets) {
+		want := "one budget"
+		for _, c := range p.Costs {
+			want += ", one for " + c.Name
+		}
+		return nil, fmt.Errorf("%s: %d budgets given, want %s", o.problem, len(given), want)
+	}
+	for i, s := range given {
+		unit := p.LatencyUnit
+		if i > 0 {
+			unit = p.Costs[i-1].Unit
+		}
+		var err error
+		if budgets[i], err = strconv.ParseInt(s, 10, 64); err != nil {
+			return nil, fmt.Errorf("budget %q of a problem file must be an integer in its unit, %s", s, unit)
+		}
+	}
+	return budgets, nil
+}
+
+func (q posed) single(ctx context.Context, o *solveOptions) (*answer, error) {
+	s, err := solve.New(q.problem, q.opts)
+	if err != nil {
+		return nil, err
+	}
+	a := &answer{problem: q.file}
+	if a.Solution, err = s.Optimum(ctx, q.budgets[0]); err != nil {
+		return nil, err
+	}
+	a.Limit = limit(ctx, a.Status)
+	if o.flagged.Baselines {
+		if a.Baselines, err = solve.Baselines(ctx, q.problem, q.budgets[0], q.opts); err != nil {
+			return nil, err
+		}
+	}
+	if o.front {
+		if a.Front, err = s.Front(ctx); err != nil {
+			return nil, err
+		}
+	}
+	a.Options = solve.Spread(a.Options, q.group)
+	for i := range a.Baselines {
+		a.Baselines[i].Options = solve.Spread(a.Baselines[i].Options, q.group)
+	}
+	return a, nil
+}
+
+func (q posed) joint(ctx context.Context) (*jointAnswer, error) {
+	s, err := solve.Joint(ctx, q.problem, q.budgets, q.opts)
+	if err != nil {
+		return nil, err
+	}
+	s.Options = solve.Spread(s.Options, q.group)
+	for i := range s.Alone {
+		s.Alone[i].Options = solve.Spread(s.Alone[i].Options, q.group)
+	}
+	a := &jointAnswer{JointSolution: s, Limit: limit(ctx, s.Status), problem: q.file}
+	if s.Options != nil {
+		a.Latency = s.Costs[0]
+	}
+	return a, nil
+}
+
+// limit says what ended the proof; "" if nothing did.
+func limit(ctx context.Context, s solve.Status) string {
+	switch {
+	case s == solve.Optimal || s == solve.Infeasible:
+		return ""
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return "time"
+	case ctx.Err() != nil:
+		return "interrupted"
+	}
+	return "memory"
+}
