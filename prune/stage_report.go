@@ -103,10 +103,15 @@ func (p *Pipeline) tellFront(r *report.Run) error {
 			return err
 		}
 		bound, gap := float64(a.Bound), a.Gap
-		r.Solutions = append(r.Solutions, report.Solution{
+		s := report.Solution{
 			Budget: b, BudgetMS: ms(a.Budget), LatencyMS: ms(a.Latency), Importance: float64(a.Objective),
 			Status: string(a.Status), Bound: &bound, Gap: &gap,
-		})
+		}
+		for _, b := range a.Baselines {
+			s.Baselines = append(s.Baselines, report.Baseline{
+				Name: b.Name, Found: b.Found, Fits: b.Fits, Importance: float64(b.Objective), LatencyMS: ms(b.Latency)})
+		}
+		r.Solutions = append(r.Solutions, s)
 	}
 	return nil
 }

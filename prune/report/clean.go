@@ -25,6 +25,9 @@ func clean(r Run) Run {
 	})
 	r.Solutions = mapped(r.Solutions, func(s Solution) (Solution, bool) {
 		s.Bound, s.Gap = known(s.Bound), known(s.Gap)
+		s.Baselines = mapped(s.Baselines, func(b Baseline) (Baseline, bool) {
+			return b, finite(b.Importance) && finite(b.LatencyMS)
+		})
 		return s, finite(s.BudgetMS) && finite(s.LatencyMS) && finite(s.Importance)
 	})
 	r.Accuracy = mapped(r.Accuracy, func(c Curve) (Curve, bool) {

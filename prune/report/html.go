@@ -46,6 +46,7 @@ type page struct {
 	Front, Agreement template.HTML
 	Curves           template.HTML
 	Legend           []legend
+	Gains            gains
 	Widths           []template.HTML
 	LayerRows        []layerRow
 	Machine          []fact
@@ -79,7 +80,7 @@ type legend struct {
 }
 
 func newPage(r Run) (page, error) {
-	p := page{Run: r, Budgets: budgets(r), Machine: facts(r)}
+	p := page{Run: r, Budgets: budgets(r), Gains: newGains(r.Solutions), Machine: facts(r)}
 	for _, x := range r.Expectations {
 		if !x.OK {
 			p.Missed = append(p.Missed, x)

@@ -61,7 +61,7 @@ func TestPageShowsTheRun(t *testing.T) {
 	checkPage(t, page)
 	assert.Len(t, svgElement.FindAllString(page, -1), 6, "front, agreement, curves and a width plot per budget")
 	for _, want := range []string{"1.97×", "accuracy −0.30 points", "41 % of the parameters", "174,970", "1 of 5 bounds missed",
-		"0.35x predicted against measured", "removed", "layer1.1.conv2", "optimal", "bin/mdp prune --net resnet14"} {
+		"0.35x predicted against measured", "removed", "layer1.1.conv2", "5.00 %", "10.0 % over budget", "no answer", "optimal", "bin/mdp prune --net resnet14"} {
 		assert.Contains(t, page, want)
 	}
 	for _, n := range r.Networks {
@@ -74,7 +74,7 @@ func TestPageEscapesEveryName(t *testing.T) {
 	r := Run{Title: evil, Model: evil, Dataset: evil, Machine: Machine{Device: evil, CPU: evil, ISA: evil, Version: evil},
 		Networks:  []Network{{Name: Dense, PredictedMS: new(2.0), MeasuredMS: new(2.0)}, {Name: Pruned, Budget: evil, PredictedMS: new(1.0), MeasuredMS: new(1.0), Note: evil}, {Name: evil}},
 		Front:     []Point{{1, 1}, {2, 3}},
-		Solutions: []Solution{{Budget: evil, BudgetMS: 1, LatencyMS: 1, Importance: 1, Status: evil}},
+		Solutions: []Solution{{Budget: evil, BudgetMS: 1, LatencyMS: 1, Importance: 1, Status: evil, Baselines: []Baseline{{Name: evil}}}},
 		Layers:    []LayerWidth{{Name: evil, Block: evil, Dense: 8, Kept: map[string]int{evil: 4}}},
 		Blocks:    []BlockState{{Name: evil, Kept: map[string]bool{evil: true}}},
 		Accuracy:  []Curve{{Name: evil, Points: []Epoch{{Epoch: 1, TestAccuracy: new(0.5)}}}},
@@ -144,7 +144,8 @@ func randomRun(rng *rand.Rand) Run {
 		r.Networks = append(r.Networks, Network{Name: []string{Dense, Masked, Pruned, FineTuned, "?"}[rng.IntN(5)], Budget: budget(),
 			Accuracy: maybe(), Parameters: rng.Int64() - 1<<62, MACs: rng.Int64N(1e9), PredictedMS: maybe(), MeasuredMS: maybe(), MeasuredCIMS: maybe(), BudgetMS: maybe(), Speedup: maybe()})
 		r.Front = append(r.Front, Point{number(), number()})
-		r.Solutions = append(r.Solutions, Solution{Budget: budget(), BudgetMS: number(), LatencyMS: number(), Importance: number(), Bound: maybe(), Gap: maybe()})
+		r.Solutions = append(r.Solutions, Solution{Budget: budget(), BudgetMS: number(), LatencyMS: number(), Importance: number(), Bound: maybe(), Gap: maybe(),
+			Baselines: []Baseline{{Name: budget(), Found: rng.IntN(2) == 0, Fits: rng.IntN(2) == 0, Importance: number(), LatencyMS: number()}}})
 		r.Layers = append(r.Layers, LayerWidth{Name: budget(), Block: budget(), Dense: rng.IntN(9) - 2, Kept: map[string]int{budget(): rng.IntN(9) - 2}})
 		r.Accuracy = append(r.Accuracy, Curve{Points: []Epoch{{number(), maybe(), maybe(), maybe()}, {number(), new(rng.Float64()), new(rng.Float64()), nil}}})
 		r.Steps = append(r.Steps, StepTime{Seconds: number()})

@@ -48,7 +48,11 @@ func sample() Run {
 			Network{Name: FineTuned, Budget: b.budget, Accuracy: new(b.tune), Parameters: b.parameters, MACs: b.macs, PredictedMS: new(b.predicted), MeasuredMS: new(b.measured), MeasuredCIMS: new(0.02), BudgetMS: budgetMS})
 		importance := 184.2 * (1 - math.Pow(1-b.of, 2.2))
 		r.Solutions = append(r.Solutions, Solution{Budget: b.budget, BudgetMS: *budgetMS, LatencyMS: b.predicted, Importance: importance,
-			Status: "optimal", Bound: new(importance), Gap: new(0.0)})
+			Status: "optimal", Bound: new(importance), Gap: new(0.0), Baselines: []Baseline{
+				{Name: "channels only", Found: true, Fits: true, Importance: importance / 1.05, LatencyMS: b.predicted},
+				{Name: "halp", Found: true, Importance: importance, LatencyMS: *budgetMS * 1.1},
+				{Name: "greedy"},
+			}})
 	}
 	r.Layers, r.Blocks = sampleWidths()
 	r.Accuracy = append(r.Accuracy, sampleCurve("", 5, 0.9132))

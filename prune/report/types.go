@@ -84,6 +84,17 @@ type Solution struct {
 	Status     string   `json:"status"`          // the solver's word: optimal, feasible, ...
 	Bound      *float64 `json:"bound,omitempty"` // no solution has more importance
 	Gap        *float64 `json:"gap,omitempty"`   // (bound − importance) / bound, a fraction of 1
+
+	Baselines []Baseline `json:"baselines,omitempty"` // what simpler methods chose at this budget
+}
+
+// Baseline is what a simpler method chose at a budget, by the same latencies.
+type Baseline struct {
+	Name       string  `json:"name"`
+	Found      bool    `json:"found"` // it has an answer at this budget
+	Fits       bool    `json:"fits"`  // the answer is within the budget, its model apart
+	Importance float64 `json:"importance"`
+	LatencyMS  float64 `json:"latencyMS"`
 }
 
 // LayerWidth is the output channels of a layer: in the dense network, and
