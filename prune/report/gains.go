@@ -1,7 +1,5 @@
 package report
 
-import "fmt"
-
 // gains are what the joint choice of channels and blocks wins over simpler
 // methods: a row for each method, a cell for each budget.
 type gains struct {
@@ -55,11 +53,11 @@ func newGainCell(s Solution, b Baseline) gainCell {
 	case !b.Found:
 		return gainCell{"no answer", true}
 	case !b.Fits && over != nil:
-		return gainCell{fmt.Sprintf("%.1f %% over budget", 100*(*over-1)), true}
+		return gainCell{scaled(new(*over-1), 100, "%.1f %% over budget"), true}
 	case !b.Fits:
 		return gainCell{"over budget", true}
 	case more == nil:
 		return gainCell{unknown, false}
 	}
-	return gainCell{fmt.Sprintf("%+.2f %%", 100*(*more-1)), false}
+	return gainCell{scaled(new(*more-1), 100, "%+.2f %%"), false}
 }
