@@ -29,7 +29,8 @@ cuda: ## bin/mdp-cuda, with the kernels for NVIDIA GPUs; it runs without one, to
 .PHONY: test-emu
 test-emu: ## every kernel and the code that launches it, on this machine's processor (g++)
 	@command -v g++ >/dev/null || { echo "$@ is left out: g++ is not installed"; exit 0; }; \
-	set -x; CGO_ENABLED=1 go vet -tags emu ./kernels ./engine/cuda/... && CGO_ENABLED=1 go test -tags emu ./kernels ./engine/cuda/...
+	set -x; CGO_ENABLED=1 go vet -tags emu ./kernels ./engine/cuda/... && CGO_ENABLED=1 go test -tags emu ./kernels ./engine/cuda/... && \
+	CGO_ENABLED=1 CGO_CXXFLAGS='-O1 -g -fsanitize-sections=emu_shared' ASAN_OPTIONS=detect_leaks=0 go test -asan -tags emu -run 'TestConformance/shuffled|TestMasked|TestPrecision' ./engine/cuda
 
 .PHONY: test-cuda-build
 test-cuda-build: ## the kernels for a GPU and bin/mdp-cuda, as far as they can be tested without one (g++, nvcc)
@@ -37,9 +38,17 @@ test-cuda-build: ## the kernels for a GPU and bin/mdp-cuda, as far as they can b
 	eval "$$toolchain"; set -ex; $(MAKE) --no-print-directory cuda; \
 	go vet -tags cuda ./...; go test -tags cuda ./kernels ./engine/cuda/...; go test -tags cuda -run GPU ./cmd/mdp; bin/mdp-cuda doctor
 
+.PHONY: gpu-bundle
+gpu-bundle: ## bin/gpu-bundle, whose gpu-check proves the kernels on a machine with a GPU and without Go
+	scripts/gpu-bundle
+
 .PHONY: bench
 bench: build ## speed and memory, printed side by side
 	scripts/bench
+
+.PHONY: bench-solve
+bench-solve: ## the exact solver's speed and memory beside its bounds; the raw figures into bench/results/solve.txt
+	go run ./prune/solve/internal/benchsolve bench/results/solve.txt
 
 .PHONY: lint
 lint: ## go vet, staticcheck and gofmt

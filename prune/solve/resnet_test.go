@@ -136,27 +136,29 @@ func BenchmarkFine(b *testing.B) {
 		name   string
 		stages []int
 		step   int
-	}{{"rn50_step16", resnet50, 16}, {"rn50_step8", resnet50, 8}, {"rn101_step8", resnet101, 8}, {"rn50_step4", resnet50, 4}} {
-		p := resnet(c.stages, c.step)
-		options := 0
-		for _, g := range p.Groups {
-			options += g.Options
-		}
-		for _, part := range []float64{0.3, 0.5, 0.7} {
-			budget := share(p, part)
-			b.Run(fmt.Sprintf("%s/%.1fx", c.name, part), func(b *testing.B) {
-				b.ReportAllocs()
-				var s Solution
-				for b.Loop() {
-					var err error
-					if s, err = Optimum(context.Background(), p, budget, Options{}); err != nil {
-						b.Fatal(err)
+	}{{"rn50_step16", resnet50, 16}, {"rn50_step8", resnet50, 8}, {"rn101_step8", resnet101, 8}, {"rn50_step4", resnet50, 4}, {"rn50_step2", resnet50, 2}} {
+		b.Run(c.name, func(b *testing.B) {
+			p := resnet(c.stages, c.step)
+			options := 0
+			for _, g := range p.Groups {
+				options += g.Options
+			}
+			for _, part := range []float64{0.3, 0.5, 0.7} {
+				budget := share(p, part)
+				b.Run(fmt.Sprintf("%.1fx", part), func(b *testing.B) {
+					b.ReportAllocs()
+					var s Solution
+					for b.Loop() {
+						var err error
+						if s, err = Optimum(context.Background(), p, budget, Options{}); err != nil {
+							b.Fatal(err)
+						}
 					}
-				}
-				b.ReportMetric(float64(options), "options")
-				b.ReportMetric(float64(s.Labels), "labels")
-			})
-		}
+					b.ReportMetric(float64(options), "options")
+					b.ReportMetric(float64(s.Labels), "labels")
+				})
+			}
+		})
 	}
 }
 
