@@ -12,16 +12,25 @@ import (
 	"mdp/engine/enginetest"
 )
 
-// TestDevice runs every call on the machine's first GPU.
-func TestDevice(t *testing.T) {
+// firstGPU is the machine's first GPU; where there is none, the test is skipped.
+func firstGPU(t *testing.T) *cu.Device {
 	d, err := cu.Open(0)
 	if errors.Is(err, cu.ErrNoDevice) {
 		t.Skip(err)
 	}
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
+	return d
+}
+
+// TestDevice runs every call on the machine's first GPU.
+func TestDevice(t *testing.T) {
+	d := firstGPU(t)
 	t.Run("float32", func(t *testing.T) { enginetest.Run(t, backend(t, d, Float32)) })
 	for _, p := range []Precision{TF32, BFloat16} {
 		t.Run(string(p), func(t *testing.T) { checkPrecision(t, backend(t, d, p)) })
+	}
+	for _, p := range []Precision{Float32, TF32, BFloat16} {
+		t.Run("masked "+string(p), func(t *testing.T) { checkMasked(t, backend(t, d, p)) })
 	}
 }
