@@ -82,8 +82,9 @@ func (f *fronter) window(t *tree, a, b Point) error {
 		return f.edge(t, at, a, b)
 	}
 	// One tree at a time: the right one, if any, is made when the left one is done with.
-	left := t.inPlay(at.score(Point{mid.Latency, a.Importance}))
-	right := t.inPlay(at.score(Point{b.Latency, mid.Importance}))
+	worstLeft, worstRight := at.score(Point{mid.Latency, a.Importance}), at.score(Point{b.Latency, mid.Importance})
+	t.down(min(worstLeft, worstRight))
+	left, right := t.inPlay(worstLeft), t.inPlay(worstRight)
 	if err := f.window(t.narrowed(left), a, mid); err != nil {
 		return err
 	}

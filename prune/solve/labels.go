@@ -11,8 +11,8 @@ import (
 type label struct{ latency, score int64 }
 
 // labels is one bottom-up pass. For every entry of every node it keeps the
-// configurations that no other beats in both latency and importance, that
-// fit the budget, and whose best completion reaches the wanted score. Each list is
+// configurations that no other beats in both latency and importance, whose
+// fastest completion fits the budget, and whose best one reaches the wanted score. Each list is
 // sorted by falling score, so the pairs that can matter form a staircase.
 type labels struct {
 	*tree
@@ -66,10 +66,10 @@ func (tooManyLabels) Error() string { return "label limit reached" }
 // up at the same multiplier.
 func (ls *labels) pass(ctx context.Context, t *tree, atLeast int64) error {
 	ls.atLeast = atLeast
-	if ls.tree = t.filter(atLeast); ls.tree != t {
-		ls.tree.up(ls.multiplier)
-		ls.tree.down(atLeast)
-	}
+	ls.tree = t.filter(atLeast)
+	ls.tree.leastRest()
+	ls.tree.up(ls.multiplier)
+	ls.tree.down(atLeast)
 	ls.shelf.clear()
 	ls.lists = slices.Grow(ls.lists[:0], len(ls.nodes))[:len(ls.nodes)]
 	for i := range ls.nodes {
@@ -81,11 +81,11 @@ func (ls *labels) pass(ctx context.Context, t *tree, atLeast int64) error {
 		for e := range n.size {
 			list := ls.pairs.all[:0]
 			switch {
-			case n.val[e]+n.comp[e] < ls.atLeast:
+			case n.val[e]+n.comp[e] < ls.atLeast || n.rest[e] > ls.budget:
 			case n.a >= 0:
 				ls.gather(n, e)
 				list = ls.pairs.front(ls.p)
-			case n.lat[e] <= ls.budget:
+			case n.lat[e] <= ls.budget-n.rest[e]:
 				list = append(list, label{n.lat[e], n.val[e]})
 			}
 			ls.lists[i][e] = ls.shelf.put(list)
@@ -100,9 +100,9 @@ func (ls *labels) pass(ctx context.Context, t *tree, atLeast int64) error {
 // gather appends to ls.pairs every sum of children's labels that can matter to
 // entry e.
 func (ls *labels) gather(n *node, e int) {
-	need := ls.atLeast - n.comp[e]
+	need, budget := ls.atLeast-n.comp[e], ls.budget-n.rest[e]
 	ls.pairs.reset()
-	if n.off >= 0 && 0 >= need {
+	if n.off >= 0 && 0 >= need && 0 <= budget {
 		ls.pairs.all = append(ls.pairs.all, label{})
 	}
 	for k := range n.span {
@@ -112,7 +112,9 @@ func (ls *labels) gather(n *node, e int) {
 				if a.score < need {
 					break
 				}
-				ls.pairs.all = append(ls.pairs.all, a)
+				if a.latency <= budget {
+					ls.pairs.all = append(ls.pairs.all, a)
+				}
 			}
 			continue
 		}
@@ -121,7 +123,7 @@ func (ls *labels) gather(n *node, e int) {
 			continue
 		}
 		for _, a := range as {
-			rest, room := need-a.score, ls.budget-a.latency
+			rest, room := need-a.score, budget-a.latency
 			if bs[0].score < rest {
 				break
 			}

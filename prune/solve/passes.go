@@ -176,9 +176,22 @@ func complete(outside int64, a, b, ca, cb []int64) {
 	}
 }
 
+// leastRest fills in the least latency that everything outside each entry has.
+func (t *tree) leastRest() {
+	t.up(multiplier{1, 0})
+	t.down(none)
+	for i := range t.nodes {
+		n := &t.nodes[i]
+		for e, v := range n.comp {
+			n.rest[e] = -v
+		}
+	}
+}
+
 // filter returns, after up, the tree without the options that no
 // configuration of at least the given score uses; t itself if all stay.
 func (t *tree) filter(atLeast int64) *tree {
+	t.down(atLeast)
 	return t.narrowed(t.inPlay(atLeast))
 }
 
@@ -192,11 +205,10 @@ func (t *tree) narrowed(keep [][]int32) *tree {
 	return t
 }
 
-// inPlay returns, after up, the options that some configuration of at least
-// the given score uses. A group inside a block that cannot stay on keeps its
-// first option.
+// inPlay returns, after a down that looked as far, the options that some
+// configuration of at least the given score uses. A group inside a block that
+// cannot stay on keeps its first option.
 func (t *tree) inPlay(atLeast int64) [][]int32 {
-	t.down(atLeast)
 	keep := slices.Clone(t.keep)
 	for i := range t.nodes {
 		n := &t.nodes[i]

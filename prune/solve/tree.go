@@ -23,6 +23,7 @@ type node struct {
 	more       [][]int64 // a leaf's further costs, one table each
 	val        []int64   // best score of the entry, from below
 	comp       []int64   // best score of everything else, given the entry
+	rest       []int64   // least latency of everything else, given the entry; see leastRest
 }
 
 // newTree fills the plan's tables with the given options of each group.
@@ -36,7 +37,7 @@ func newTree(pl *plan, keep [][]int32) *tree {
 		for _, g := range n.scope {
 			n.size *= len(keep[g])
 		}
-		words += 2 * n.size
+		words += 3 * n.size
 		if n.a < 0 {
 			words += (2 + len(pl.problem.Costs)) * n.size
 			continue
@@ -64,7 +65,7 @@ func newTree(pl *plan, keep [][]int32) *tree {
 	}
 	for i := range t.nodes {
 		n := &t.nodes[i]
-		n.val, n.comp = cut(n.size), cut(n.size)
+		n.val, n.comp, n.rest = cut(n.size), cut(n.size), cut(n.size)
 		if n.a < 0 {
 			n.lat, n.imp = cut(n.size), cut(n.size)
 			for range pl.problem.Costs {
