@@ -68,14 +68,19 @@ func writeList[T any](buf *bytes.Buffer, key string, list []T) error {
 	return nil
 }
 
-// UnmarshalJSON accepts a list of integers or a list of such lists.
+// UnmarshalJSON accepts a list of integers or a list of such lists. Of deeper
+// lists it only takes note, for Validate to name the layer.
 func (t *Table) UnmarshalJSON(b []byte) error {
 	*t = Table{}
 	rest := bytes.TrimLeft(b, "[ \t\r\n")
-	if depth := bytes.Count(b[:len(b)-len(rest)], []byte("[")); depth < 2 {
+	switch bytes.Count(b[:len(b)-len(rest)], []byte("[")) {
+	case 0, 1:
 		return json.Unmarshal(b, &t.Own)
+	case 2:
+		return json.Unmarshal(b, &t.Pair)
 	}
-	return json.Unmarshal(b, &t.Pair)
+	t.deeper = true
+	return nil
 }
 
 // MarshalJSON writes what UnmarshalJSON reads.

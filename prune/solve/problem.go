@@ -100,6 +100,8 @@ type Cost struct {
 type Table struct {
 	Own  []int64
 	Pair [][]int64 // [own][prev]
+
+	deeper bool // it was read with more sides than two, and without its values
 }
 
 // At returns the latency at the layer's own option and the previous group's.

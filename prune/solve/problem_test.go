@@ -197,16 +197,32 @@ func TestBadProblems(t *testing.T) {
 		assert.ErrorContains(t, err, message)
 	}
 	for text, message := range map[string]string{
-		"":                                   "EOF",
-		"{} {}":                              "something follows",
-		`{"layers":[{"latency":[[["x"]]]}]}`: "cannot unmarshal",
-		`{"layers":[{"latency":{}}]}`:        "cannot unmarshal",
-		`{"capacity":1.5}`:                   "cannot unmarshal",
-		`{"capacity":1e30}`:                  "cannot unmarshal",
+		"":                                 "EOF",
+		"{} {}":                            "something follows",
+		`{"layers":[{"latency":[["x"]]}]}`: "cannot unmarshal",
+		`{"layers":[{"latency":{}}]}`:      "cannot unmarshal",
+		`{"capacity":1.5}`:                 "cannot unmarshal",
+		`{"capacity":1e30}`:                "cannot unmarshal",
 	} {
 		_, err := ReadProblem(strings.NewReader(text))
 		assert.ErrorContains(t, err, message, text)
 	}
+}
+
+// A table over three groups cannot be written down: the error names the layer.
+func TestConcatenation(t *testing.T) {
+	const text = `{"name":"dense","groups":[{"id":0,"options":2,"min_option":1,"max_option":1}],"blocks":[{"id":0}],"layers":[
+		{"name":"stem","group":0,"prev_group":-1,"block":0,"latency":[0,3]},
+		{"name":"after_concat","group":0,"prev_group":-1,"block":0,"latency":%s}],
+		"costs":[{"name":"bytes","layers":[[0,1],%s]}]}`
+	const deep = `[[[0,1],[2,3]],[[4,5],[6,7]]]`
+	_, err := ReadProblem(strings.NewReader(fmt.Sprintf(text, `[0,1]`, `[0,1]`)))
+	require.NoError(t, err)
+	_, err = ReadProblem(strings.NewReader(fmt.Sprintf(text, deep, `[0,1]`)))
+	require.EqualError(t, err, `problem "dense": layer "after_concat": latency is a table over three groups or more, as behind a concatenation; `+
+		`it can be over the layer's own group and one before it`)
+	_, err = ReadProblem(strings.NewReader(fmt.Sprintf(text, `[0,1]`, deep)))
+	require.ErrorContains(t, err, `layer "after_concat": cost 0 (bytes) is a table over three groups`)
 }
 
 func TestTooEntangled(t *testing.T) {

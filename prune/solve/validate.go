@@ -110,6 +110,9 @@ func (p *Problem) validateTable(name string, l Layer, t Table) (worst int64, err
 	if err != nil {
 		return 0, err
 	}
+	if t.deeper {
+		return 0, fmt.Errorf("%s is a table over three groups or more, as behind a concatenation; it can be over the layer's own group and one before it", name)
+	}
 	if (t.Own == nil) == (t.Pair == nil) {
 		return 0, fmt.Errorf("%s must be a list or a list of lists, with at least one value", name)
 	}
