@@ -42,6 +42,13 @@ test-cuda-build: ## the kernels for a GPU and bin/mdp-cuda, as far as they can b
 gpu-bundle: ## bin/gpu-bundle, whose gpu-check proves the kernels on a machine with a GPU and without Go
 	scripts/gpu-bundle
 
+.PHONY: test-gpu-bundle
+test-gpu-bundle: gpu-bundle ## gpu-check itself, on a driver that is emulated
+	mkdir -p bin/emulated
+	g++ -shared -fPIC -std=c++17 -O2 -Wno-unknown-pragmas -Ikernels -o bin/emulated/libcuda.so.1 \
+		engine/cuda/driver/cu/testdata/libcuda.cpp kernels/emu.cpp kernels/host.cpp
+	LD_LIBRARY_PATH=$(CURDIR)/bin/emulated bin/gpu-bundle/gpu-check --short bin/gpu-check-emulated
+
 .PHONY: bench
 bench: build ## speed and memory, printed side by side
 	scripts/bench

@@ -32,7 +32,8 @@ func newKernelsCmd(a *app) *cobra.Command {
 		Use:   "kernels",
 		Short: "Time every kernel of a network's training step on a GPU",
 		Long: `Times each distinct call of a training step by itself: convolutions in every
-precision, the rest in float32. Prints JSON, a line each: first the machine, then
+precision, and masked to half of their input and half of their output channels in
+chunks of 32; the rest in float32. Prints JSON, a line each: first the machine, then
 the calls, the costliest first, until all are timed or the time is over.`,
 		Example: `  mdp kernels --device cuda:0 > kernels.jsonl
   mdp kernels --net mobilenet_v1 --batch 64 --time 1m`,
@@ -61,9 +62,9 @@ type kernelRow struct {
 	Call      string         `json:"call"`
 	Precision cuda.Precision `json:"precision"`
 	FLOP      int64          `json:"flop,omitempty"`
-	Bytes     int64          `json:"bytes"` // once over each operand
+	Bytes     int64          `json:"bytes,omitempty"` // once over each operand
 	TFLOPS    float64        `json:"tflops,omitempty"`
-	GBPS      float64        `json:"gb_per_s"`
+	GBPS      float64        `json:"gb_per_s,omitempty"`
 	Error     string         `json:"error,omitempty"` // the call could not be timed
 	bench.Result
 }
@@ -137,6 +138,12 @@ func geometry(c engine.Call) (engine.Conv, bool) {
 		return c.Conv, true
 	case engine.ConvBackwardFilter:
 		return c.Conv, true
+	case cuda.MaskedConvForward:
+		return c.Conv, true
+	case cuda.MaskedConvBackwardData:
+		return c.Conv, true
+	case cuda.MaskedConvBackwardFilter:
+		return c.Conv, true
 	}
 	return engine.Conv{}, false
 }
@@ -147,13 +154,10 @@ func timeCall(ctx context.Context, b *cuda.Backend, c engine.Call, p cuda.Precis
 	if conv, ok := geometry(c); ok {
 		row.FLOP = 2 * conv.MACs()
 	}
-	for _, o := range c.Operands() {
-		if o.Read {
-			row.Bytes += 4 * int64(o.Len)
-		}
-		if o.Write {
-			row.Bytes += 4 * int64(o.Len)
-		}
+	if isMasked(c) {
+		row.FLOP /= 4
+	} else {
+		row.Bytes = bytesMoved(c)
 	}
 	s, err := newKernelStand(b, c, cacheBytes)
 	if err != nil {
@@ -166,4 +170,18 @@ func timeCall(ctx context.Context, b *cuda.Backend, c engine.Call, p cuda.Precis
 	row.TFLOPS = float64(row.FLOP) / float64(row.MedianNS) / 1e3
 	row.GBPS = float64(row.Bytes) / float64(row.MedianNS)
 	return row, nil
+}
+
+// bytesMoved by a call when each operand is read or written once.
+func bytesMoved(c engine.Call) int64 {
+	n := 0
+	for _, o := range c.Operands() {
+		if o.Read {
+			n += o.Len
+		}
+		if o.Write {
+			n += o.Len
+		}
+	}
+	return 4 * int64(n)
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -34,10 +35,63 @@ func trainingCalls(net string, batch int) ([]engine.Call, error) {
 		if !seen[c.String()] {
 			seen[c.String()] = true
 			calls = append(calls, c)
+			if m, ok := masked(c); ok {
+				calls = append(calls, m)
+			}
 		}
 	}
 	slices.SortStableFunc(calls, func(a, b engine.Call) int { return cmp.Compare(work(b), work(a)) })
 	return calls, nil
+}
+
+// maskChunk is the chunk of channels that masked calls are timed with.
+const maskChunk = 32
+
+// masked is a convolution of some width with a mask on either side.
+func masked(c engine.Call) (engine.Call, bool) {
+	last := engine.None
+	for _, o := range c.Operands() {
+		last = max(last, o.Buffer)
+	}
+	conv, _ := geometry(c)
+	if conv.Groups != 1 || min(conv.C, conv.K) < 2*maskChunk {
+		return nil, false
+	}
+	m := cuda.Mask{Chunk: maskChunk, In: last + 1, Out: last + 2}
+	switch c := c.(type) {
+	case engine.ConvForward:
+		return cuda.MaskedConvForward{ConvForward: c, Mask: m}, true
+	case engine.ConvBackwardData:
+		return cuda.MaskedConvBackwardData{ConvBackwardData: c, Mask: m}, true
+	case engine.ConvBackwardFilter:
+		return cuda.MaskedConvBackwardFilter{ConvBackwardFilter: c, Mask: m}, true
+	}
+	return nil, false
+}
+
+func isMasked(c engine.Call) bool {
+	switch c.(type) {
+	case cuda.MaskedConvForward, cuda.MaskedConvBackwardData, cuda.MaskedConvBackwardFilter:
+		return true
+	}
+	return false
+}
+
+// maskLists are the mask's operands of a call.
+func maskLists(c engine.Call) []engine.Operand {
+	if o := c.Operands(); isMasked(c) {
+		return o[len(o)-2:]
+	}
+	return nil
+}
+
+// everyOther is a list of so many numbers that leaves every other chunk out.
+func everyOther(numbers int) []float32 {
+	on := make([]bool, numbers-1)
+	for i := range on {
+		on[i] = i%2 == 0
+	}
+	return cuda.ChunkList(on)
 }
 
 func work(c engine.Call) int64 {
@@ -103,6 +157,9 @@ func newKernelStand(b *cuda.Backend, c engine.Call, cacheBytes int) (*kernelStan
 	if n := b.Workspace(c); n > 0 {
 		scratch = take(n)
 	}
+	for _, o := range maskLists(c) {
+		p.Spans[o.Buffer] = p.Spans[take(o.Len)]
+	}
 	flush := take(max(2*cacheBytes/4, 1))
 
 	// Noise at the start is doubled until it is everywhere: zeros would flatter.
@@ -132,9 +189,12 @@ func newKernelStand(b *cuda.Backend, c engine.Call, cacheBytes int) (*kernelStan
 	for i := range values {
 		values[i] = float32(r.NormFloat64())
 	}
-	if err := exec.Write(noise, values); err != nil {
-		exec.Close()
-		return nil, err
+	err = exec.Write(noise, values)
+	for _, o := range maskLists(c) {
+		err = errors.Join(err, exec.Write(o.Buffer, everyOther(o.Len)))
+	}
+	if err != nil {
+		return nil, errors.Join(err, exec.Close())
 	}
 	return s, nil
 }
