@@ -15,7 +15,7 @@ func (b *Backend) Prepare(p *engine.Plan) (engine.Executor, error) {
 	bytes := 4 * int64(p.Len)
 	var err error
 	if e.memory, err = b.device.Alloc(bytes); err != nil {
-		return nil, fmt.Errorf("cuda: the plan's memory: %w: use a smaller batch", err)
+		return nil, memoryError(p, err)
 	}
 	if err := errors.Join(b.device.Zero(e.memory, bytes), e.lower(b)); err != nil {
 		return nil, errors.Join(err, e.Close())
