@@ -2,6 +2,7 @@ package solve
 
 import (
 	"cmp"
+	"math/bits"
 	"slices"
 )
 
@@ -14,6 +15,9 @@ type pairs struct {
 	peak []int64 // bucket → most q·importance in the lower buckets; one more bucket for all higher latencies
 	lo   int64   // where the first bucket begins
 	wide int     // a bucket spans 1<<wide units of latency
+
+	keys   []uint64 // scratch of sort
+	sorted []label
 }
 
 const (
@@ -31,23 +35,50 @@ func (ps *pairs) front(p int64) []label {
 	if len(ps.all) > 32 {
 		ps.thin(p)
 	}
-	slices.SortFunc(ps.all, func(a, b label) int {
-		if c := cmp.Compare(a.latency, b.latency); c != 0 {
-			return c
-		}
-		return cmp.Compare(b.score, a.score)
-	})
+	ps.sort(func(l label) int64 { return l.latency })
 	n, most := 0, int64(2*none)
 	for _, l := range ps.all {
 		if v := l.score + p*l.latency; v > most {
+			if n > 0 && ps.all[n-1].latency == l.latency {
+				n--
+			}
 			most = v
 			ps.all[n] = l
 			n++
 		}
 	}
 	ps.all = ps.all[:n]
-	slices.SortFunc(ps.all, func(a, b label) int { return cmp.Compare(b.score, a.score) })
+	ps.sort(func(l label) int64 { return -l.score })
 	return ps.all
+}
+
+// sort sorts the candidates by a key, equal ones as they stand. To sort
+// integers, key above and place below, takes half the time of sorting labels.
+func (ps *pairs) sort(key func(label) int64) {
+	if len(ps.all) < 2 {
+		return
+	}
+	lo := key(ps.all[0])
+	hi := lo
+	for _, l := range ps.all[1:] {
+		k := key(l)
+		lo, hi = min(lo, k), max(hi, k)
+	}
+	places := bits.Len(uint(len(ps.all)))
+	if bits.Len64(uint64(hi-lo))+places > 64 {
+		slices.SortStableFunc(ps.all, func(a, b label) int { return cmp.Compare(key(a), key(b)) })
+		return
+	}
+	ps.keys = ps.keys[:0]
+	for i, l := range ps.all {
+		ps.keys = append(ps.keys, uint64(key(l)-lo)<<places|uint64(i))
+	}
+	slices.Sort(ps.keys)
+	ps.sorted = ps.sorted[:0]
+	for _, k := range ps.keys {
+		ps.sorted = append(ps.sorted, ps.all[k&(1<<places-1)])
+	}
+	ps.all, ps.sorted = ps.sorted, ps.all
 }
 
 // shrink makes room for more candidates.
