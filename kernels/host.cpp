@@ -16,6 +16,8 @@
 #include "depthwise.cu"
 #include "filter_taylor.cu"
 #include "importance.cu"
+#include "load_images.cu"
+#include "mask_filter.cu"
 #include "max_pool_backward.cu"
 #include "max_pool_forward.cu"
 #include "sgd.cu"

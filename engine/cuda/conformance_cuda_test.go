@@ -33,4 +33,6 @@ func TestDevice(t *testing.T) {
 	for _, p := range []Precision{Float32, TF32, BFloat16} {
 		t.Run("masked "+string(p), func(t *testing.T) { checkMasked(t, backend(t, d, p)) })
 	}
+	t.Run("masked filter", func(t *testing.T) { checkMaskFilter(t, backend(t, d, Float32)) })
+	t.Run("images", func(t *testing.T) { checkImages(t, backend(t, d, Float32)) })
 }

@@ -5,6 +5,7 @@
 package cuda
 
 import (
+	"errors"
 	"fmt"
 
 	"mdp/engine"
@@ -63,11 +64,15 @@ func (b *Backend) Supports(c engine.Call) error {
 	case engine.ConvBackwardFilter:
 		return supportsConv(c, c.Conv)
 	case MaskedConvForward:
-		return c.supports(c, c.Conv)
+		return errors.Join(c.supports(c, c.Conv), supportsConv(c, c.Conv))
 	case MaskedConvBackwardData:
-		return c.supports(c, c.Conv)
+		return errors.Join(c.supports(c, c.Conv), supportsConv(c, c.Conv))
 	case MaskedConvBackwardFilter:
-		return c.supports(c, c.Conv)
+		return errors.Join(c.supports(c, c.Conv), supportsConv(c, c.Conv))
+	case MaskFilter:
+		return c.supports(c, c.geometry())
+	case LoadImages:
+		count = max(c.N, c.H, c.W, c.C)
 	case engine.BiasBackward:
 		count = c.Rows
 	case engine.BatchNormForward:

@@ -51,6 +51,10 @@ func (l *lowering) lower(c engine.Call) {
 	case MaskedConvBackwardFilter:
 		launch(l, "masked_conv_backward_filter"+l.gemm, filterGrid(c.Conv), maskedConvBackwardFilterParams{l.filterParams(c.ConvBackwardFilter), l.mask(c.Mask, c.In), l.mask(c.Mask, c.Out)})
 		l.sumFilterParts(c.ConvBackwardFilter)
+	case MaskFilter:
+		launch(l, "mask_filter", flat(c.K*c.RS*c.C), maskFilterParams{l.at(c.Filter), l.mask(c.Mask, c.In), l.mask(c.Mask, c.Out), int32(c.K), int32(c.RS), int32(c.C)})
+	case LoadImages:
+		launch(l, "load_images", flat(c.len()), loadImagesParams{l.at(c.Y), l.at(c.Pixels), l.at(c.Draws), l.at(c.Mean), l.at(c.Scale), int32(c.N), int32(c.H), int32(c.W), int32(c.C)})
 	case engine.BiasBackward:
 		at := columnsOf(c.Rows, c.C)
 		launch(l, "bias_backward", at.grid(), biasBackwardParams{l.scratch, l.at(c.DY), at})

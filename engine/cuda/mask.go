@@ -41,6 +41,26 @@ type (
 	}
 )
 
+// MaskFilter makes what is off in a filter, or in its gradient, zero:
+//
+//	for k, r, s, c: w[k,r,s,c] = 0 where k or c is off
+type MaskFilter struct {
+	K, RS, C int // RS taps
+	Filter   engine.Buffer
+	Mask
+}
+
+func (c MaskFilter) geometry() engine.Conv { return engine.Conv{K: c.K, C: c.C, Groups: 1} }
+
+func (c MaskFilter) Operands() []engine.Operand {
+	w := engine.Operand{Name: "w", Buffer: c.Filter, Len: c.K * c.RS * c.C, Read: true, Write: true}
+	return c.operands([]engine.Operand{w}, c.geometry())
+}
+
+func (c MaskFilter) String() string {
+	return fmt.Sprintf("mask_filter/chunk%d_%dx%dx%d", c.Chunk, c.K, c.RS, c.C)
+}
+
 // ChunkList is what a mask's buffer holds: how many chunks are on, their numbers,
 // and the numbers of those that are off.
 func ChunkList(on []bool) []float32 {
@@ -100,5 +120,5 @@ func (m Mask) supports(c engine.Call, g engine.Conv) error {
 	case ceilDiv(max(g.C, g.K), m.Chunk) > maxChunks:
 		return fmt.Errorf("cuda: %v: more than %d chunks: %w", c, maxChunks, engine.ErrUnsupported)
 	}
-	return supportsConv(c, g)
+	return nil
 }

@@ -16,5 +16,6 @@ func TestMasked(t *testing.T) {
 	for _, p := range []Precision{Float32, TF32, BFloat16} {
 		t.Run(string(p), func(t *testing.T) { checkMasked(t, backend(t, d, p)) })
 	}
+	t.Run("filter", func(t *testing.T) { checkMaskFilter(t, backend(t, d, Float32)) })
 	require.NoError(t, d.Close())
 }

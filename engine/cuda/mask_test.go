@@ -70,6 +70,23 @@ func checkMasked(t *testing.T, b *Backend) {
 	}
 }
 
+// checkMaskFilter zeroes what is off in a filter, and no more.
+func checkMaskFilter(t *testing.T, b *Backend) {
+	g := engine.Conv{N: 1, H: 3, W: 3, C: 67, K: 50, R: 3, S: 3, P: 3, Q: 3, Groups: 1}
+	for _, kept := range []float64{0, 0.5, 1} {
+		m := Mask{Chunk: 16, In: 6, Out: 7}
+		x := newMaskedCase(t, g, m, kept)
+		c := MaskFilter{K: g.K, RS: 9, C: g.C, Filter: 3, Mask: m}
+		want := append([]float32(nil), x.memory[3]...)
+		for i := range want {
+			if !x.on[3](i) {
+				want[i] = 0
+			}
+		}
+		require.Equal(t, want, x.run(t, b, c, poison))
+	}
+}
+
 var poison = math.Float32frombits(0x7fc5a5a5) // NaN
 
 // maskedCase is memory for a convolution: y, x, w, b, z and the mask's lists are

@@ -139,6 +139,15 @@ type (
 		List  pointer
 		Chunk int32
 	}
+	maskFilterParams struct {
+		W        pointer
+		In, Out  maskParams
+		K, RS, C int32
+	}
+	loadImagesParams struct {
+		Y, Pixels, Draws, Mean, Scale pointer
+		N, H, W, C                    int32
+	}
 	maskedConvForwardParams struct {
 		O       convForwardParams
 		In, Out maskParams

@@ -1,0 +1,17 @@
+// for k, r, s, c: w[k,r,s,c] = 0 where k or c is off
+//
+// For a filter as for its gradient. Bound: 4 bytes a weight that is off.
+#include "conv.cuh"
+
+struct MaskFilter {
+	float *w;
+	Mask in, out;
+	int k, rs, c;
+};
+
+KERNEL(256, mask_filter, MaskFilter p) {
+	__shared__ bool flags[2][max_chunks];
+	MaskedChannels in(p.in, p.c, flags[0]), out(p.out, p.k, flags[1]);
+	for FLAT(i, index_t(p.k) * p.rs * p.c)
+		if (!in.on(int(i % p.c)) || !out.on(int(i / p.c / p.rs))) p.w[i] = 0;
+}
