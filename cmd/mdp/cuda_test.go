@@ -59,7 +59,7 @@ func TestGPUKernels(t *testing.T) {
 		require.NoError(t, lines.Decode(&r))
 		assert.Empty(t, r.Error, r.Call)
 		assert.Positive(t, r.MedianNS, r.Call)
-		assert.Positive(t, r.Bytes, r.Call)
+		assert.Positive(t, r.FLOP+r.Bytes, r.Call)
 	}
 	assert.Positive(t, rows)
 }

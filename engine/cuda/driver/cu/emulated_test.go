@@ -26,7 +26,7 @@ func TestEmulatedDriver(t *testing.T) {
 		"-o", filepath.Join(dir, "libcuda.so.1"), "testdata/libcuda.cpp", kernels+"emu.cpp", kernels+"host.cpp").CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	for _, pkg := range []string{".", "../..", "../../../../cmd/mdp"} {
-		c := exec.Command("go", "test", "-tags", "cuda", "-count=1", "-v", "-run", "Device|Memory|Timer|Thread|GPU", pkg)
+		c := exec.Command("go", "test", "-tags", "cuda", "-count=1", "-short", "-v", "-run", "^Test(Device|Memory|Timer|AnyThread|NoSuchDevice|Training|GPU)", pkg)
 		c.Env = append(os.Environ(), emulatedKey+"=1", "LD_LIBRARY_PATH="+dir)
 		out, err := c.CombinedOutput()
 		require.NoError(t, err, "%s", out)
