@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -51,6 +52,9 @@ func (o *runOptions) stages(ctx context.Context, after func(*prune.Pipeline) err
 	done()
 	if errors.Is(err, context.Canceled) && !strings.Contains(err.Error(), "\n") { // else it failed to save, too
 		return stoppedError{o.command + " --run " + folder}
+	}
+	if errors.Is(err, syscall.ENOSPC) {
+		return fmt.Errorf("%w: free some space, then the same command goes on: %s --run %s", err, o.command, folder)
 	}
 	if err != nil {
 		return err

@@ -33,7 +33,7 @@ func Open(spec string, side int) (train, test *Set, err error) {
 		}
 		train, test, err = OpenFolder(spec, side, side)
 	default:
-		return nil, nil, fmt.Errorf("data %q: neither synthetic, fashion-mnist, a folder with %s nor one with train/<class>/ in it", spec, trainImages)
+		return nil, nil, fmt.Errorf("data %q: neither synthetic, fashion-mnist, a folder with %s nor one with train/<class>/ in it; scripts/data fetches fashion-mnist", spec, trainImages)
 	}
 	if err != nil {
 		return nil, nil, err
