@@ -36,7 +36,7 @@ test-emu: ## every kernel and the code that launches it, on this machine's proce
 test-cuda-build: ## the kernels for a GPU and bin/mdp-cuda, as far as they can be tested without one (g++, nvcc)
 	@toolchain=$$(scripts/cuda-toolchain) || { [ $$? = 3 ] && echo "$@ is left out: see above" && exit 0; exit 1; }; \
 	eval "$$toolchain"; set -ex; $(MAKE) --no-print-directory cuda; \
-	go vet -tags cuda ./...; go test -tags cuda ./kernels ./engine/cuda/...; go test -tags cuda -run GPU ./cmd/mdp; bin/mdp-cuda doctor
+	go vet -tags cuda ./kernels ./engine/cuda/... ./cmd/mdp; go test -tags cuda ./kernels ./engine/cuda/...; go test -tags cuda -run GPU ./cmd/mdp; bin/mdp-cuda doctor
 
 .PHONY: gpu-bundle
 gpu-bundle: ## bin/gpu-bundle, whose gpu-check proves the kernels on a machine with a GPU and without Go
