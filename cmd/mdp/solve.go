@@ -24,7 +24,8 @@ then an integer in the problem's own unit; without it the file's capacity counts
 A problem file may have costs beside its latency: that of other devices,
 parameters, bytes. Its budgets are then given in the file's order, latency first,
 and the answer is the one network within all of them, beside what each budget
-alone would have allowed.
+alone would have allowed. --with adds another device's latency to the file: the
+problem.json of a run of the same network there.
 
 What may be chosen can be narrowed down, in a run and for a problem file: --fix,
 --stay, --min-share, --max-share, --multiple and --equal. --baselines adds what
@@ -38,7 +39,8 @@ simpler methods choose.`,
   mdp solve problem.json --time-limit 10s --memory-limit 500
   mdp solve problem.json --fix '*layer4*' --stay '*layer[12]*' --multiple 64
   mdp solve problem.json --equal '*layer3.[1-5].conv2' --min-share 0.25,'*layer3*=0.5'
-  mdp solve two-devices.json --budget 65,85`,
+  mdp solve two-devices.json --budget 65,85
+  mdp solve problem.json --with phone.json --budget 250000,300000`,
 		Args: cobra.MaximumNArgs(1),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return []string{"json"}, cobra.ShellCompDirectiveFilterFileExt
@@ -46,6 +48,7 @@ simpler methods choose.`,
 	}
 	o := &solveOptions{runOptions: newRunOptions(a, cmd)}
 	flags := cmd.Flags()
+	flags.StringArrayVar(&o.with, "with", nil, "of a problem file: another device's, whose budget is the next one")
 	flags.BoolVar(&o.front, "front", false, "of a problem file: print every budget's answer as CSV, or with --json beside the answer")
 	flags.Float64Var(&o.epsilon, "epsilon", 0, "of a front: leave out points that keep less than this share more than the one before")
 	flags.DurationVar(&o.timeLimit, "time-limit", 0, "of a problem file: time after which the best found so far is the answer; 0 is none")
@@ -55,9 +58,9 @@ simpler methods choose.`,
 			o.problem = args[0]
 			return runSolveFile(cmd.Context(), o)
 		}
-		for _, name := range []string{"front", "epsilon", "time-limit", "memory-limit"} {
+		for _, name := range []string{"with", "front", "epsilon", "time-limit", "memory-limit"} {
 			if flags.Changed(name) {
-				return usageError{fmt.Errorf("--%s goes with a problem file; a run's front is in its frontier.csv", name)}
+				return usageError{fmt.Errorf("--%s goes with a problem file; a run's are its problem.json and, for the front, frontier.csv", name)}
 			}
 		}
 		return runSolve(cmd.Context(), o.runOptions)

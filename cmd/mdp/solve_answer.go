@@ -58,8 +58,12 @@ func status(s solve.Status, limit string) string {
 }
 
 func chosen(p *solve.Problem, objective, bound int64, gap float64, options []int, blocksOn []bool) [][]string {
+	unit := ""
+	if p.ImportanceUnit != "" {
+		unit = " × " + p.ImportanceUnit
+	}
 	return [][]string{
-		{"objective", fmt.Sprint(objective, " × ", p.ImportanceUnit)},
+		{"objective", fmt.Sprint(objective, unit)},
 		{"bound", fmt.Sprintf("%d, gap %.3g", bound, gap)},
 		{"options", fmt.Sprint(options)},
 		{"blocks off", fmt.Sprint(off(blocksOn))},

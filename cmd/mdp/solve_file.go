@@ -14,6 +14,7 @@ import (
 type solveOptions struct {
 	*runOptions
 	problem   string
+	with      []string // problem files of further devices
 	front     bool
 	epsilon   float64
 	timeLimit time.Duration
@@ -80,13 +81,17 @@ func (cutShortError) Unwrap() error { return stoppedError{} }
 
 // pose reads the problem file and narrows it down as the flags say.
 func (o *solveOptions) pose() (q posed, err error) {
-	f, err := os.Open(o.problem)
-	if err != nil {
+	if q.file, err = readProblem(o.problem); err != nil {
 		return q, err
 	}
-	defer f.Close()
-	if q.file, err = solve.ReadProblem(f); err != nil {
-		return q, fmt.Errorf("%s: %w", o.problem, err)
+	for _, name := range o.with {
+		other, err := readProblem(name)
+		if err != nil {
+			return q, err
+		}
+		if q.file, err = solve.Beside(q.file, other, name); err != nil {
+			return q, err
+		}
 	}
 	constraints, err := o.flagged.Constraints()
 	if err != nil {
@@ -111,6 +116,19 @@ func (o *solveOptions) pose() (q posed, err error) {
 	}
 	q.opts = solve.Options{Epsilon: o.epsilon, MaxLabels: o.memoryMB << 20 / 16}
 	return q, nil
+}
+
+func readProblem(name string) (*solve.Problem, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	p, err := solve.ReadProblem(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return p, nil
 }
 
 // budgets are the problem's capacities, or what --budget says.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -43,6 +42,9 @@ func TestSolveSeveralDevices(t *testing.T) {
 	for _, alone := range a.Alone {
 		assert.GreaterOrEqual(t, alone.Objective, a.Objective)
 	}
+	three := solved(t, file, "--with", file, "--budget", "60,100,58")
+	require.Len(t, three.Costs, 3)
+	assert.LessOrEqual(t, three.Costs[2], int64(58))
 	text := ok(t, t.TempDir(), "solve", file).stdout
 	assert.Contains(t, text, "price of one for all")
 	assert.Contains(t, text, "latency on the phone")
@@ -55,6 +57,8 @@ func TestSolveSeveralDevices(t *testing.T) {
 		{"--budget 60,1", exitInfeasible, "budget 1 of latency on the phone is below the least there is"},
 		{"--budget 60,x", exitUsage, `budget "x" of a problem file must be an integer in its unit, us`},
 		{"--front", exitUsage, "look at latency alone"},
+		{"--with none.json", exitUsage, "none.json"},
+		{"--with " + solveData(t, "rn50_mdp_04.json"), exitUsage, "the problem it goes with"},
 		{"--epsilon 0.1", exitUsage, "give --front as well"},
 		{"--fix conv9", exitUsage, `constraint on "conv9": no layer has such a name`},
 		{"--multiple 0", exitUsage, `multiple "0" is neither`},
@@ -70,7 +74,8 @@ func TestSolveConstrained(t *testing.T) {
 	bound := solved(t, file, "--fix", "*layer4*", "--multiple", "64", "--equal", "*layer3.[1-5].conv2")
 	assert.Less(t, bound.Objective, free.Objective)
 	assert.Len(t, bound.Options, len(free.Options), "of the file's groups")
-	p := readProblem(t, file)
+	p, err := readProblem(file)
+	require.NoError(t, err)
 	objective, latency, err := p.Evaluate(bound.Options, bound.BlocksOn)
 	require.NoError(t, err)
 	assert.Equal(t, []int64{bound.Objective, bound.Latency}, []int64{objective, latency})
@@ -79,15 +84,6 @@ func TestSolveConstrained(t *testing.T) {
 			assert.Equal(t, group.MaxOption, bound.Options[g])
 		}
 	}
-}
-
-func readProblem(t *testing.T, file string) *solve.Problem {
-	f, err := os.Open(file)
-	require.NoError(t, err)
-	defer f.Close()
-	p, err := solve.ReadProblem(f)
-	require.NoError(t, err)
-	return p
 }
 
 func TestSolveLimits(t *testing.T) {
