@@ -13,14 +13,6 @@ import (
 	"mdp/kernels"
 )
 
-// onePlan is y = relu(x) over n elements.
-func onePlan(n int) *engine.Plan {
-	return &engine.Plan{
-		Len: 2 * n, Spans: []engine.Span{{}, {Offset: 0, Len: n}, {Offset: n, Len: n}},
-		Calls: []engine.Call{engine.Activate{Len: n, Y: 1, X: 2, Act: engine.ReLU}},
-	}
-}
-
 func TestBadUseIsAnError(t *testing.T) {
 	d := emu.Open(kernels.Ascending)
 	b := backend(t, d, Float32)

@@ -1,3 +1,5 @@
+//go:build cuda || emu
+
 package cuda
 
 import (

@@ -1,3 +1,5 @@
+//go:build cuda || emu
+
 package cuda
 
 import (
@@ -11,12 +13,6 @@ import (
 
 	"mdp/engine"
 )
-
-func TestChunkList(t *testing.T) {
-	require.Equal(t, []float32{2, 1, 3, 0, 2}, ChunkList([]bool{false, true, false, true}))
-	require.Equal(t, []float32{0, 0}, ChunkList([]bool{false}))
-	require.Equal(t, []float32{1, 0}, ChunkList([]bool{true}))
-}
 
 // checkMasked holds masked convolutions, with NaN in whatever is off, against dense
 // ones with zeros there: they compute the same bits.

@@ -21,9 +21,12 @@ func backend(t testing.TB, d driver.Device, p Precision) *Backend {
 	return b
 }
 
-func TestPrecisionHasAName(t *testing.T) {
-	_, err := New(nil, Options{Precision: "fp8"})
-	require.EqualError(t, err, `cuda: there is no precision "fp8"; it is float32, tf32 or bf16`)
+// onePlan is y = relu(x) over n elements.
+func onePlan(n int) *engine.Plan {
+	return &engine.Plan{
+		Len: 2 * n, Spans: []engine.Span{{}, {Offset: 0, Len: n}, {Offset: n, Len: n}},
+		Calls: []engine.Call{engine.Activate{Len: n, Y: 1, X: 2, Act: engine.ReLU}},
+	}
 }
 
 // allowed is the normalised mean squared error of each precision: 4⁻ᵐ for factors

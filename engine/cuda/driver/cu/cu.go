@@ -45,10 +45,10 @@ func Open(ordinal int) (*Device, error) {
 	}
 	d := &Device{name: info.Name}
 	if d.device, err = cu.GetDevice(ordinal); err != nil {
-		return nil, fmt.Errorf("cuda: device %d: %w", ordinal, err)
+		return nil, fmt.Errorf("cuda: device %d: %w", ordinal, explain(err))
 	}
 	if d.context, err = d.device.RetainPrimaryCtx(); err != nil {
-		return nil, fmt.Errorf("cuda: %s: %w", d.name, err)
+		return nil, fmt.Errorf("cuda: %s: %w", d.name, explain(err))
 	}
 	if err := d.do(d.load); err != nil {
 		return nil, errors.Join(fmt.Errorf("cuda: %s: %w", d.name, err), d.Close())
@@ -69,7 +69,7 @@ func (d *Device) load() (err error) {
 		m, err := cu.LoadData(images[name])
 		if err != nil {
 			v := cu.Version()
-			return fmt.Errorf("kernels %s.cu do not load: %w; the driver is for CUDA %d.%d, a newer one may be needed", name, err, v/1000, v%1000/10)
+			return fmt.Errorf("kernels %s.cu do not load: %w; the driver is for CUDA %d.%d, a newer one may be needed", name, explain(err), v/1000, v%1000/10)
 		}
 		d.modules = append(d.modules, m)
 	}
@@ -82,9 +82,9 @@ func (d *Device) do(f func() error) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if err := cu.SetCurrentContext(d.context); err != nil {
-		return err
+		return explain(err)
 	}
-	return f()
+	return explain(f())
 }
 
 func (d *Device) Name() string { return d.name }

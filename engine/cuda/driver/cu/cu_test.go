@@ -41,6 +41,23 @@ func TestDeviceThatIsTooOld(t *testing.T) {
 	require.EqualError(t, err, "cuda: emulated driver has compute capability 7.0; the kernels need 8.0 or newer")
 }
 
+// Whatever fails is an error that says where, and leaves nothing behind.
+func TestDeviceThatFails(t *testing.T) {
+	if os.Getenv(emulatedKey) == "" {
+		t.Skip("only the emulated driver fails when asked")
+	}
+	for failure, want := range map[string]string{
+		"cuDevicePrimaryCtxRetain=46": "cuda: emulated driver: the driver: CUDA-capable device(s) is/are busy or unavailable (CUDA error 46)",
+		"cuModuleLoadData=222":        "cuda: emulated driver: kernels activate.cu do not load: the driver: the provided PTX was compiled with an unsupported toolchain. (CUDA error 222); the driver is for CUDA 13.0, a newer one may be needed",
+	} {
+		t.Setenv("EMULATED_FAILURE", failure)
+		_, err := Open(0)
+		require.EqualError(t, err, want)
+	}
+	require.NoError(t, os.Unsetenv("EMULATED_FAILURE"))
+	open(t)
+}
+
 func TestMemory(t *testing.T) {
 	d := open(t)
 	p, err := d.Alloc(20)

@@ -53,12 +53,12 @@ func Devices() ([]Info, error) {
 		return nil, fmt.Errorf("cuda: %w", ErrNoDevice)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cuda: %w: %w", ErrNoDevice, err)
+		return nil, fmt.Errorf("cuda: %w: %w", ErrNoDevice, explain(err))
 	}
 	all := make([]Info, n)
 	for i := range all {
 		if all[i], err = describe(i); err != nil {
-			return nil, fmt.Errorf("cuda: device %d: %w", i, err)
+			return nil, fmt.Errorf("cuda: device %d: %w", i, explain(err))
 		}
 	}
 	return all, nil

@@ -25,6 +25,7 @@ import "C"
 
 import (
 	"fmt"
+	"reflect"
 	"unsafe"
 
 	"gorgonia.org/cu"
@@ -46,6 +47,14 @@ func (d *Device) Launch(l driver.Launch) error {
 		(*C.int)(&l.Grid[0]), C.uint(l.Threads), C.uint(l.Shared), *(*C.CUstream)(unsafe.Pointer(&d.stream)),
 		unsafe.Pointer(&l.Params[0]), C.size_t(len(l.Params)))
 	return check(k.name, r)
+}
+
+// explain gives gorgonia.org/cu's errors, which are plain numbers, the driver's text.
+func explain(err error) error {
+	if v := reflect.ValueOf(err); err != nil && v.CanInt() {
+		return check("the driver", C.CUresult(v.Int()))
+	}
+	return err
 }
 
 // check gives an error the driver's own text.
