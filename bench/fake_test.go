@@ -14,6 +14,7 @@ import (
 type fake struct{ slow *[]int64 }
 
 func (fake) Name() string               { return "fake" }
+func (fake) Info() engine.Info          { return engine.Info{Device: "fake"} }
 func (fake) Supports(engine.Call) error { return nil }
 func (fake) Workspace(engine.Call) int  { return 3 }
 func (f fake) Prepare(p *engine.Plan) (engine.Executor, error) {
@@ -67,7 +68,7 @@ func grid(n int) []engine.Call {
 }
 
 func header() Header {
-	return Header{Format: format, Version: version, Machine: "m", CPU: "c", Cores: 2, OS: "o", Backend: "fake", Build: "b", Go: "g", DType: "float32", Batch: 2, Rule: quick()}
+	return Header{Format: format, Version: version, Machine: "m", CPU: "c", Cores: 2, OS: "o", Backend: "fake", Info: fake{}.Info(), Build: "b", Go: "g", DType: "float32", Batch: 2, Rule: quick()}
 }
 
 // seeded is a generator whose stream is the test's own.

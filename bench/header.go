@@ -25,14 +25,13 @@ type Header struct {
 	CPU     string    `json:"cpu"`
 	Cores   int       `json:"cores"`
 	OS      string    `json:"os"`
-	Backend string    `json:"backend"` // engine.Backend's Name: device, instruction set, threads
-	ISA     string    `json:"isa"`     // of the backend's kernels, "" where there is none
-	Threads int       `json:"threads"` // of the backend, 0 where it has none
-	Build   string    `json:"build"`   // VCS revision; of an unclean build, its own hash
-	Go      string    `json:"go"`
-	DType   string    `json:"dtype"`
-	Batch   int       `json:"batch"`
-	Rule    Rule      `json:"rule"`
+	Backend string    `json:"backend"` // engine.Backend's Name: device, how it computes
+	engine.Info
+	Build string `json:"build"` // VCS revision; of an unclean build, its own hash
+	Go    string `json:"go"`
+	DType string `json:"dtype"` // in memory
+	Batch int    `json:"batch"`
+	Rule  Rule   `json:"rule"`
 }
 
 const (
@@ -51,18 +50,11 @@ func NewHeader(b engine.Backend, batch int, rule Rule) (Header, error) {
 		return Header{}, fmt.Errorf("build of this program: %w", err)
 	}
 	name := sha256.Sum256([]byte(host))
-	h := Header{
+	return Header{
 		Format: format, Version: version, Date: time.Now().UTC().Truncate(time.Second),
 		Machine: hex.EncodeToString(name[:6]), CPU: cpuid.CPU.BrandName, Cores: runtime.NumCPU(), OS: runtime.GOOS + "/" + runtime.GOARCH,
-		Backend: b.Name(), Build: build, Go: runtime.Version(), DType: "float32", Batch: batch, Rule: rule,
-	}
-	if p, ok := b.(interface {
-		ISA() string
-		Threads() int
-	}); ok {
-		h.ISA, h.Threads = p.ISA(), p.Threads()
-	}
-	return h, nil
+		Backend: b.Name(), Info: b.Info(), Build: build, Go: runtime.Version(), DType: "float32", Batch: batch, Rule: rule,
+	}, nil
 }
 
 // revision is the VCS revision of a clean build. Anything else is known by the
@@ -121,6 +113,7 @@ func (h Header) differs(want Header) error {
 		{"number of cores", h.Cores, want.Cores},
 		{"OS", h.OS, want.OS},
 		{"backend", h.Backend, want.Backend},
+		{"device", h.Info, want.Info},
 		{"build", h.Build, want.Build},
 		{"Go version", h.Go, want.Go},
 		{"dtype", h.DType, want.DType},

@@ -7,12 +7,37 @@ import "errors"
 type Backend interface {
 	// Name tells the device and how it computes, such as "cpu avx512, 2 threads".
 	Name() string
+	// Info tells what computes.
+	Info() Info
 	// Supports is nil, or an error wrapping ErrUnsupported that names the call.
 	Supports(Call) error
 	// Workspace is how many float32 of scratch memory the call wants while it runs.
 	Workspace(Call) int
 	// Prepare allocates the plan's memory, all of it zero, and readies every call.
 	Prepare(*Plan) (Executor, error)
+}
+
+// Info is what a backend computes with. Trainings repeat bit for bit where Device,
+// ISA and Precision agree; latencies compare only where all of it does.
+type Info struct {
+	Device      string `json:"device"`                 // cpu, cuda, emu
+	Model       string `json:"model"`                  // as the device calls itself
+	ISA         string `json:"isa"`                    // that the kernels are for: avx512, sm_90
+	Precision   string `json:"precision"`              // of products: fp32, tf32, bf16; memory and sums are float32
+	Threads     int    `json:"threads"`                // of a processor, 0 elsewhere
+	Driver      string `json:"driver,omitempty"`       // of a GPU, and below
+	MemoryBytes int64  `json:"memory_bytes,omitempty"` // all there is
+	SMs         int    `json:"sms,omitempty"`
+	ClockMHz    int    `json:"clock_mhz,omitempty"` // the most it runs at
+}
+
+// Arithmetic names what decides the bits of a result: the kernels, and how they
+// multiply where that is not exact.
+func (i Info) Arithmetic() string {
+	if i.Precision == "fp32" {
+		return i.ISA
+	}
+	return i.ISA + " " + i.Precision
 }
 
 // ErrUnsupported says that a backend has no kernel for a call. Nothing falls

@@ -79,7 +79,7 @@ def main():
     a, b = torch.empty(1 << 30, dtype=torch.uint8, device="cuda"), torch.empty(1 << 30, dtype=torch.uint8, device="cuda")
     report("copy", times_ns(torch, lambda: a.copy_(b), flush), bytes=2 << 30)
     del a, b
-    for precision in "float32", "tf32", "bf16":
+    for precision in "fp32", "tf32", "bf16":
         torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
         m = torch.randn(8192, 8192, device="cuda", dtype=torch.bfloat16 if precision == "bf16" else torch.float32)
         report("matmul", times_ns(torch, lambda: m @ m, flush), precision=precision, flop=2 * 8192**3)

@@ -13,6 +13,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"mdp/engine/device"
 	"mdp/engine/train"
 )
 
@@ -54,6 +55,8 @@ type Config struct {
 	Equal     []string `yaml:"equal" json:"equal" help:"patterns; the layers that one names keep equal numbers of channels"`
 	Baselines bool     `yaml:"baselines" json:"baselines" help:"solve by simpler methods as well, to see what the exact one gains"`
 
+	Device       string `yaml:"device" json:"device" help:"what everything runs on: cpu, or a GPU as cuda:0; mdp doctor lists them"`
+	Precision    string `yaml:"precision" json:"precision" help:"how convolutions multiply: fp32, tf32 or bf16; the processor has fp32"`
 	Threads      int    `yaml:"threads" json:"threads" help:"threads of the CPU backend; 0 takes every core"`
 	ISA          string `yaml:"isa" json:"isa" help:"instruction set: avx512, avx2 or generic; empty takes the best there is"`
 	LatencyBatch int    `yaml:"latency-batch" json:"latency-batch" help:"images per inference whose latency counts"`
@@ -69,6 +72,7 @@ func Defaults() Config {
 		Epochs:  2, Batch: 128, LearningRate: 0.2, Schedule: train.Cosine, WarmupEpochs: 0.3, Momentum: 0.9, WeightDecay: 5e-4,
 		FineTuneEpochs: 1, FineTuneLearningRate: 0.1,
 		Importance: Taylor, ScoreBatches: 40,
+		Device: "cpu", Precision: device.FP32,
 		LatencyBatch: 64,
 		Checkpoint:   20 * time.Second,
 	}
@@ -123,6 +127,9 @@ func (c Config) Check() error {
 	case !slices.Contains([]Importance{Taylor, Magnitude, Random}, c.Importance):
 		return fmt.Errorf("importance %q is none of %s, %s, %s", c.Importance, Taylor, Magnitude, Random)
 	}
+	if err := c.device().Check(); err != nil {
+		return err
+	}
 	if _, err := c.Constraints(); err != nil {
 		return err
 	}
@@ -173,6 +180,10 @@ func BudgetNS(s string, denseNS int64) (int64, error) {
 		return int64(b.ofDense * float64(denseNS)), nil
 	}
 	return b.time.Nanoseconds(), nil
+}
+
+func (c Config) device() device.Options {
+	return device.Options{Name: c.Device, Precision: c.Precision, Threads: c.Threads, ISA: c.ISA}
 }
 
 func (c Config) training() train.Config {

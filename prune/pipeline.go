@@ -8,9 +8,11 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 
-	"mdp/engine/cpu"
+	"mdp/engine"
 	"mdp/engine/data"
+	"mdp/engine/device"
 	"mdp/engine/graph"
 	"mdp/engine/safetensors"
 )
@@ -70,35 +72,65 @@ const (
 type Pipeline struct {
 	*Folder
 	Config  Config
-	Backend *cpu.Backend
+	Backend engine.Backend // once a stage needs it
 	Notify  func(Event)
 
+	device      *device.Device
 	train, test *data.Set
 	images      string    // fingerprint of both
 	normalise   data.Step // once an image is needed
 }
 
-// NewPipeline opens the run folder and readies the device. The data set is
-// opened when a step needs it.
+// NewPipeline opens the run folder. The device and the data set are opened when
+// a step needs them, so that what a GPU measured can be reported where there is none.
 func NewPipeline(dir string, c Config, notify func(Event)) (*Pipeline, error) {
 	if err := c.Check(); err != nil {
-		return nil, err
-	}
-	b, err := cpu.New(cpu.Options{Threads: c.Threads, ISA: c.ISA})
-	if err != nil {
 		return nil, err
 	}
 	f, err := OpenFolder(dir)
 	if err != nil {
 		return nil, err
 	}
-	return &Pipeline{Folder: f, Config: c, Backend: b, Notify: notify}, nil
+	return &Pipeline{Folder: f, Config: c, Notify: notify}, nil
 }
+
+// Close gives the device and the folder back.
+func (p *Pipeline) Close() error {
+	err := p.Folder.Close()
+	if p.device != nil {
+		err = errors.Join(p.device.Close(), err)
+		p.device, p.Backend = nil, nil
+	}
+	return err
+}
+
+// openDevice opens the device once.
+func (p *Pipeline) openDevice() (err error) {
+	if p.device != nil {
+		return nil
+	}
+	if p.device, err = device.Open(p.Config.device()); err != nil {
+		return err
+	}
+	p.Backend = p.device
+	return nil
+}
+
+// computes says that a stage needs the device.
+func (s Stage) computes() bool { return s != StageExtract && s != StageReport }
 
 // Run runs the given stages in order, or all of them when none is given. The
 // folder keeps the configuration, so that a run that was stopped goes on without
 // being told again; one that fails leaves the configuration of the run before.
 func (p *Pipeline) Run(ctx context.Context, stages ...Stage) error {
+	if len(stages) == 0 {
+		stages = Stages()
+	}
+	if slices.ContainsFunc(stages, Stage.computes) {
+		if err := p.openDevice(); err != nil {
+			return err
+		}
+	}
 	if err := p.Lock(); err != nil {
 		return err
 	}
@@ -118,9 +150,6 @@ func (p *Pipeline) Run(ctx context.Context, stages ...Stage) error {
 }
 
 func (p *Pipeline) run(ctx context.Context, stages []Stage) error {
-	if len(stages) == 0 {
-		stages = Stages()
-	}
 	for _, s := range stages {
 		var err error
 		switch s {

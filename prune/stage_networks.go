@@ -82,7 +82,7 @@ func (p *Pipeline) fineTune(ctx context.Context, budget string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path.Join(string(StageFineTune), budget), err)
 	}
-	key := map[string]any{"training": p.Config.fineTuning(), "data": images, "isa": p.Backend.ISA()}
+	key := map[string]any{"training": p.Config.fineTuning(), "data": images, "isa": p.Backend.Info().Arithmetic()}
 	checkpoint, err := p.checkpoint(StageFineTune, budget, key, in)
 	if err != nil {
 		return err

@@ -80,9 +80,11 @@ func (p *Pipeline) tellMachine(r *report.Run) error {
 	if err != nil {
 		return err
 	}
-	device, _, _ := strings.Cut(h.Backend, " ")
 	r.Title = "mdp: " + p.Config.Net + " pruned on " + h.Backend
-	r.Machine = report.Machine{Device: device, CPU: h.CPU, Threads: h.Threads, ISA: h.ISA, OS: h.OS, Version: h.Build, Go: h.Go}
+	r.Machine = report.Machine{Device: h.Device, CPU: h.CPU, Threads: h.Threads, ISA: h.ISA, OS: h.OS, Version: h.Build, Go: h.Go}
+	if h.Device != "cpu" {
+		r.Machine.GPU = h.Model
+	}
 	return nil
 }
 

@@ -37,6 +37,7 @@ func TestReportOfWhatIsNotARun(t *testing.T) {
 // TestReportTellsOfTheMachineThatMeasured, which is not the one that reports.
 func TestReportTellsOfTheMachineThatMeasured(t *testing.T) {
 	p, _, _ := stages(t, t.TempDir(), quick())
+	require.NoError(t, p.openDevice())
 	h, err := bench.NewHeader(p.Backend, 1, bench.CallRule())
 	require.NoError(t, err)
 	h.Backend, h.ISA, h.Threads, h.CPU = "cpu avx9, 77 threads", "avx9", 77, "another"

@@ -188,6 +188,7 @@ func TestStoppedTrainingWaits(t *testing.T) {
 // TestTableOfAnotherBuild is set aside: its rows are neither mixed nor lost.
 func TestTableOfAnotherBuild(t *testing.T) {
 	p, _, _ := stages(t, t.TempDir(), quick())
+	require.NoError(t, p.openDevice())
 	h, err := bench.NewHeader(p.Backend, 1, bench.CallRule())
 	require.NoError(t, err)
 	old := h

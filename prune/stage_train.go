@@ -31,7 +31,7 @@ func (p *Pipeline) trainDense(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", StageTrain, err)
 	}
-	key := map[string]any{"net": c.Net, "width": c.Width, "weights": given, "seed": c.Seed, "training": c.training(), "data": images, "isa": p.Backend.ISA()}
+	key := map[string]any{"net": c.Net, "width": c.Width, "weights": given, "seed": c.Seed, "training": c.training(), "data": images, "isa": p.Backend.Info().Arithmetic()}
 	out := []string{"graph.json", "weights.safetensors", "train.json"}
 	checkpoint, err := p.checkpoint(StageTrain, "", key, nil)
 	if err != nil {
@@ -139,7 +139,7 @@ func (p *Pipeline) score(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", StageScore, err)
 		}
-		maps.Copy(key, map[string]any{"batches": c.ScoreBatches, "batch": c.Batch, "smoothing": c.LabelSmoothing, "seed": c.Seed, "data": images, "isa": p.Backend.ISA()})
+		maps.Copy(key, map[string]any{"batches": c.ScoreBatches, "batch": c.Batch, "smoothing": c.LabelSmoothing, "seed": c.Seed, "data": images, "isa": p.Backend.Info().Arithmetic()})
 	case Random:
 		key["seed"] = c.Seed
 	}

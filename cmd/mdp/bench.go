@@ -33,7 +33,7 @@ func runBench(ctx context.Context, o *runOptions) error {
 		if err != nil {
 			return nil, err
 		}
-		r := measured{Machine: h.CPU, Backend: h.Backend, Batch: h.Batch, Configurations: len(rows)}
+		r := measured{Machine: h.Model, Backend: h.Backend, Batch: h.Batch, Configurations: len(rows)}
 		return r, p.ReadJSON("dense.json", &r)
 	})
 }

@@ -4,8 +4,6 @@ package main
 
 import (
 	"fmt"
-	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -32,13 +30,3 @@ func cudaFindings() []finding {
 }
 
 func cudaCommands(a *app) []*cobra.Command { return []*cobra.Command{newKernelsCmd(a)} }
-
-// ordinal reads the number of a device such as cuda:0.
-func ordinal(device string) (int, error) {
-	number, ok := strings.CutPrefix(device, "cuda:")
-	n, err := strconv.Atoi(number)
-	if !ok || err != nil || n < 0 {
-		return 0, usageError{fmt.Errorf("device %q is not of the form cuda:0", device)}
-	}
-	return n, nil
-}

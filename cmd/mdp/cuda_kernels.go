@@ -16,7 +16,9 @@ import (
 	"mdp/bench"
 	"mdp/engine"
 	"mdp/engine/cuda"
+	"mdp/engine/cuda/driver"
 	"mdp/engine/cuda/driver/cu"
+	"mdp/engine/device"
 )
 
 // kernelsOptions say what is timed, where, and for how long.
@@ -49,12 +51,11 @@ the calls, the costliest first, until all are timed or the time is over.`,
 
 // kernelsHeader is the first line: what the times are of.
 type kernelsHeader struct {
-	StartedAt time.Time  `json:"started_at"`
-	Driver    string     `json:"driver"`
-	Device    cu.Info    `json:"device"`
-	Net       string     `json:"net"`
-	Batch     int        `json:"batch"`
-	Rule      bench.Rule `json:"rule"`
+	StartedAt time.Time   `json:"started_at"`
+	Device    driver.Info `json:"device"`
+	Net       string      `json:"net"`
+	Batch     int         `json:"batch"`
+	Rule      bench.Rule  `json:"rule"`
 }
 
 // kernelRow is one call's line.
@@ -70,25 +71,21 @@ type kernelRow struct {
 }
 
 func runKernels(ctx context.Context, w io.Writer, o kernelsOptions) error {
-	n, err := ordinal(o.device)
+	n, err := device.Ordinal(o.device)
 	if err != nil {
-		return err
+		return usageError{err}
 	}
 	calls, err := trainingCalls(o.net, o.batch)
 	if err != nil {
 		return usageError{err}
 	}
-	device, err := cu.Open(n)
+	gpu, err := cu.Open(n)
 	if err != nil {
 		return err
 	}
-	defer device.Close()
-	all, err := cu.Devices()
-	if err != nil {
-		return err
-	}
+	defer gpu.Close()
 	lines := json.NewEncoder(w)
-	header := kernelsHeader{time.Now().UTC().Truncate(time.Second), cu.Driver(), all[n], o.net, o.batch, kernelRule()}
+	header := kernelsHeader{time.Now().UTC().Truncate(time.Second), gpu.Info(), o.net, o.batch, kernelRule()}
 	if err := lines.Encode(header); err != nil {
 		return err
 	}
@@ -97,11 +94,11 @@ func runKernels(ctx context.Context, w io.Writer, o kernelsOptions) error {
 	failed := 0
 	for i, c := range calls {
 		for _, p := range precisions(c) {
-			b, err := cuda.New(device, cuda.Options{Precision: p})
+			b, err := cuda.New(gpu, cuda.Options{Precision: p})
 			if err != nil {
 				return err
 			}
-			row, err := timeCall(ctx, b, c, p, all[n].L2Bytes)
+			row, err := timeCall(ctx, b, c, p, gpu.Info().L2Bytes)
 			if ctx.Err() != nil {
 				fmt.Fprintf(os.Stderr, "mdp: the time was over after %d of %d calls\n", i, len(calls))
 				return nil

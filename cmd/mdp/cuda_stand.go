@@ -105,6 +105,7 @@ func work(c engine.Call) int64 {
 type planner struct{ plan *engine.Plan }
 
 func (p *planner) Name() string               { return "planner" }
+func (p *planner) Info() engine.Info          { return engine.Info{} }
 func (p *planner) Supports(engine.Call) error { return nil }
 func (p *planner) Workspace(engine.Call) int  { return 0 }
 func (p *planner) Prepare(plan *engine.Plan) (engine.Executor, error) {

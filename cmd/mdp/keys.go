@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"mdp/engine/device"
 	"mdp/engine/nets"
 	"mdp/engine/train"
 	"mdp/prune"
@@ -47,6 +48,8 @@ func choices(name string) []string {
 		return []string{string(train.Cosine), string(train.Linear), string(train.Steps)}
 	case "importance":
 		return []string{string(prune.Taylor), string(prune.Magnitude), string(prune.Random)}
+	case "precision":
+		return []string{device.FP32, device.TF32, device.BF16}
 	case "isa":
 		return []string{"avx512", "avx2", "generic"}
 	}

@@ -54,8 +54,7 @@ func (b *Backend) Name() string {
 	return fmt.Sprintf("cpu %v, %d threads", b.isa, b.threads)
 }
 
-// Threads that compute.
-func (b *Backend) Threads() int { return b.threads }
-
-// ISA is the instruction set of the kernels: generic, avx2 or avx512.
-func (b *Backend) ISA() string { return b.isa.String() }
+// Info of the processor; its ISA is generic, avx2 or avx512.
+func (b *Backend) Info() engine.Info {
+	return engine.Info{Device: "cpu", Model: Info().Model, ISA: b.isa.String(), Precision: "fp32", Threads: b.threads}
+}

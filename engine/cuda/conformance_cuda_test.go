@@ -26,7 +26,7 @@ func firstGPU(t *testing.T) *cu.Device {
 // TestDevice runs every call on the machine's first GPU.
 func TestDevice(t *testing.T) {
 	d := firstGPU(t)
-	t.Run("float32", func(t *testing.T) { enginetest.Run(t, backend(t, d, Float32)) })
+	t.Run("fp32", func(t *testing.T) { enginetest.Run(t, backend(t, d, Float32)) })
 	for _, p := range []Precision{TF32, BFloat16} {
 		t.Run(string(p), func(t *testing.T) { checkPrecision(t, backend(t, d, p)) })
 	}

@@ -18,7 +18,7 @@ type Precision string
 
 // The precisions: tensor cores round what they multiply to 11 or 8 bits.
 const (
-	Float32  Precision = "float32"
+	Float32  Precision = "fp32"
 	TF32     Precision = "tf32"
 	BFloat16 Precision = "bf16"
 )
@@ -48,7 +48,18 @@ func New(d driver.Device, o Options) (*Backend, error) {
 }
 
 // Name is such as "cuda tf32, NVIDIA H200".
-func (b *Backend) Name() string { return fmt.Sprintf("cuda %s, %s", b.precision, b.device.Name()) }
+func (b *Backend) Name() string { return fmt.Sprintf("cuda %s, %s", b.precision, b.device.Info().Name) }
+
+// Info of the GPU; its ISA is such as sm_90, or emulated.
+func (b *Backend) Info() engine.Info {
+	d := b.device.Info()
+	i := engine.Info{Device: "cuda", Model: d.Name, ISA: fmt.Sprintf("sm_%d%d", d.Capability[0], d.Capability[1]), Precision: string(b.precision),
+		Driver: d.Driver, MemoryBytes: d.MemoryBytes, SMs: d.SMs, ClockMHz: d.ClockMHz}
+	if d.Capability[0] == 0 {
+		i.Device, i.ISA = "emu", "emulated"
+	}
+	return i
+}
 
 // maxMembers of a coupled group: kernels/importance.cu.
 const maxMembers = 240

@@ -8,7 +8,7 @@ import (
 
 func TestPrecisionHasAName(t *testing.T) {
 	_, err := New(nil, Options{Precision: "fp8"})
-	require.EqualError(t, err, `cuda: there is no precision "fp8"; it is float32, tf32 or bf16`)
+	require.EqualError(t, err, `cuda: there is no precision "fp8"; it is fp32, tf32 or bf16`)
 }
 
 func TestChunkList(t *testing.T) {

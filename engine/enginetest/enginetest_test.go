@@ -19,6 +19,7 @@ type reference struct {
 }
 
 func (reference) Name() string               { return "reference" }
+func (reference) Info() engine.Info          { return engine.Info{Device: "reference"} }
 func (reference) Supports(engine.Call) error { return nil }
 func (reference) Workspace(engine.Call) int  { return 0 }
 func (b reference) Prepare(p *engine.Plan) (engine.Executor, error) {

@@ -34,11 +34,11 @@ type Run struct {
 
 // Machine is what the latencies were measured on and with.
 type Machine struct {
-	Device  string `json:"device"` // the backend's name: cpu, cuda:0
+	Device  string `json:"device"` // cpu, cuda
 	CPU     string `json:"cpu"`    // the processor's model
 	GPU     string `json:"gpu,omitempty"`
 	Threads int    `json:"threads"`
-	ISA     string `json:"isa"` // the instruction set of the kernels: avx512, avx2, go
+	ISA     string `json:"isa"` // the instruction set of the kernels: avx512, sm_90
 	OS      string `json:"os"`
 	Version string `json:"version"` // of this program
 	Go      string `json:"go"`

@@ -8,8 +8,8 @@ import "fmt"
 // asked for; a launch may return before it is done, and its error may come with
 // a later call.
 type Device interface {
-	// Name of the device, such as "NVIDIA H200" or "emulation".
-	Name() string
+	// Info names the device, "NVIDIA H200" or "emulation", and says what it is.
+	Info() Info
 	// Alloc returns device memory on a 256-byte boundary, its content undefined.
 	// The error is an OutOfMemory when there is not enough.
 	Alloc(bytes int64) (Pointer, error)

@@ -21,7 +21,7 @@ var ErrNoDevice = errors.New("no NVIDIA GPU: libcuda.so.1 was not found, or find
 
 // Device is a GPU with the kernels loaded and one stream for everything.
 type Device struct {
-	name    string
+	info    driver.Info
 	device  cu.Device
 	context cu.CUContext
 	stream  cu.Stream
@@ -37,23 +37,31 @@ func Open(ordinal int) (*Device, error) {
 		return nil, err
 	}
 	if ordinal < 0 || ordinal >= len(all) {
-		return nil, fmt.Errorf("cuda: there is no device %d; this machine has 0 to %d", ordinal, len(all)-1)
+		return nil, fmt.Errorf("cuda: there is no device cuda:%d; %s", ordinal, there(len(all)))
 	}
 	info := all[ordinal]
 	if err := info.Supported(); err != nil {
 		return nil, err
 	}
-	d := &Device{name: info.Name}
+	d := &Device{info: info}
 	if d.device, err = cu.GetDevice(ordinal); err != nil {
 		return nil, fmt.Errorf("cuda: device %d: %w", ordinal, explain(err))
 	}
 	if d.context, err = d.device.RetainPrimaryCtx(); err != nil {
-		return nil, fmt.Errorf("cuda: %s: %w", d.name, explain(err))
+		return nil, fmt.Errorf("cuda: %s: %w", d.info.Name, explain(err))
 	}
 	if err := d.do(d.load); err != nil {
-		return nil, errors.Join(fmt.Errorf("cuda: %s: %w", d.name, err), d.Close())
+		return nil, errors.Join(fmt.Errorf("cuda: %s: %w", d.info.Name, err), d.Close())
 	}
 	return d, nil
+}
+
+// there is which devices a machine of n has.
+func there(n int) string {
+	if n == 1 {
+		return "this machine has cuda:0 alone"
+	}
+	return fmt.Sprintf("this machine has cuda:0 to cuda:%d", n-1)
 }
 
 // load makes the stream and loads the kernels.
@@ -87,7 +95,7 @@ func (d *Device) do(f func() error) error {
 	return explain(f())
 }
 
-func (d *Device) Name() string { return d.name }
+func (d *Device) Info() driver.Info { return d.info }
 
 func (d *Device) Alloc(bytes int64) (driver.Pointer, error) {
 	var p cu.DevicePtr

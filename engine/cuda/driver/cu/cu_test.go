@@ -28,7 +28,7 @@ func TestNoSuchDevice(t *testing.T) {
 	_, err := Open(1000)
 	require.Error(t, err)
 	if !errors.Is(err, ErrNoDevice) {
-		require.ErrorContains(t, err, "there is no device 1000; this machine has 0 to ")
+		require.ErrorContains(t, err, "there is no device cuda:1000; this machine has cuda:0")
 	}
 }
 

@@ -22,32 +22,13 @@ import (
 	"regexp"
 
 	"gorgonia.org/cu"
+
+	"mdp/engine/cuda/driver"
 )
-
-// Info is what the driver says of a GPU.
-type Info struct {
-	Ordinal        int    `json:"ordinal"`
-	Name           string `json:"name"`
-	Capability     [2]int `json:"compute_capability"`
-	MemoryBytes    int64  `json:"memory_bytes"`
-	SMs            int    `json:"sms"`
-	ClockMHz       int    `json:"clock_mhz"`        // the most it runs at
-	MemoryClockMHz int    `json:"memory_clock_mhz"` // likewise
-	MemoryBusBits  int    `json:"memory_bus_bits"`
-	L2Bytes        int    `json:"l2_bytes"`
-}
-
-// Supported is nil, or says why the kernels do not run on this GPU.
-func (i Info) Supported() error {
-	if i.Capability[0] < 8 {
-		return fmt.Errorf("cuda: %s has compute capability %d.%d; the kernels need 8.0 or newer", i.Name, i.Capability[0], i.Capability[1])
-	}
-	return nil
-}
 
 // Devices lists the machine's GPUs, supported or not. Where there is none the
 // error is ErrNoDevice.
-func Devices() ([]Info, error) {
+func Devices() ([]driver.Info, error) {
 	n, err := cu.NumDevices()
 	if err == nil && n == 0 {
 		return nil, fmt.Errorf("cuda: %w", ErrNoDevice)
@@ -55,7 +36,7 @@ func Devices() ([]Info, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cuda: %w: %w", ErrNoDevice, explain(err))
 	}
-	all := make([]Info, n)
+	all := make([]driver.Info, n)
 	for i := range all {
 		if all[i], err = describe(i); err != nil {
 			return nil, fmt.Errorf("cuda: device %d: %w", i, explain(err))
@@ -64,8 +45,8 @@ func Devices() ([]Info, error) {
 	return all, nil
 }
 
-func describe(ordinal int) (Info, error) {
-	i := Info{Ordinal: ordinal}
+func describe(ordinal int) (driver.Info, error) {
+	i := driver.Info{Ordinal: ordinal, Driver: Driver()}
 	d, err := cu.GetDevice(ordinal)
 	if err != nil {
 		return i, err

@@ -1,0 +1,22 @@
+//go:build cuda
+
+package device
+
+import (
+	"errors"
+
+	"mdp/engine/cuda"
+	"mdp/engine/cuda/driver/cu"
+)
+
+func openGPU(ordinal int, precision string) (*Device, error) {
+	gpu, err := cu.Open(ordinal)
+	if err != nil {
+		return nil, err
+	}
+	b, err := cuda.New(gpu, cuda.Options{Precision: cuda.Precision(precision)})
+	if err != nil {
+		return nil, errors.Join(err, gpu.Close())
+	}
+	return &Device{b, gpu.Close}, nil
+}

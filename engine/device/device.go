@@ -1,0 +1,89 @@
+// Package device opens by name what a network runs on: the processor, a GPU in
+// builds with the tag cuda, or the GPU's emulation in tests with the tag emu.
+package device
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"mdp/engine"
+	"mdp/engine/cpu"
+)
+
+// The precisions of products. Memory and sums are float32 in all of them.
+const (
+	FP32 = "fp32"
+	TF32 = "tf32"
+	BF16 = "bf16"
+)
+
+// Options name a device and say how it computes.
+type Options struct {
+	Name      string // cpu, or cuda:0 and so on
+	Precision string // fp32, tf32 or bf16
+	Threads   int    // of the processor; 0 is one for each core
+	ISA       string // of the processor's kernels; "" is the best it has
+}
+
+// Check reports a name or a precision that no machine has.
+func (o Options) Check() error {
+	switch o.Precision {
+	case FP32, TF32, BF16:
+	default:
+		return fmt.Errorf("precision %q is none of %s, %s, %s", o.Precision, FP32, TF32, BF16)
+	}
+	switch {
+	case o.Name == "cpu" && o.Precision != FP32:
+		return fmt.Errorf("precision %s needs a GPU: the processor multiplies in %s", o.Precision, FP32)
+	case o.Name == "cpu", o.Name == "emu" && emulated:
+		return nil
+	}
+	_, err := Ordinal(o.Name)
+	return err
+}
+
+// Ordinal is the number of a GPU such as cuda:0.
+func Ordinal(name string) (int, error) {
+	number, ok := strings.CutPrefix(name, "cuda:")
+	n, err := strconv.Atoi(number)
+	if !ok || err != nil || n < 0 {
+		return 0, fmt.Errorf("device %q is neither cpu nor a GPU such as cuda:0; mdp doctor lists them", name)
+	}
+	return n, nil
+}
+
+// Device is an open device.
+type Device struct {
+	engine.Backend
+	close func() error
+}
+
+// Close gives the device back. What was compiled for it is closed before.
+func (d *Device) Close() error { return d.close() }
+
+// Open the device that o names.
+func Open(o Options) (*Device, error) {
+	if err := o.Check(); err != nil {
+		return nil, err
+	}
+	switch o.Name {
+	case "cpu":
+		b, err := cpu.New(cpu.Options{Threads: o.Threads, ISA: o.ISA})
+		if err != nil {
+			return nil, err
+		}
+		return &Device{b, func() error { return nil }}, nil
+	case "emu":
+		return openEmulation(o.Precision)
+	}
+	n, err := Ordinal(o.Name)
+	if err != nil {
+		return nil, err
+	}
+	return openGPU(n, o.Precision)
+}
+
+// ErrNoCUDA says that this program cannot use a GPU, wherever it runs.
+var ErrNoCUDA = errors.New("this build has no CUDA: make cuda builds bin/mdp-cuda, which has it")

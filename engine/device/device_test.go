@@ -1,0 +1,29 @@
+package device
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestOpen(t *testing.T) {
+	d, err := Open(Options{Name: "cpu", Precision: FP32, Threads: 1, ISA: "generic"})
+	require.NoError(t, err)
+	require.Equal(t, "cpu generic, 1 thread", d.Name())
+	require.Equal(t, "generic", d.Info().Arithmetic())
+	require.NoError(t, d.Close())
+
+	_, err = Open(Options{Name: "cpu", Precision: FP32, ISA: "avx1024"})
+	require.ErrorContains(t, err, `this machine has no "avx1024" kernels`)
+}
+
+func TestNamesThatNoMachineHas(t *testing.T) {
+	for _, name := range []string{"", "7", "cuda", "cuda:", "cuda:-1", "cuda:x", "gpu", "CPU"} {
+		_, err := Open(Options{Name: name, Precision: FP32})
+		require.EqualError(t, err, `device "`+name+`" is neither cpu nor a GPU such as cuda:0; mdp doctor lists them`)
+	}
+	_, err := Open(Options{Name: "cpu", Precision: "fp8"})
+	require.EqualError(t, err, `precision "fp8" is none of fp32, tf32, bf16`)
+	_, err = Open(Options{Name: "cpu", Precision: BF16})
+	require.EqualError(t, err, "precision bf16 needs a GPU: the processor multiplies in fp32")
+}

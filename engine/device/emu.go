@@ -1,0 +1,20 @@
+//go:build emu
+
+package device
+
+import (
+	"mdp/engine/cuda"
+	"mdp/engine/cuda/driver/emu"
+	"mdp/kernels"
+)
+
+const emulated = true
+
+func openEmulation(precision string) (*Device, error) {
+	d := emu.Open(kernels.Shuffled)
+	b, err := cuda.New(d, cuda.Options{Precision: cuda.Precision(precision)})
+	if err != nil {
+		return nil, err
+	}
+	return &Device{b, d.Close}, nil
+}

@@ -1,0 +1,9 @@
+//go:build emu
+
+package prune
+
+import "testing"
+
+const gpu = "emu"
+
+func skipWithout(*testing.T) {}
