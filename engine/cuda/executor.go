@@ -91,9 +91,25 @@ func (e *executor) Run(from, to int) error {
 		err = errors.Join(step.Run(), e.device.Synchronize())
 	}
 	if err != nil {
-		return fmt.Errorf("cuda: calls %d to %d, %v to %v: %w", from, to-1, e.plan.Calls[from], e.plan.Calls[to-1], err)
+		return fmt.Errorf("cuda: %s: %w", e.suspects(from, to, err), err)
 	}
 	return nil
+}
+
+// suspects names the call whose launch failed or, where the device only tells
+// that something did, those it is among.
+func (e *executor) suspects(from, to int, err error) string {
+	var launch *driver.LaunchError
+	if errors.As(err, &launch) {
+		for n := launch.Index; n >= len(e.launches[from]); from++ {
+			n -= len(e.launches[from])
+		}
+		to = from + 1
+	}
+	if to == from+1 {
+		return e.plan.Calls[from].String()
+	}
+	return fmt.Sprintf("one of %d calls, %v to %v", to-from, e.plan.Calls[from], e.plan.Calls[to-1])
 }
 
 // record makes one sequence of a range of calls when it is first run.

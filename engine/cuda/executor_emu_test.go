@@ -3,6 +3,7 @@
 package cuda
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -50,8 +51,34 @@ func TestAFailedRunNamesItsCalls(t *testing.T) {
 	b := backend(t, &lost{d, &driver.OutOfMemory{Need: 1 << 30}}, Float32)
 	e, err := b.Prepare(onePlan(16))
 	require.NoError(t, err)
-	require.EqualError(t, e.Run(0, 1), "cuda: calls 0 to 0, activate+relu/16 to activate+relu/16: 1.00 GiB of device memory needed, 0.00 GiB free")
+	require.EqualError(t, e.Run(0, 1), "cuda: activate+relu/16: 1.00 GiB of device memory needed, 0.00 GiB free")
 	require.NoError(t, e.Close())
+
+	// Of many calls, the one whose kernel does not run.
+	b = backend(t, d, Float32)
+	p := onePlan(16)
+	p.Calls = append(p.Calls, engine.BiasBackward{Rows: 4, C: 4, DB: 1, DY: 2}, engine.Add{Len: 16, Y: 1, A: 2, B: 2})
+	p.Workspace = []engine.Buffer{engine.None, 2, engine.None}
+	e, err = b.Prepare(p)
+	require.NoError(t, err)
+	x := e.(*executor)
+	for i, name := range []string{"activate+relu/16", "bias_backward/4x4", "add/16"} {
+		last := len(x.launches[i]) - 1
+		good := x.launches[i][last].Params
+		x.launches[i][last].Params = good[:4] // a kernel with too few
+		x.recorded = map[[2]int]driver.Sequence{}
+		require.ErrorContains(t, e.Run(0, 3), "cuda: "+name+": emu: kernel ")
+		x.launches[i][last].Params = good
+	}
+	require.NoError(t, e.Close())
+	require.NoError(t, d.Close())
+}
+
+// A training on it stops, and goes on later from its last checkpoint.
+func TestTrainingOnADeviceThatIsLost(t *testing.T) {
+	d := emu.Open(kernels.Ascending)
+	l := &lost{Device: d}
+	checkLost(t, backend(t, l, Float32), func() { l.err = errors.New("gone") }, func() { l.err = nil }, "gone")
 	require.NoError(t, d.Close())
 }
 

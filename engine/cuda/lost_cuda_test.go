@@ -20,6 +20,14 @@ func TestDeviceThatIsLost(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, e.Run(0, 1))
 	t.Setenv("EMULATED_FAILURE", "cuGraphLaunch=719")
-	require.EqualError(t, e.Run(0, 1), "cuda: calls 0 to 0, activate+relu/16 to activate+relu/16: launch graph: unspecified launch failure (CUDA error 719)")
+	require.EqualError(t, e.Run(0, 1), "cuda: activate+relu/16: launch graph: unspecified launch failure (CUDA error 719); with CUDA_LAUNCH_BLOCKING=1 it tells which call")
+	require.NoError(t, os.Unsetenv("EMULATED_FAILURE"))
 	require.NoError(t, e.Close())
+
+	fail := func(how string) func() { return func() { t.Setenv("EMULATED_FAILURE", how) } }
+	heal := func() { require.NoError(t, os.Unsetenv("EMULATED_FAILURE")) }
+	checkLost(t, b, fail("cuGraphLaunch=719"), heal, "one of ")
+	checkLost(t, b, fail("cuStreamSynchronize=700"), heal, "(CUDA error 700)")
+	t.Setenv("CUDA_LAUNCH_BLOCKING", "1")
+	checkLost(t, b, fail("cuLaunchKernel=719"), heal, "cuda: conv_forward")
 }

@@ -21,7 +21,8 @@ type Device interface {
 	// Kernel finds a kernel by name.
 	Kernel(name string) (Kernel, error)
 	Launch(Launch) error
-	// Record makes one thing to run of many launches, which keep their order.
+	// Record makes one thing to run of many launches, which keep their order. An
+	// error is a LaunchError where it is known which one cannot be launched.
 	Record([]Launch) (Sequence, error)
 	// Synchronize waits for everything that was asked for.
 	Synchronize() error
@@ -49,7 +50,8 @@ type Launch struct {
 	Params  []byte // the kernel's parameter struct
 }
 
-// Sequence is launches that run as one, any number of times.
+// Sequence is launches that run as one, any number of times. An error is a
+// LaunchError where it is known which launch failed.
 type Sequence interface {
 	Run() error
 	Close() error
@@ -62,6 +64,16 @@ type Timer interface {
 	NS(from, to int) (int64, error)
 	Close() error
 }
+
+// LaunchError is the failure of one launch of many.
+type LaunchError struct {
+	Index int
+	Err   error
+}
+
+func (e *LaunchError) Error() string { return e.Err.Error() }
+
+func (e *LaunchError) Unwrap() error { return e.Err }
 
 // OutOfMemory says how much was asked for and how much there was.
 type OutOfMemory struct{ Need, Free int64 }

@@ -62,5 +62,15 @@ func check(what string, r C.CUresult) error {
 	if r == C.CUDA_SUCCESS {
 		return nil
 	}
-	return fmt.Errorf("%s: %s (CUDA error %d)", what, C.GoString(C.describe(r)), int(r))
+	hint := ""
+	if fatal(r) && !blocking() {
+		hint = "; with CUDA_LAUNCH_BLOCKING=1 it tells which call"
+	}
+	return fmt.Errorf("%s: %s (CUDA error %d)%s", what, C.GoString(C.describe(r)), int(r), hint)
+}
+
+// fatal says that a kernel failed while it ran: the process has lost the device,
+// and whatever it asks for next has the same answer.
+func fatal(r C.CUresult) bool {
+	return r >= C.CUDA_ERROR_ILLEGAL_ADDRESS && r <= C.CUDA_ERROR_LAUNCH_FAILED && r != C.CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES
 }

@@ -7,6 +7,7 @@ import "C"
 
 import (
 	"errors"
+	"os"
 	"unsafe"
 
 	"mdp/engine/cuda/driver"
@@ -20,6 +21,9 @@ type sequence struct {
 
 // Record captures the launches: nothing runs yet.
 func (d *Device) Record(launches []driver.Launch) (driver.Sequence, error) {
+	if blocking() {
+		return oneByOne{d, launches}, nil
+	}
 	s := &sequence{device: d}
 	err := d.do(func() error {
 		stream := *(*C.CUstream)(unsafe.Pointer(&d.stream))
@@ -28,7 +32,9 @@ func (d *Device) Record(launches []driver.Launch) (driver.Sequence, error) {
 		}
 		var err error
 		for i := 0; i < len(launches) && err == nil; i++ {
-			err = d.Launch(launches[i])
+			if err = d.Launch(launches[i]); err != nil {
+				err = &driver.LaunchError{Index: i, Err: err}
+			}
 		}
 		var graph C.CUgraph
 		if err := errors.Join(err, check("end capture", C.cuStreamEndCapture(stream, &graph))); err != nil {
@@ -43,6 +49,26 @@ func (d *Device) Record(launches []driver.Launch) (driver.Sequence, error) {
 	}
 	return s, nil
 }
+
+// blocking is the driver's own switch for finding the launch that fails.
+func blocking() bool { return os.Getenv("CUDA_LAUNCH_BLOCKING") == "1" }
+
+// oneByOne waits for each launch before the next.
+type oneByOne struct {
+	device   *Device
+	launches []driver.Launch
+}
+
+func (s oneByOne) Run() error {
+	for i, l := range s.launches {
+		if err := errors.Join(s.device.Launch(l), s.device.Synchronize()); err != nil {
+			return &driver.LaunchError{Index: i, Err: err}
+		}
+	}
+	return nil
+}
+
+func (s oneByOne) Close() error { return nil }
 
 func (s *sequence) Run() error {
 	return s.device.do(func() error {

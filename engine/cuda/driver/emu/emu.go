@@ -86,9 +86,9 @@ type sequence struct {
 }
 
 func (s sequence) Run() error {
-	for _, l := range s.launches {
+	for i, l := range s.launches {
 		if err := s.device.Launch(l); err != nil {
-			return err
+			return &driver.LaunchError{Index: i, Err: err}
 		}
 	}
 	return nil

@@ -73,7 +73,7 @@ int cuCtxSetCurrent(void *context) { current = context; return ok; }
 
 int cuStreamCreate(void **stream, unsigned) { WITH_CONTEXT; *stream = malloc(1); return ok; }
 int cuStreamDestroy_v2(void *stream) { free(stream); return ok; }
-int cuStreamSynchronize(void *) { WITH_CONTEXT; return ok; }
+int cuStreamSynchronize(void *) { WITH_CONTEXT; return asked(__func__); }
 
 int cuModuleLoadData(void **module, const void *image) {
 	WITH_CONTEXT;
@@ -135,6 +135,7 @@ int cuLaunchKernel(const emu_kernel *f, unsigned gx, unsigned gy, unsigned gz, u
 	if (*static_cast<size_t *>(extra[3]) != emu_params(f)) return invalid_value;
 	std::lock_guard<std::mutex> lock(mutex);
 	Launch l = {f, {int(gx), int(gy), int(gz)}, int(bx), shared, std::string(static_cast<char *>(extra[1]), emu_params(f))};
+	if (int failed = asked(__func__)) return failed;
 	if (!capturing) return l.run();
 	capturing->push_back(l);
 	return ok;

@@ -1,0 +1,52 @@
+//go:build cuda || emu
+
+package cuda
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"mdp/engine"
+	"mdp/engine/data"
+	"mdp/engine/graph"
+	"mdp/engine/nets"
+	"mdp/engine/train"
+)
+
+// checkLost loses the device in the middle of a training: the error says what was
+// running, the last checkpoint stays good, and what goes on from it ends as a
+// training that nothing happened to, bit for bit.
+func checkLost(t *testing.T, b engine.Backend, fail, heal func(), says string) {
+	images := data.Synthetic(64, 8, 8, 1, 4, 1)
+	mean, std, err := data.MeanStd(images, 0)
+	require.NoError(t, err)
+	g, err := nets.Build("resnet8-cifar", nets.Options{Classes: 4, Input: graph.Shape{H: 8, W: 8, C: 1}, Width: 0.25})
+	require.NoError(t, err)
+	job := train.Run{
+		Graph: g, Weights: graph.InitWeights(g, 1), Backend: b, Train: images, Test: images, Normalise: data.Normalize(mean, std),
+		Config: train.Config{Epochs: 2, Batch: 16, LearningRate: 0.02, Schedule: train.Cosine, Momentum: 0.9, Nesterov: true, Seed: 1},
+	}
+	whole, err := job.Do(t.Context())
+	require.NoError(t, err)
+
+	job.Checkpoint, job.Every = filepath.Join(t.TempDir(), "checkpoint"), time.Nanosecond
+	const after = 6 // steps
+	job.Progress = func(step, _ int, _ engine.Metrics) {
+		if step == after {
+			fail()
+		}
+	}
+	_, err = job.Do(t.Context())
+	require.ErrorContains(t, err, says)
+	heal()
+	job.Progress = nil
+	r, err := job.Do(t.Context())
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, r.Resumed, 4, "the epoch's end at least")
+	for name := range whole.Weights {
+		require.Equal(t, whole.Weights.Data(name), r.Weights.Data(name), name)
+	}
+}
