@@ -34,6 +34,7 @@ type fakeExecutor struct {
 func (*fakeExecutor) Write(engine.Buffer, []float32) error { return nil }
 func (*fakeExecutor) Read([]float32, engine.Buffer) error  { return nil }
 func (*fakeExecutor) Run(int, int) error                   { return nil }
+func (*fakeExecutor) Start(int, int) error                 { return nil }
 func (*fakeExecutor) Close() error                         { return nil }
 func (e *fakeExecutor) Time(latencyNS []int64) error {
 	for i, c := range e.plan.Calls {

@@ -51,6 +51,9 @@ type Executor interface {
 	Read(dst []float32, src Buffer) error
 	// Run executes calls from ≤ i < to in order and returns when they are done.
 	Run(from, to int) error
+	// Start is Run that may return before the calls are done. What is written next
+	// comes after them; Read, Run and Time wait for them and may return their error.
+	Start(from, to int) error
 	// Time executes every call in order and stores how long each one took.
 	Time(latencyNS []int64) error
 	Close() error
@@ -65,6 +68,7 @@ type Plan struct {
 	Spans     []Span
 	Calls     []Call
 	Workspace []Buffer // one per call, None where it wants none
+	Input     []Buffer // written anew before each run: a backend may make room for the next while one goes on
 	Constant  []Buffer // written by Write alone, never by a call: what a backend makes of them holds until the next Write
 }
 

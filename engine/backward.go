@@ -131,11 +131,9 @@ func (l *lowering) scores() error {
 // update lists the optimiser.
 func (l *lowering) update() {
 	l.hyper = l.permanent(3)
-	if l.decayedLen > 0 {
-		l.call(SGD{Len: l.decayedLen, P: l.decayed[0], V: l.decayed[1], DP: l.decayed[2], Hyper: l.hyper, Decay: true, Nesterov: l.o.Nesterov})
-	}
-	if l.keptLen > 0 {
-		l.call(SGD{Len: l.keptLen, P: l.kept[0], V: l.kept[1], DP: l.kept[2], Hyper: l.hyper, Nesterov: l.o.Nesterov})
+	if l.sgd.Len > 0 {
+		l.sgd.Hyper, l.sgd.Nesterov = l.hyper, l.o.Nesterov
+		l.call(l.sgd)
 	}
 }
 

@@ -247,16 +247,25 @@ type SoftmaxLoss struct {
 	Smoothing              float32
 }
 
+// Record keeps what came of the last Steps runs, so that the host need not look at
+// each. With s = history[3·Steps]:
+//
+//	history[3s : 3s+3] = metrics[:];  history[3·Steps] = (s+1) mod Steps
+type Record struct {
+	Steps            int
+	History, Metrics Buffer
+}
+
 // SGD is stochastic gradient descent with momentum as PyTorch defines it, over a
-// run of parameters. hyper holds the learning rate, the momentum and the weight
+// run of parameters of which weight decay touches the first. hyper holds the learning rate, the momentum and the weight
 // decay, in a buffer so that a captured step need not be captured again:
 //
-//	lr, m, wd = hyper[0], hyper[1], hyper[2]    (wd = 0 unless Decay)
-//	for i: g = dp[i] + wd·p[i];  v[i] = m·v[i] + g;  p[i] −= lr·(g + m·v[i])  if Nesterov, else lr·v[i]
+//	lr, m, wd = hyper[0], hyper[1], hyper[2]    (wd = 0 from i = Decayed on)
+//	for i < Len: g = dp[i] + wd·p[i];  v[i] = m·v[i] + g;  p[i] −= lr·(g + m·v[i])  if Nesterov, else lr·v[i]
 type SGD struct {
-	Len             int
+	Len, Decayed    int
 	P, V, DP, Hyper Buffer
-	Decay, Nesterov bool
+	Nesterov        bool
 }
 
 // FilterTaylor is the Taylor term of a layer without batch norm:
@@ -313,8 +322,9 @@ func (c AvgPoolBackward) String() string {
 func (c SoftmaxLoss) String() string {
 	return fmt.Sprintf("softmax_loss%s/%dx%d_smooth%g", flag(c.DX, "+grad"), c.N, c.C, c.Smoothing)
 }
+func (c Record) String() string { return fmt.Sprintf("record/%d", c.Steps) }
 func (c SGD) String() string {
-	return fmt.Sprintf("sgd%s%s/%d", when(c.Decay, "+decay"), when(c.Nesterov, "+nesterov"), c.Len)
+	return fmt.Sprintf("sgd%s/%d_decay%d", when(c.Nesterov, "+nesterov"), c.Len, c.Decayed)
 }
 func (c FilterTaylor) String() string { return fmt.Sprintf("filter_taylor/%dx%d", c.K, c.Len) }
 func (c Importance) String() string   { return fmt.Sprintf("importance/%dx%d", len(c.Score), c.C) }

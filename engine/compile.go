@@ -9,6 +9,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 
 	"mdp/engine/graph"
@@ -28,6 +29,10 @@ type Options struct {
 	Mode  Mode
 	Batch int
 
+	// Bytes, where set, makes a program that takes images as bytes and normalises
+	// them itself.
+	Bytes *Bytes
+
 	// Nesterov momentum instead of the classical one (training).
 	Nesterov bool
 
@@ -36,6 +41,13 @@ type Options struct {
 	// convolutions and linear layers, all of one channel count.
 	Score [][]string
 }
+
+// Bytes is how pixels p, 0 to 255, become what a network takes, by channel:
+// (p/255 − Mean)·Scale.
+type Bytes struct{ Mean, Scale []float32 }
+
+// Recorded is how many runs' metrics a program keeps for Metrics.
+const Recorded = 32
 
 // maxBatch keeps every size of a plan far from overflow: a tensor of one sample
 // has at most 2^45 elements.
@@ -54,6 +66,10 @@ func Compile(g *graph.Graph, b Backend, o Options) (*Program, error) {
 	if o.Mode == Train && l.loss < 0 {
 		return nil, fmt.Errorf("compile %q: training needs a graph that ends in a loss", g.Name())
 	}
+	if c := g.Shape(0).C; o.Bytes != nil && (len(o.Bytes.Mean) != c || len(o.Bytes.Scale) != c) {
+		return nil, fmt.Errorf("compile %q: images of %d channels, a mean of %d and a scale of %d", g.Name(), c, len(o.Bytes.Mean), len(o.Bytes.Scale))
+	}
+	l.loadImages()
 	l.forward()
 	backward, update := len(l.calls), len(l.calls)
 	if o.Mode == Train {
@@ -70,6 +86,14 @@ func Compile(g *graph.Graph, b Backend, o Options) (*Program, error) {
 		}
 	}
 	plan := l.layout(b)
+	for _, b := range []Buffer{l.bytes.Pixels, l.bytes.Moves, l.labels, l.hyper} {
+		if b != None {
+			plan.Input = append(plan.Input, b)
+		}
+	}
+	if o.Bytes == nil {
+		plan.Input = append(plan.Input, l.value[0])
+	}
 	if o.Mode == Infer {
 		for _, b := range l.params {
 			plan.Constant = append(plan.Constant, b)
@@ -79,11 +103,17 @@ func Compile(g *graph.Graph, b Backend, o Options) (*Program, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compile %q on %s: %w", g.Name(), b.Name(), err)
 	}
-	return &Program{
+	p := &Program{
 		graph: g, options: o, plan: plan, exec: exec, nodes: l.nodes, units: l.units, backward: backward, update: update,
-		image: l.value[0], logits: l.value[l.logits], labels: l.labels, metrics: l.metrics, hyper: l.hyper,
+		image: l.value[0], bytes: l.bytes, logits: l.value[l.logits], labels: l.labels, metrics: l.history, hyper: l.hyper,
 		params: l.params, grads: l.grads, momenta: l.momenta, score: l.score, labelRow: make([]float32, o.Batch),
-	}, nil
+	}
+	if o.Bytes != nil {
+		if err := errors.Join(exec.Write(l.bytes.Mean, o.Bytes.Mean), exec.Write(l.bytes.Scale, o.Bytes.Scale)); err != nil {
+			return nil, errors.Join(err, exec.Close())
+		}
+	}
+	return p, nil
 }
 
 // lowering is a graph on its way to a list of calls.
@@ -99,11 +129,11 @@ type lowering struct {
 	grad  []Buffer // node → gradient of its output, None until something writes it
 
 	params, grads, momenta map[string]Buffer
-	mean, invstd           []Buffer  // of training batch norms, by node
-	decayed, kept          [3]Buffer // runs of (P, V, DP) with and without weight decay
-	decayedLen, keptLen    int
+	mean, invstd           []Buffer // of training batch norms, by node
+	sgd                    SGD      // over all of them
 
-	labels, metrics, hyper Buffer
+	bytes                           LoadImages // with Options.Bytes
+	labels, metrics, history, hyper Buffer
 
 	signed map[string]Buffer // member of a scored group → its signed Taylor term
 	score  map[string]Buffer
@@ -138,33 +168,32 @@ func newLowering(g *graph.Graph, o Options) *lowering {
 	return l
 }
 
-// trainingParams lays out every parameter, its gradient and its momentum: one
-// run that weight decay touches (filters) and one that it does not (biases,
-// batch norms), so that the optimiser is two calls. Running statistics have
-// neither gradient nor momentum.
+// trainingParams lays out every parameter, its gradient and its momentum: first
+// what weight decay touches (filters), then what it does not (biases, batch
+// norms), so that the optimiser is one call. Running statistics have neither
+// gradient nor momentum.
 func (l *lowering) trainingParams() {
+	var names []string
+	var lens []int
 	for _, decay := range []bool{true, false} {
-		var names []string
-		var lens []int
-		total := 0
 		for _, p := range l.g.Params() {
 			if p.Role.Learned() && (p.Role == graph.RoleFilter) == decay {
 				names, lens = append(names, p.Name), append(lens, p.Size())
-				total += roundUp(p.Size())
-			}
-		}
-		var run [3]Buffer
-		for i, m := range []map[string]Buffer{l.params, l.momenta, l.grads} {
-			var each []Buffer
-			run[i], each = l.region(lens)
-			for j, name := range names {
-				m[name] = each[j]
+				l.sgd.Len += roundUp(p.Size())
 			}
 		}
 		if decay {
-			l.decayed, l.decayedLen = run, total
-		} else {
-			l.kept, l.keptLen = run, total
+			l.sgd.Decayed = l.sgd.Len
+		}
+	}
+	for _, run := range []struct {
+		all  *Buffer
+		each map[string]Buffer
+	}{{&l.sgd.P, l.params}, {&l.sgd.V, l.momenta}, {&l.sgd.DP, l.grads}} {
+		all, each := l.region(lens)
+		*run.all = all
+		for i, name := range names {
+			run.each[name] = each[i]
 		}
 	}
 	for _, p := range l.g.Params() {

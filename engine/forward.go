@@ -85,6 +85,19 @@ func (l *lowering) forwardLoss(i int) {
 		c.DX, _ = l.gradOf(x)
 	}
 	l.call(c, i)
+	l.history = l.permanent(3*Recorded + 1)
+	l.call(Record{Steps: Recorded, History: l.history, Metrics: l.metrics}, i)
+}
+
+// loadImages lists how the image is made, where it comes as bytes.
+func (l *lowering) loadImages() {
+	if l.o.Bytes == nil {
+		return
+	}
+	s, n := l.g.Shape(0), l.o.Batch
+	l.bytes = LoadImages{N: n, H: s.H, W: s.W, C: s.C, Y: l.value[0],
+		Pixels: l.permanent((n*s.Size() + 3) / 4), Moves: l.permanent(3 * n), Mean: l.permanent(s.C), Scale: l.permanent(s.C)}
+	l.call(l.bytes, 0)
 }
 
 // conv is the geometry of a convolution or, as a 1×1 image, of a linear layer.

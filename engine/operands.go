@@ -85,6 +85,10 @@ func (c SoftmaxLoss) Operands() []Operand {
 	return operands{}.out("metrics", c.Metrics, 3).out("dx", c.DX, c.N*c.C).in("x", c.X, c.N*c.C).in("labels", c.Labels, c.N)
 }
 
+func (c Record) Operands() []Operand {
+	return operands{}.inout("history", c.History, 3*c.Steps+1, true).in("metrics", c.Metrics, 3)
+}
+
 func (c SGD) Operands() []Operand {
 	return operands{}.inout("p", c.P, c.Len, true).inout("v", c.V, c.Len, true).in("dp", c.DP, c.Len).in("hyper", c.Hyper, 3)
 }

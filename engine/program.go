@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
@@ -22,9 +23,12 @@ type Program struct {
 	update   int // calls from it on are the optimiser
 
 	image, logits, labels, metrics, hyper Buffer
+	bytes                                 LoadImages // with Options.Bytes
 	params, grads, momenta, score         map[string]Buffer
 
-	read     [3]float32 // these keep a step free of allocation
+	unseen   int                     // runs begun since their metrics were asked for
+	read     [3*Recorded + 1]float32 // these keep a step free of allocation
+	came     [Recorded]Metrics
 	sgd      [3]float32
 	labelRow []float32
 }
@@ -150,51 +154,93 @@ func (p *Program) SetMomenta(m graph.Weights) error {
 	return nil
 }
 
-// Step runs one training step on a full batch: images NHWC, labels as class
-// indices, negative for rows that count for nothing.
+// Batch is one batch of images and their labels.
+type Batch struct {
+	Images []float32 // N×H×W×C as the network takes them; or, with Options.Bytes:
+	Pixels []byte    // N×H×W×C, of MakePixels
+	Moves  []float32 // N×3: dy, dx and whether it is flipped; see LoadImages
+	Labels []int32   // class indices, negative for rows that count for nothing
+}
+
+// Step runs one training step on a full batch.
 func (p *Program) Step(images []float32, labels []int32, h Hyper) (Metrics, error) {
+	return p.last(p.Start(Batch{Images: images, Labels: labels}, h))
+}
+
+// Start begins a training step and may return before it is done; the batch is free
+// again. What came of it is told by Metrics.
+func (p *Program) Start(b Batch, h Hyper) error {
 	p.sgd = [3]float32{h.LearningRate, h.Momentum, h.WeightDecay}
 	if err := p.exec.Write(p.hyper, p.sgd[:]); err != nil {
-		return Metrics{}, err
+		return err
 	}
-	return p.run(images, labels, len(p.plan.Calls))
+	return p.start(b, len(p.plan.Calls))
 }
 
 // Gradient runs forward and backward and gathers scores, but updates no weight.
 // The running statistics of batch norm do move.
 func (p *Program) Gradient(images []float32, labels []int32) (Metrics, error) {
-	return p.run(images, labels, p.update)
+	return p.last(p.start(Batch{Images: images, Labels: labels}, p.update))
 }
 
 // Evaluate runs the forward pass and the loss of an inference program whose
 // graph ends in one. Rows beyond the samples carry a negative label.
 func (p *Program) Evaluate(images []float32, labels []int32) (Metrics, error) {
-	return p.run(images, labels, p.backward)
+	return p.last(p.start(Batch{Images: images, Labels: labels}, p.backward))
 }
 
-func (p *Program) run(images []float32, labels []int32, to int) (Metrics, error) {
+func (p *Program) start(b Batch, to int) error {
 	if p.metrics == None {
-		return Metrics{}, fmt.Errorf("graph %q ends in logits: it has no loss to evaluate", p.graph.Name())
+		return fmt.Errorf("graph %q ends in logits: it has no loss to evaluate", p.graph.Name())
 	}
-	if len(labels) != p.options.Batch || len(images) != p.plan.Span(p.image).Len {
-		return Metrics{}, fmt.Errorf("%d images' pixels and %d labels do not make a batch of %d", len(images), len(labels), p.options.Batch)
+	size, bytes := p.options.Batch*p.graph.Shape(0).Size(), p.options.Bytes != nil
+	if len(b.Labels) != p.options.Batch || !bytes && len(b.Images) != size || bytes && (len(b.Pixels) != size || len(b.Moves) != 3*p.options.Batch) {
+		return fmt.Errorf("%d images' pixels and %d labels do not make a batch of %d", max(len(b.Images), len(b.Pixels)), len(b.Labels), p.options.Batch)
 	}
-	if err := p.exec.Write(p.image, images); err != nil {
-		return Metrics{}, err
-	}
-	for i, l := range labels {
+	for i, l := range b.Labels {
 		p.labelRow[i] = float32(l)
 	}
-	if err := p.exec.Write(p.labels, p.labelRow); err != nil {
-		return Metrics{}, err
+	err := p.exec.Write(p.labels, p.labelRow)
+	if err == nil && bytes {
+		err = errors.Join(p.exec.Write(p.bytes.Pixels, asFloats(b.Pixels)), p.exec.Write(p.bytes.Moves, b.Moves))
+	} else if err == nil {
+		err = p.exec.Write(p.image, b.Images)
 	}
-	if err := p.exec.Run(0, to); err != nil {
-		return Metrics{}, err
+	if err != nil {
+		return err
 	}
+	if err = p.exec.Start(0, to); err == nil {
+		p.unseen++
+	}
+	return err
+}
+
+// Metrics waits for what was begun and returns what came of each run since they
+// were last asked for, oldest first; of the last Recorded runs if they are more.
+// They hold until the next call.
+func (p *Program) Metrics() ([]Metrics, error) {
 	if err := p.exec.Read(p.read[:], p.metrics); err != nil {
+		return nil, err
+	}
+	next, n := int(p.read[3*Recorded]), min(p.unseen, Recorded)
+	for i := range n {
+		m := p.read[3*((next-n+i+Recorded)%Recorded):]
+		p.came[i] = Metrics{Loss: float64(m[0]), Top1: int(m[1]), Top5: int(m[2])}
+	}
+	p.unseen = 0
+	return p.came[:n], nil
+}
+
+// last is the metrics of the run that was just begun.
+func (p *Program) last(err error) (Metrics, error) {
+	if err != nil {
 		return Metrics{}, err
 	}
-	return Metrics{Loss: float64(p.read[0]), Top1: int(p.read[1]), Top5: int(p.read[2])}, nil
+	all, err := p.Metrics()
+	if err != nil {
+		return Metrics{}, err
+	}
+	return all[len(all)-1], nil
 }
 
 // Infer computes logits, batch × classes, from images, batch × H × W × C.

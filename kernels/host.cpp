@@ -20,6 +20,7 @@
 #include "mask_filter.cu"
 #include "max_pool_backward.cu"
 #include "max_pool_forward.cu"
+#include "record.cu"
 #include "sgd.cu"
 #include "softmax_loss.cu"
 #include "sum_partials.cu"

@@ -1,4 +1,4 @@
-// lr, m, wd = hyper[0], hyper[1], hyper[2]    (wd = 0 unless decay)
+// lr, m, wd = hyper[0], hyper[1], hyper[2]    (wd = 0 from i = decayed on)
 // for i: g = dp[i] + wd·p[i];  v[i] = m·v[i] + g;  p[i] −= lr·(g + m·v[i])  if nesterov, else lr·v[i]
 //
 // Hyper lies on the device, so that a captured step need not be captured again.
@@ -8,14 +8,14 @@
 struct Sgd {
 	float *p, *v;
 	const float *dp, *hyper;
-	index_t len;
-	int decay, nesterov;
+	index_t len, decayed;
+	int nesterov;
 };
 
 KERNEL(256, sgd, Sgd o) {
-	float lr = o.hyper[0], m = o.hyper[1], wd = o.decay ? o.hyper[2] : 0;
+	float lr = o.hyper[0], m = o.hyper[1], wd = o.hyper[2];
 	for FLAT(i, o.len) {
-		float w = o.p[i], g = o.dp[i] + wd * w, v = m * o.v[i] + g;
+		float w = o.p[i], g = o.dp[i] + (i < o.decayed ? wd : 0) * w, v = m * o.v[i] + g;
 		o.v[i] = v;
 		o.p[i] = w - lr * (o.nesterov ? g + m * v : v);
 	}

@@ -33,7 +33,7 @@ func BenchmarkRows(b *testing.B) {
 				{engine.BiasBackward{Rows: rows, C: c, DB: 12, DY: 4}, 1},
 				{engine.Add{Len: n, Y: 1, A: 2, B: 3, Act: engine.ReLU}, 3},
 				{engine.ActivateBackward{Len: n, DX: 3, DY: 4, Y: 1, Act: engine.ReLU}, 3},
-				{engine.SGD{Len: n, P: 1, V: 2, DP: 3, Hyper: 14, Decay: true}, 5},
+				{engine.SGD{Len: n, Decayed: n, P: 1, V: 2, DP: 3, Hyper: 14}, 5},
 			}
 			p := &engine.Plan{Spans: []engine.Span{{}}}
 			span := func(n int) engine.Buffer {

@@ -42,7 +42,7 @@ func trainingStep(b *Backend, rows, c int) *engine.Plan {
 		engine.ActivateBackward{Len: rows * c, DX: 4, DY: 5, Y: 7, Act: engine.ReLU, Accumulate: true},
 		engine.SoftmaxLoss{N: rows, C: c, Metrics: 17, DX: 5, X: 4, Labels: 18},
 		engine.BiasBackward{Rows: rows, C: c, DB: 15, DY: 5},
-		engine.SGD{Len: rows * c, P: 1, V: 2, DP: 3, Hyper: 17, Decay: true},
+		engine.SGD{Len: rows * c, Decayed: rows * c / 2, P: 1, V: 2, DP: 3, Hyper: 17},
 		engine.Importance{C: c, Score: []engine.Buffer{14}, Signed: []engine.Buffer{16}},
 	}
 	p := &engine.Plan{Spans: make([]engine.Span, 19), Calls: calls}

@@ -60,22 +60,24 @@ func (o *add) do(_, i int) { o.kernel(piece(o.y, i), piece(o.a, i), piece(o.b, i
 type sgd struct {
 	kernel          func(p, v, dp []float32, lr, m, wd, ofG, ofV float32)
 	p, v, dp, hyper []float32
-	decay, nesterov bool
+	decayed         int
+	nesterov        bool
 }
 
 func newSGD(k *rows, c engine.SGD, p, v, dp, hyper []float32) op {
-	return &sgd{k.sgd, p, v, dp, hyper, c.Decay, c.Nesterov}
+	return &sgd{k.sgd, p, v, dp, hyper, c.Decayed, c.Nesterov}
 }
 
-func (o *sgd) run(t *team) { t.run(o, pieces(len(o.p))) }
+// run takes the parameters that decay in pieces of their own, then the others.
+func (o *sgd) run(t *team) { t.run(o, pieces(o.decayed)+pieces(len(o.p)-o.decayed)) }
 func (o *sgd) do(_, i int) {
-	lr, m, wd := o.hyper[0], o.hyper[1], float32(0)
-	if o.decay {
-		wd = o.hyper[2]
+	lr, m, wd, from, to := o.hyper[0], o.hyper[1], o.hyper[2], 0, o.decayed
+	if n := pieces(o.decayed); i >= n {
+		wd, i, from, to = 0, i-n, o.decayed, len(o.p)
 	}
 	ofG, ofV := float32(0), float32(1)
 	if o.nesterov {
 		ofG, ofV = 1, m
 	}
-	o.kernel(piece(o.p, i), piece(o.v, i), piece(o.dp, i), lr, m, wd, ofG, ofV)
+	o.kernel(piece(o.p[from:to], i), piece(o.v[from:to], i), piece(o.dp[from:to], i), lr, m, wd, ofG, ofV)
 }

@@ -94,6 +94,9 @@ func (e *executor) Run(from, to int) error {
 	return nil
 }
 
+// Start is Run: the processor has nothing else to do.
+func (e *executor) Start(from, to int) error { return e.Run(from, to) }
+
 func (e *executor) Time(latencyNS []int64) error {
 	if len(latencyNS) != len(e.ops) {
 		return fmt.Errorf("cpu: %d latencies for a plan of %d calls", len(latencyNS), len(e.ops))

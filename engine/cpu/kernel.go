@@ -17,7 +17,7 @@ func (b *Backend) Supports(c engine.Call) error {
 		engine.BatchNormForward, engine.BatchNormInfer, engine.BatchNormBackward,
 		engine.Activate, engine.ActivateBackward, engine.Add,
 		engine.MaxPoolForward, engine.MaxPoolBackward, engine.AvgPoolForward, engine.AvgPoolBackward,
-		engine.SoftmaxLoss, engine.SGD, engine.FilterTaylor, engine.Importance:
+		engine.SoftmaxLoss, engine.Record, engine.SGD, engine.FilterTaylor, engine.Importance:
 		return nil
 	}
 	return fmt.Errorf("cpu: %v: %w", c, engine.ErrUnsupported)
@@ -83,6 +83,8 @@ func (b *Backend) compile(c engine.Call, memory func(engine.Buffer) []float32, s
 		return &avgPoolBackward{c.Pool, of[c.DX], of[c.DY], c.CountPad, c.Accumulate}
 	case engine.SoftmaxLoss:
 		return &softmaxLoss{c.N, c.C, of[c.Metrics], of[c.DX], of[c.X], of[c.Labels], scratch, c.Smoothing}
+	case engine.Record:
+		return &record{of[c.History], of[c.Metrics]}
 	case engine.SGD:
 		return newSGD(k, c, of[c.P], of[c.V], of[c.DP], of[c.Hyper])
 	case engine.FilterTaylor:

@@ -82,7 +82,7 @@ func (b *Backend) Supports(c engine.Call) error {
 		return errors.Join(c.supports(c, c.Conv), supportsConv(c, c.Conv))
 	case MaskFilter:
 		return c.supports(c, c.geometry())
-	case LoadImages:
+	case engine.LoadImages:
 		count = max(c.N, c.H, c.W, c.C)
 	case engine.BiasBackward:
 		count = c.Rows
@@ -98,7 +98,7 @@ func (b *Backend) Supports(c engine.Call) error {
 		count = max(c.K, c.Len)
 	case engine.Importance:
 		count, most = len(c.Score), maxMembers
-	case engine.Activate, engine.ActivateBackward, engine.Add, engine.SGD,
+	case engine.Activate, engine.ActivateBackward, engine.Add, engine.Record, engine.SGD,
 		engine.MaxPoolForward, engine.MaxPoolBackward, engine.AvgPoolForward, engine.AvgPoolBackward:
 	default:
 		return fmt.Errorf("cuda: %v: %w", c, engine.ErrUnsupported)

@@ -29,6 +29,9 @@ type executor struct {
 	memory   driver.Pointer
 	launches [][]driver.Launch          // of each call
 	recorded map[[2]int]driver.Sequence // of each range of calls that was run
+	begun    [2]int                     // the range that was begun last
+
+	uploaders map[engine.Buffer]driver.Uploader // of the plan's inputs, once runs are started
 }
 
 func (e *executor) lower(b *Backend) error {
@@ -69,31 +72,80 @@ func (e *executor) Write(dst engine.Buffer, src []float32) error {
 	if n := e.plan.Span(dst).Len; len(src) > n {
 		return fmt.Errorf("cuda: write of %d elements to buffer %d, which holds %d", len(src), dst, n)
 	}
-	return e.device.Upload(e.at(dst), src)
+	if u, ok := e.uploaders[dst]; ok {
+		return e.explain(u.Upload(e.at(dst), src))
+	}
+	return e.explain(e.device.Upload(e.at(dst), src))
 }
 
 func (e *executor) Read(dst []float32, src engine.Buffer) error {
 	if n := e.plan.Span(src).Len; len(dst) > n {
 		return fmt.Errorf("cuda: read of %d elements from buffer %d, which holds %d", len(dst), src, n)
 	}
-	return e.device.Download(dst, e.at(src))
+	return e.explain(e.device.Download(dst, e.at(src)))
 }
 
 func (e *executor) Run(from, to int) error {
+	if err := e.begin(from, to); err != nil {
+		return err
+	}
+	return e.explain(e.device.Synchronize())
+}
+
+// Start makes room for the inputs of the next run, so that they need not wait for
+// the end of this one.
+func (e *executor) Start(from, to int) error {
+	if e.uploaders == nil {
+		e.uploaders = map[engine.Buffer]driver.Uploader{}
+		for _, b := range e.plan.Input {
+			u, err := e.device.NewUploader(4 * int64(e.plan.Span(b).Len))
+			if err != nil {
+				return fmt.Errorf("cuda: room for the next batch beside the one that is computed: %w", err)
+			}
+			e.uploaders[b] = u
+		}
+	}
+	return e.begin(from, to)
+}
+
+// begin launches a range of calls.
+func (e *executor) begin(from, to int) error {
 	if from < 0 || from > to || to > len(e.launches) {
 		return fmt.Errorf("cuda: run of calls %d to %d of a plan of %d", from, to, len(e.launches))
 	}
 	if from == to {
 		return nil
 	}
-	step, err := e.record(from, to)
+	e.begun = [2]int{from, to}
+	s, err := e.record(from, to)
 	if err == nil {
-		err = errors.Join(step.Run(), e.device.Synchronize())
+		err = s.Run()
 	}
-	if err != nil {
+	return e.explain(err)
+}
+
+// record makes one sequence of a range of calls when it is first run.
+func (e *executor) record(from, to int) (driver.Sequence, error) {
+	if s, ok := e.recorded[[2]int{from, to}]; ok {
+		return s, nil
+	}
+	s, err := e.device.Record(slices.Concat(e.launches[from:to]...))
+	if err == nil {
+		e.recorded[[2]int{from, to}] = s
+	}
+	return s, err
+}
+
+// explain adds to a failure, which may be that of an earlier launch, what was begun last.
+func (e *executor) explain(err error) error {
+	switch from, to := e.begun[0], e.begun[1]; {
+	case err == nil:
+		return nil
+	case from == to:
+		return fmt.Errorf("cuda: %w", err)
+	default:
 		return fmt.Errorf("cuda: %s: %w", e.suspects(from, to, err), err)
 	}
-	return nil
 }
 
 // suspects names the call whose launch failed or, where the device only tells
@@ -110,18 +162,6 @@ func (e *executor) suspects(from, to int, err error) string {
 		return e.plan.Calls[from].String()
 	}
 	return fmt.Sprintf("one of %d calls, %v to %v", to-from, e.plan.Calls[from], e.plan.Calls[to-1])
-}
-
-// record makes one sequence of a range of calls when it is first run.
-func (e *executor) record(from, to int) (driver.Sequence, error) {
-	if s, ok := e.recorded[[2]int{from, to}]; ok {
-		return s, nil
-	}
-	s, err := e.device.Record(slices.Concat(e.launches[from:to]...))
-	if err == nil {
-		e.recorded[[2]int{from, to}] = s
-	}
-	return s, err
 }
 
 func (e *executor) call(i int) error {
@@ -167,6 +207,9 @@ func (e *executor) Close() error {
 	var errs []error
 	for _, s := range e.recorded {
 		errs = append(errs, s.Close())
+	}
+	for _, u := range e.uploaders {
+		errs = append(errs, u.Close())
 	}
 	errs = append(errs, e.device.Free(e.memory))
 	*e = executor{}

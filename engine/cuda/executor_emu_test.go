@@ -45,6 +45,9 @@ type lost struct {
 }
 
 func (l *lost) Synchronize() error { return l.err }
+func (l *lost) Download(dst []float32, src driver.Pointer) error {
+	return errors.Join(l.err, l.Device.Download(dst, src))
+}
 
 func TestAFailedRunNamesItsCalls(t *testing.T) {
 	d := emu.Open(kernels.Ascending)

@@ -5,6 +5,7 @@ package cuda
 import (
 	"math/rand/v2"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 
@@ -38,13 +39,13 @@ func checkImages(t *testing.T, b *Backend) {
 		want = append(want, m.Pix...)
 	}
 	packed := make([]float32, ceilDiv(len(pixels), 4))
-	PackBytes(packed, pixels)
+	copy(unsafe.Slice((*byte)(unsafe.Pointer(&packed[0])), len(pixels)), pixels)
 	scale := make([]float32, c)
 	for i, s := range std {
 		scale[i] = 1 / s
 	}
 
-	call := LoadImages{N: n, H: h, W: w, C: c, Y: 1, Pixels: 2, Draws: 3, Mean: 4, Scale: 5}
+	call := engine.LoadImages{N: n, H: h, W: w, C: c, Y: 1, Pixels: 2, Moves: 3, Mean: 4, Scale: 5}
 	plan := &engine.Plan{Spans: make([]engine.Span, 1), Calls: []engine.Call{call}}
 	for _, o := range call.Operands() {
 		plan.Spans = append(plan.Spans, engine.Span{Offset: plan.Len, Len: o.Len})

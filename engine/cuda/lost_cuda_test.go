@@ -27,7 +27,7 @@ func TestDeviceThatIsLost(t *testing.T) {
 	fail := func(how string) func() { return func() { t.Setenv("EMULATED_FAILURE", how) } }
 	heal := func() { require.NoError(t, os.Unsetenv("EMULATED_FAILURE")) }
 	checkLost(t, b, fail("cuGraphLaunch=719"), heal, "one of ")
-	checkLost(t, b, fail("cuStreamSynchronize=700"), heal, "(CUDA error 700)")
+	checkLost(t, b, fail("cuMemcpyDtoH_v2=700"), heal, "(CUDA error 700)")
 	t.Setenv("CUDA_LAUNCH_BLOCKING", "1")
 	checkLost(t, b, fail("cuLaunchKernel=719"), heal, "cuda: conv_forward")
 }

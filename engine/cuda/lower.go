@@ -53,8 +53,8 @@ func (l *lowering) lower(c engine.Call) {
 		l.sumFilterParts(c.ConvBackwardFilter)
 	case MaskFilter:
 		launch(l, "mask_filter", flat(c.K*c.RS*c.C), maskFilterParams{l.at(c.Filter), l.mask(c.Mask, c.In), l.mask(c.Mask, c.Out), int32(c.K), int32(c.RS), int32(c.C)})
-	case LoadImages:
-		launch(l, "load_images", flat(c.len()), loadImagesParams{l.at(c.Y), l.at(c.Pixels), l.at(c.Draws), l.at(c.Mean), l.at(c.Scale), int32(c.N), int32(c.H), int32(c.W), int32(c.C)})
+	case engine.LoadImages:
+		launch(l, "load_images", flat(c.N*c.H*c.W*c.C), loadImagesParams{l.at(c.Y), l.at(c.Pixels), l.at(c.Moves), l.at(c.Mean), l.at(c.Scale), int32(c.N), int32(c.H), int32(c.W), int32(c.C)})
 	case engine.BiasBackward:
 		at := columnsOf(c.Rows, c.C)
 		launch(l, "bias_backward", at.grid(), biasBackwardParams{l.scratch, l.at(c.DY), at})
@@ -86,8 +86,10 @@ func (l *lowering) lower(c engine.Call) {
 		launchOf(l, "softmax_loss", 32*rows, grid{int32(ceilDiv(c.N, rows)), 1, 1},
 			softmaxLossParams{l.scratch, l.at(c.DX), l.at(c.X), l.at(c.Labels), int32(c.N), int32(c.C), c.Smoothing})
 		launchOf(l, "loss_metrics", 32*metrics, grid{1, 1, 1}, lossMetricsParams{l.at(c.Metrics), l.scratch, int32(c.N)})
+	case engine.Record:
+		launchOf(l, "record", 32, grid{1, 1, 1}, recordParams{l.at(c.History), l.at(c.Metrics), int32(c.Steps)})
 	case engine.SGD:
-		launch(l, "sgd", flat(c.Len), sgdParams{l.at(c.P), l.at(c.V), l.at(c.DP), l.at(c.Hyper), int64(c.Len), boolean(c.Decay), boolean(c.Nesterov)})
+		launch(l, "sgd", flat(c.Len), sgdParams{l.at(c.P), l.at(c.V), l.at(c.DP), l.at(c.Hyper), int64(c.Len), int64(c.Decayed), boolean(c.Nesterov)})
 	case engine.FilterTaylor:
 		launch(l, "filter_taylor", grid{int32(c.K), 1, 1}, filterTaylorParams{l.at(c.Signed), l.at(c.W), l.at(c.DW), int32(c.Len)})
 	case engine.Importance:

@@ -27,8 +27,12 @@ type (
 	}
 	sgdParams struct {
 		P, V, DP, Hyper pointer
-		Len             int64
-		Decay, Nesterov int32
+		Len, Decayed    int64
+		Nesterov        int32
+	}
+	recordParams struct {
+		History, Metrics pointer
+		Steps            int32
 	}
 
 	sumPartialsParams struct {
@@ -145,7 +149,7 @@ type (
 		K, RS, C int32
 	}
 	loadImagesParams struct {
-		Y, Pixels, Draws, Mean, Scale pointer
+		Y, Pixels, Moves, Mean, Scale pointer
 		N, H, W, C                    int32
 	}
 	maskedConvForwardParams struct {

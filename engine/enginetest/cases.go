@@ -2,6 +2,7 @@ package enginetest
 
 import (
 	"fmt"
+	"slices"
 
 	"mdp/engine"
 )
@@ -164,11 +165,16 @@ func elementwiseCases() []testCase {
 				all = append(all, testCase{call: c, exact: true})
 			}
 		}
-		for i := range 4 {
-			all = append(all, testCase{call: engine.SGD{Len: n, P: 1, V: 2, DP: 3, Hyper: 4, Decay: i&1 != 0, Nesterov: i&2 != 0}, exact: true})
+		for _, decayed := range slices.Compact([]int{0, n / 3, n}) {
+			for _, nesterov := range []bool{false, true} {
+				all = append(all, testCase{call: engine.SGD{Len: n, Decayed: decayed, P: 1, V: 2, DP: 3, Hyper: 4, Nesterov: nesterov}, exact: true})
+			}
 		}
 	}
-	return append(all, testCase{call: engine.Add{Len: 37, Y: 1, A: 2, B: 2}, exact: true}) // twice the same operand
+	return append(all,
+		testCase{call: engine.Add{Len: 37, Y: 1, A: 2, B: 2}, exact: true}, // twice the same operand
+		testCase{call: engine.Record{Steps: 1, History: 1, Metrics: 2}, exact: true},
+		testCase{call: engine.Record{Steps: 5, History: 1, Metrics: 2}, exact: true})
 }
 
 func poolCases() []testCase {

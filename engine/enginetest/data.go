@@ -57,6 +57,8 @@ func data(c testCase, integers bool) Memory {
 				m[c.Labels][n] = -1
 			}
 		}
+	case engine.Record:
+		m[c.History][3*c.Steps] = float64(rng.IntN(c.Steps))
 	case engine.SGD:
 		copy(m[c.Hyper], []float64{.5, .75, .25})
 	case engine.Importance:

@@ -40,6 +40,8 @@ func (e *executor) Write(dst engine.Buffer, src []float32) error { copy(e.span(d
 func (e *executor) Read(dst []float32, src engine.Buffer) error  { copy(dst, e.span(src)); return nil }
 func (e *executor) Time([]int64) error                           { return nil }
 func (e *executor) Close() error                                 { return nil }
+func (e *executor) Start(from, to int) error                     { return e.Run(from, to) }
+
 func (e *executor) Run(int, int) error {
 	call, m := e.plan.Calls[0], Memory{}
 	for _, o := range call.Operands() {
@@ -98,6 +100,6 @@ func TestCasesCoverEveryCall(t *testing.T) {
 	slices.Sort(kinds)
 	assert.Equal(t, []string{
 		"Activate", "ActivateBackward", "Add", "AvgPoolBackward", "AvgPoolForward", "BatchNormBackward", "BatchNormForward", "BatchNormInfer", "BiasBackward",
-		"ConvBackwardData", "ConvBackwardFilter", "ConvForward", "FilterTaylor", "Importance", "MaxPoolBackward", "MaxPoolForward", "SGD", "SoftmaxLoss",
+		"ConvBackwardData", "ConvBackwardFilter", "ConvForward", "FilterTaylor", "Importance", "MaxPoolBackward", "MaxPoolForward", "Record", "SGD", "SoftmaxLoss",
 	}, slices.Compact(kinds))
 }

@@ -49,6 +49,11 @@ func Reference(c engine.Call, m Memory) {
 		avgPoolBackward(c, m)
 	case engine.SoftmaxLoss:
 		softmaxLoss(c, m)
+	case engine.Record:
+		history := m[c.History]
+		s := history[3*c.Steps]
+		copy(history[3*int(s):], m[c.Metrics])
+		history[3*c.Steps] = math.Mod(s+1, float64(c.Steps))
 	case engine.SGD:
 		sgd(c, m)
 	case engine.FilterTaylor:
@@ -326,10 +331,10 @@ func softmaxLoss(o engine.SoftmaxLoss, m Memory) {
 
 func sgd(c engine.SGD, m Memory) {
 	lr, momentum, decay := m[c.Hyper][0], m[c.Hyper][1], m[c.Hyper][2]
-	if !c.Decay {
-		decay = 0
-	}
 	for i, dp := range m[c.DP] {
+		if i == c.Decayed {
+			decay = 0
+		}
 		g := dp + decay*m[c.P][i]
 		m[c.V][i] = momentum*m[c.V][i] + g
 		if c.Nesterov {

@@ -16,6 +16,8 @@ type Device interface {
 	Free(Pointer) error
 	Zero(dst Pointer, bytes int64) error
 	Upload(dst Pointer, src []float32) error
+	// NewUploader readies uploads that go on beside the launches.
+	NewUploader(bytes int64) (Uploader, error)
 	// Download waits for what was launched before it.
 	Download(dst []float32, src Pointer) error
 	// Kernel finds a kernel by name.
@@ -54,6 +56,15 @@ type Launch struct {
 // LaunchError where it is known which launch failed.
 type Sequence interface {
 	Run() error
+	Close() error
+}
+
+// Uploader copies to the device through memory of its own, while what was launched
+// before goes on.
+type Uploader interface {
+	// Upload puts src, of the uploader's bytes at most, between what was launched
+	// before and what is launched next. It returns when src may change.
+	Upload(dst Pointer, src []float32) error
 	Close() error
 }
 

@@ -74,6 +74,38 @@ func TestMemory(t *testing.T) {
 	require.Positive(t, oom.Free)
 }
 
+// An upload comes between the launches before and after it, and its source is free
+// at once.
+func TestDeviceUploads(t *testing.T) {
+	d := open(t)
+	const n = 5
+	p, err := d.Alloc(4 * n * 2)
+	require.NoError(t, err)
+	u, err := d.NewUploader(4 * n)
+	require.NoError(t, err)
+	src, got := make([]float32, n), make([]float32, 2*n)
+	for round := range 5 { // more than there are slots
+		for i := range src {
+			src[i] = float32(10*round + i)
+		}
+		require.NoError(t, u.Upload(p.Offset(round%2*n), src))
+		clear(src)
+		if round > 0 {
+			require.NoError(t, d.Download(got, p))
+			for i := range n {
+				require.Equal(t, float32(10*round+i), got[round%2*n+i])
+				require.Equal(t, float32(10*(round-1)+i), got[(round-1)%2*n+i])
+			}
+		}
+	}
+	require.NoError(t, u.Upload(p, nil))
+	require.EqualError(t, u.Upload(p, make([]float32, n+1)), "upload of 24 bytes through room for 20")
+	require.NoError(t, u.Close())
+	require.NoError(t, d.Free(p))
+	_, err = d.NewUploader(1 << 50)
+	require.ErrorContains(t, err, "pinned memory")
+}
+
 // The context belongs to a thread; a device may be used from any goroutine.
 func TestAnyThread(t *testing.T) {
 	d := open(t)

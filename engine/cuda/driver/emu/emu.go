@@ -65,6 +65,12 @@ func (d *Device) Upload(dst driver.Pointer, src []float32) error {
 	return nil
 }
 
+func (d *Device) NewUploader(int64) (driver.Uploader, error) { return uploader{d}, nil }
+
+type uploader struct{ *Device }
+
+func (uploader) Close() error { return nil }
+
 func (d *Device) Download(dst []float32, src driver.Pointer) error {
 	if len(dst) > 0 {
 		C.memcpy(unsafe.Pointer(&dst[0]), host(src), C.size_t(4*len(dst)))

@@ -20,6 +20,13 @@ const size_t total = size_t(1) << 30;
 std::mutex mutex;
 std::map<char *, size_t> live; // allocations
 size_t used;
+struct Copy {
+	char *dst;
+	const char *src;
+	size_t bytes;
+};
+std::vector<Copy> late; // copies to come
+std::map<const char *, size_t> pinned; // memory of the host
 int primary; // what a context's handle points to
 thread_local void *current;
 
@@ -68,7 +75,7 @@ int cuDeviceGetAttribute(int *v, int attribute, int) { // its compute capability
 	return ok;
 }
 int cuDevicePrimaryCtxRetain(void **context, int) { *context = &primary; return asked(__func__); }
-int cuDevicePrimaryCtxRelease_v2(int) { return live.empty() ? ok : invalid_value; } // stricter: nothing may be left
+int cuDevicePrimaryCtxRelease_v2(int) { return live.empty() && pinned.empty() ? ok : invalid_value; } // stricter: nothing may be left
 int cuCtxSetCurrent(void *context) { current = context; return ok; }
 
 int cuStreamCreate(void **stream, unsigned) { WITH_CONTEXT; *stream = malloc(1); return ok; }
@@ -116,6 +123,42 @@ int cuMemsetD8Async(char *dst, unsigned char v, size_t bytes, void *) {
 	memset(dst, v, bytes);
 	return ok;
 }
+
+// A copy on a stream of its own happens as late as it may: when another stream, or the
+// host, waits for an event recorded after it. Its source is pinned.
+int cuMemHostAlloc(char **p, size_t bytes, unsigned) {
+	WITH_CONTEXT;
+	*p = static_cast<char *>(malloc(bytes));
+	if (!*p) return out_of_memory;
+	pinned[*p] = bytes;
+	return ok;
+}
+int cuMemFreeHost(char *p) {
+	WITH_CONTEXT;
+	if (!pinned.erase(p)) return invalid_value;
+	free(p);
+	return ok;
+}
+int cuMemcpyHtoDAsync_v2(char *dst, const char *src, size_t bytes, void *) {
+	WITH_CONTEXT;
+	auto after = pinned.upper_bound(src);
+	if (after == pinned.begin() || src + bytes > std::prev(after)->first + std::prev(after)->second || !allocated(dst, bytes)) return invalid_value;
+	late.push_back({dst, src, bytes});
+	return ok;
+}
+int cuMemcpyDtoDAsync_v2(char *dst, char *src, size_t bytes, void *) {
+	WITH_CONTEXT;
+	if (!allocated(src, bytes) || !allocated(dst, bytes)) return invalid_value;
+	memcpy(dst, src, bytes);
+	return ok;
+}
+int cuStreamWaitEvent(void *, int64_t *, unsigned) {
+	WITH_CONTEXT;
+	for (const Copy &c : late) memcpy(c.dst, c.src, c.bytes);
+	late.clear();
+	return ok;
+}
+
 int cuMemcpyHtoD_v2(char *dst, const void *src, size_t bytes) {
 	WITH_CONTEXT;
 	if (!allocated(dst, bytes)) return invalid_value;
@@ -124,6 +167,7 @@ int cuMemcpyHtoD_v2(char *dst, const void *src, size_t bytes) {
 }
 int cuMemcpyDtoH_v2(void *dst, char *src, size_t bytes) {
 	WITH_CONTEXT;
+	if (int failed = asked(__func__)) return failed;
 	if (!allocated(src, bytes)) return invalid_value;
 	memcpy(dst, src, bytes);
 	return ok;
