@@ -54,6 +54,9 @@ func Couple(g *graph.Graph) (*Coupling, error) {
 	}
 	s := sets{of: make([]int, g.Len())}
 	for i := range g.Len() {
+		if op := g.Node(i).Op; op == graph.OpMul || op == graph.OpConcat {
+			return nil, fmt.Errorf("graph %q: coupling does not see through %s (%s)", g.Name(), g.Node(i).Name, op)
+		}
 		s.visit(g, i)
 	}
 	s.fix(s.of[g.Len()-1], "the network's output")

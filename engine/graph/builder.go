@@ -38,6 +38,16 @@ func (b *Builder) BatchNorm(name, in string) string {
 	return b.add(Node{Name: name, Op: OpBatchNorm, Inputs: []string{in}, BatchNorm: &BatchNorm{Eps: 1e-5, Momentum: 0.1}})
 }
 
+// HardSigmoid adds a hard sigmoid with PyTorch's slope 1/6 and offset 1/2.
+func (b *Builder) HardSigmoid(name, in string) string {
+	return b.add(Node{Name: name, Op: OpHardSigmoid, Inputs: []string{in}, HardSigmoid: &HardSigmoid{Alpha: 1. / 6, Beta: 0.5}})
+}
+
+// Clip adds a clip to low..high.
+func (b *Builder) Clip(name, in string, low, high float64) string {
+	return b.add(Node{Name: name, Op: OpClip, Inputs: []string{in}, Clip: &Clip{low, high}})
+}
+
 // Pool adds a max or average pooling; zero stride means the kernel's size.
 func (b *Builder) Pool(op Op, name, in string, p Pool) string {
 	for d := range 2 {
@@ -48,7 +58,7 @@ func (b *Builder) Pool(op Op, name, in string, p Pool) string {
 	return b.add(Node{Name: name, Op: op, Inputs: []string{in}, Pool: &p})
 }
 
-// Op adds an operation without attributes: ReLU, Add, Flatten and their like.
+// Op adds an operation without attributes: ReLU, Add, Concat, Flatten and their like.
 func (b *Builder) Op(op Op, name string, in ...string) string {
 	return b.add(Node{Name: name, Op: op, Inputs: in})
 }

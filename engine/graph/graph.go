@@ -21,11 +21,20 @@ const (
 	OpBatchNorm     Op = "batch_norm"      // y = γ·(x−μ)/√(σ²+ε) + β, per channel
 	OpReLU          Op = "relu"            // y = max(x, 0)
 	OpReLU6         Op = "relu6"           // y = min(max(x, 0), 6)
+	OpSigmoid       Op = "sigmoid"         // y = 1/(1+e^−x)
+	OpHardSigmoid   Op = "hard_sigmoid"    // y = min(max(αx + β, 0), 1)
+	OpHardSwish     Op = "hard_swish"      // y = x·min(max(x/6 + 1/2, 0), 1)
+	OpSiLU          Op = "silu"            // y = x/(1+e^−x), also called Swish
+	OpClip          Op = "clip"            // y = min(max(x, low), high)
 	OpAdd           Op = "add"             // y = a + b, equal shapes
+	OpMul           Op = "mul"             // y = a·b, equal shapes or one of them 1×1×C, which gates every pixel of the other
+	OpConcat        Op = "concat"          // the inputs' channels side by side, equal heights and widths
+	OpScale         Op = "scale"           // y = γ·x + β, per channel
 	OpMaxPool       Op = "max_pool"        // maximum over a window; padding never wins
 	OpAvgPool       Op = "avg_pool"        // mean over a window
 	OpGlobalAvgPool Op = "global_avg_pool" // mean over H and W
 	OpFlatten       Op = "flatten"         // H×W×C → 1×1×HWC, in that order
+	OpSoftmax       Op = "softmax"         // y = e^x / Σ e^x over the channels of a pixel; inference only
 	OpSoftmaxLoss   Op = "softmax_loss"    // mean cross-entropy of softmax(x) against the labels, smoothed
 )
 
@@ -66,8 +75,22 @@ type BatchNorm struct {
 	Momentum float64 `json:"momentum"`
 }
 
+// HardSigmoid are the slope and the offset of a hard sigmoid: 1/6 and 1/2 in
+// PyTorch, 1/5 and 1/2 unless an ONNX node says otherwise.
+type HardSigmoid struct {
+	Alpha float64 `json:"alpha"`
+	Beta  float64 `json:"beta"`
+}
+
+// Clip are the bounds of a clip.
+type Clip struct {
+	Low  float64 `json:"low"`
+	High float64 `json:"high"`
+}
+
 // Pool are the attributes of a pooling window. Pad is top, left, bottom, right.
 // CountPad says whether an average divides by the whole window at the border.
+// An output size rounded up is more padding below and to the right.
 type Pool struct {
 	Kernel   [2]int `json:"kernel"`
 	Stride   [2]int `json:"stride"`
@@ -90,6 +113,8 @@ type Node struct {
 	Conv2D      *Conv2D      `json:"conv2d,omitempty"`
 	Linear      *Linear      `json:"linear,omitempty"`
 	BatchNorm   *BatchNorm   `json:"batch_norm,omitempty"`
+	HardSigmoid *HardSigmoid `json:"hard_sigmoid,omitempty"`
+	Clip        *Clip        `json:"clip,omitempty"`
 	Pool        *Pool        `json:"pool,omitempty"`
 	SoftmaxLoss *SoftmaxLoss `json:"softmax_loss,omitempty"`
 }
@@ -224,6 +249,8 @@ func (n Node) clone() Node {
 	n.Conv2D = clone(n.Conv2D)
 	n.Linear = clone(n.Linear)
 	n.BatchNorm = clone(n.BatchNorm)
+	n.HardSigmoid = clone(n.HardSigmoid)
+	n.Clip = clone(n.Clip)
 	n.Pool = clone(n.Pool)
 	n.SoftmaxLoss = clone(n.SoftmaxLoss)
 	return n

@@ -19,11 +19,18 @@ func everyOp(t testing.TB) *Graph {
 	x = b.Op(OpAdd, "add", x, y)
 	x = b.Pool(OpMaxPool, "max", x, Pool{Kernel: [2]int{2, 2}, Stride: [2]int{1, 1}, Pad: [4]int{1, 1, 0, 0}})
 	x = b.Pool(OpAvgPool, "avg", x, Pool{Kernel: [2]int{2, 3}, CountPad: true})
+	gate := b.Op(OpGlobalAvgPool, "squeeze", x)
+	gate = b.Op(OpSiLU, "silu", b.Conv2D("reduce", gate, Conv2D{Out: 2, Kernel: [2]int{1, 1}, Bias: true}))
+	gate = b.HardSigmoid("gate", b.Conv2D("expand", gate, Conv2D{Out: 8, Kernel: [2]int{1, 1}, Bias: true}))
+	x = b.Op(OpMul, "excite", gate, x)
+	x = b.Op(OpConcat, "concat", b.Op(OpHardSwish, "swish", x), x, b.Op(OpSigmoid, "sigmoid", x))
+	x = b.Clip("clip", b.Op(OpScale, "scale", x), -1, 2)
+	x = b.Conv2D("mix", x, Conv2D{Out: 8, Kernel: [2]int{1, 1}})
 	z := b.Op(OpFlatten, "flatten", x)
 	z = b.Linear("hidden", z, 8)
 	x = b.Op(OpGlobalAvgPool, "gap", x)
 	x = b.Op(OpAdd, "join", x, z)
-	b.Linear("fc", x, 10)
+	b.Op(OpSoftmax, "softmax", b.Linear("fc", x, 10))
 	g, err := b.Build()
 	require.NoError(t, err)
 	return g
@@ -39,6 +46,11 @@ func TestShapes(t *testing.T) {
 		"add":     {3, 6, 8},
 		"max":     {3, 6, 8},
 		"avg":     {1, 2, 8},
+		"squeeze": {1, 1, 8},
+		"gate":    {1, 1, 8},
+		"excite":  {1, 2, 8},
+		"concat":  {1, 2, 24},
+		"clip":    {1, 2, 24},
 		"flatten": {1, 1, 16},
 		"gap":     {1, 1, 8},
 		"fc":      {1, 1, 10},
@@ -70,12 +82,16 @@ func TestParams(t *testing.T) {
 		"conv.weight": {8, 3, 5, 3}, "conv.bias": {8},
 		"bn.weight": {8}, "bn.bias": {8}, "bn.running_mean": {8}, "bn.running_var": {8},
 		"dw.weight":     {8, 3, 3, 1},
+		"reduce.weight": {2, 1, 1, 8}, "reduce.bias": {2},
+		"expand.weight": {8, 1, 1, 2}, "expand.bias": {8},
+		"scale.weight": {24}, "scale.bias": {24},
+		"mix.weight":    {8, 1, 1, 24},
 		"hidden.weight": {8, 16}, "hidden.bias": {8},
 		"fc.weight": {10, 8}, "fc.bias": {10},
 	}, have)
-	assert.Equal(t, int64(360+8+16+72+128+8+80+10), size)
+	assert.Equal(t, int64(360+8+16+72+(16+2)+(16+8)+48+192+128+8+80+10), size)
 	assert.Equal(t, size, g.ParamCount())
-	assert.Equal(t, int64(18*360+18*72+128+80), g.MACs())
+	assert.Equal(t, int64(18*360+18*72+16+16+2*192+128+80), g.MACs())
 }
 
 func TestLoss(t *testing.T) {
@@ -83,7 +99,7 @@ func TestLoss(t *testing.T) {
 	l, err := g.WithLoss(0.1)
 	require.NoError(t, err)
 	assert.Equal(t, g.Len()+1, l.Len())
-	assert.Equal(t, Node{Name: "loss", Op: OpSoftmaxLoss, Inputs: []string{"fc"}, SoftmaxLoss: &SoftmaxLoss{0.1}}, l.Node(g.Len()))
+	assert.Equal(t, Node{Name: "loss", Op: OpSoftmaxLoss, Inputs: []string{"softmax"}, SoftmaxLoss: &SoftmaxLoss{0.1}}, l.Node(g.Len()))
 	assert.Equal(t, Shape{1, 1, 1}, l.Shape(g.Len()))
 	assert.Equal(t, g.Params(), l.Params())
 	again, err := l.WithLoss(0.5)
@@ -144,9 +160,22 @@ func TestMistakes(t *testing.T) {
 		{"has 2 inputs, needs 1", []Node{image, {Name: "x", Op: OpReLU, Inputs: []string{"image", "image"}}}},
 		{"has 1 inputs, needs 2", []Node{image, {Name: "x", Op: OpAdd, Inputs: []string{"image"}}}},
 		{"4×4×6 (image) and 1×1×96 (flat)", []Node{image, flat, {Name: "x", Op: OpAdd, Inputs: []string{"image", "flat"}}}},
-		{`unknown operation "swish"`, []Node{image, {Name: "x", Op: "swish", Inputs: []string{"image"}}}},
+		{`unknown operation "tanh"`, []Node{image, {Name: "x", Op: "tanh", Inputs: []string{"image"}}}},
 		{`"conv2d" is missing`, []Node{image, {Name: "x", Op: OpConv2D, Inputs: []string{"image"}}}},
 		{`"pool" does not belong`, []Node{image, {Name: "x", Op: OpReLU, Inputs: []string{"image"}, Pool: &Pool{}}}},
+		{`"hard_sigmoid" is missing`, []Node{image, {Name: "x", Op: OpHardSigmoid, Inputs: []string{"image"}}}},
+		{"alpha 0", []Node{image, {Name: "x", Op: OpHardSigmoid, Inputs: []string{"image"}, HardSigmoid: &HardSigmoid{Beta: 0.5}}}},
+		{"beta NaN", []Node{image, {Name: "x", Op: OpHardSigmoid, Inputs: []string{"image"}, HardSigmoid: &HardSigmoid{1, math.NaN()}}}},
+		{"bounds 2 and 1", []Node{image, {Name: "x", Op: OpClip, Inputs: []string{"image"}, Clip: &Clip{2, 1}}}},
+		{"bounds 0 and +Inf", []Node{image, {Name: "x", Op: OpClip, Inputs: []string{"image"}, Clip: &Clip{0, math.Inf(1)}}}},
+		{"4×4×6 (image) and 1×1×96 (flat), which must be equal, or", []Node{image, flat, {Name: "x", Op: OpMul, Inputs: []string{"image", "flat"}}}},
+		{"has 3 inputs, needs 2", []Node{image, {Name: "x", Op: OpMul, Inputs: []string{"image", "image", "image"}}}},
+		{"has 1 inputs, needs 2 or more", []Node{image, {Name: "x", Op: OpConcat, Inputs: []string{"image"}}}},
+		{"4×4×6 (image) and 1×1×96 (flat), whose heights", []Node{image, flat, {Name: "x", Op: OpConcat, Inputs: []string{"image", "flat"}}}},
+		{"more than 32768 channels", []Node{
+			{Name: "image", Op: OpInput, Input: &Shape{1, 2, maxDim}}, {Name: "x", Op: OpConcat, Inputs: []string{"image", "image"}}}},
+		{"more than 1073741824 channels", []Node{
+			{Name: "image", Op: OpInput, Input: &Shape{1, maxDim, maxDim}}, flat, {Name: "x", Op: OpConcat, Inputs: []string{"flat", "flat"}}}},
 		{"0 output channels", []Node{image, conv(func(c *Conv2D) { c.Out = 0 })}},
 		{"4 groups do not divide 6", []Node{image, conv(func(c *Conv2D) { c.Groups = 4 })}},
 		{"0 groups", []Node{image, conv(func(c *Conv2D) { c.Groups = 0 })}},
@@ -165,7 +194,7 @@ func TestMistakes(t *testing.T) {
 		{"more than 2147483647 elements", []Node{
 			{Name: "image", Op: OpInput, Input: &Shape{1 << 10, 1 << 10, 2}}, flat,
 			{Name: "x", Op: OpLinear, Inputs: []string{"flat"}, Linear: &Linear{Out: 1 << 10}}}},
-		{"more than 2^30 features", []Node{{Name: "image", Op: OpInput, Input: &Shape{maxDim, maxDim, 2}}, flat}},
+		{"more than 1073741824 features", []Node{{Name: "image", Op: OpInput, Input: &Shape{maxDim, maxDim, 2}}, flat}},
 		{"eps 0", []Node{image, norm(0, 0.1)}},
 		{"eps NaN", []Node{image, norm(math.NaN(), 0.1)}},
 		{"eps +Inf", []Node{image, norm(math.Inf(1), 0.1)}},

@@ -5,26 +5,29 @@ import (
 	"math"
 )
 
-// maxDim bounds every extent and maxFilter the elements of one filter, so that
-// no file can ask for a shape that overflows: a product of four extents, and a
-// layer's multiply-accumulates, fit an int64.
+// maxDim bounds every extent of an image, maxFeatures a vector and maxFilter the
+// elements of one filter, so that no file can ask for a shape that overflows: a
+// product of four extents, and a layer's multiply-accumulates, fit an int64.
 const (
-	maxDim    = 1 << 15
-	maxFilter = math.MaxInt32
+	maxDim      = 1 << 15
+	maxFeatures = 1 << 30
+	maxFilter   = math.MaxInt32
 )
 
 // infer returns the output shape of n for inputs of the given shapes, and is
 // the one place that says what a well-formed node is.
 func infer(n Node, in []Shape) (Shape, error) {
-	want := 1
+	want, more := 1, ""
 	switch n.Op {
 	case OpInput:
 		want = 0
-	case OpAdd:
+	case OpAdd, OpMul:
 		want = 2
+	case OpConcat:
+		want, more = 2, " or more"
 	}
-	if len(in) != want {
-		return Shape{}, fmt.Errorf("has %d inputs, needs %d", len(in), want)
+	if len(in) < want || len(in) > want && more == "" {
+		return Shape{}, fmt.Errorf("has %d inputs, needs %d%s", len(in), want, more)
 	}
 	if err := n.checkAttributes(); err != nil {
 		return Shape{}, err
@@ -45,20 +48,41 @@ func infer(n Node, in []Shape) (Shape, error) {
 			return Shape{}, fmt.Errorf("eps %g must be > 0 and momentum %g in 0..1", e, m)
 		}
 		return in[0], nil
-	case OpReLU, OpReLU6:
+	case OpReLU, OpReLU6, OpSigmoid, OpHardSwish, OpSiLU, OpSoftmax, OpScale:
+		return in[0], nil
+	case OpHardSigmoid:
+		if a, b := n.HardSigmoid.Alpha, n.HardSigmoid.Beta; !(a > 0 && a <= math.MaxFloat32 && math.Abs(b) <= math.MaxFloat32) {
+			return Shape{}, fmt.Errorf("alpha %g must be > 0 and beta %g finite", a, b)
+		}
+		return in[0], nil
+	case OpClip:
+		if c := n.Clip; !(-math.MaxFloat32 <= c.Low && c.Low <= c.High && c.High <= math.MaxFloat32) {
+			return Shape{}, fmt.Errorf("bounds %g and %g must ascend within float32", c.Low, c.High)
+		}
 		return in[0], nil
 	case OpAdd:
 		if in[0] != in[1] {
 			return Shape{}, fmt.Errorf("adds shapes %v (%s) and %v (%s), which must be equal", in[0], n.Inputs[0], in[1], n.Inputs[1])
 		}
 		return in[0], nil
+	case OpMul:
+		a, b := in[0], in[1]
+		switch {
+		case a == b || b == Shape{1, 1, a.C}:
+			return a, nil
+		case a == Shape{1, 1, b.C}:
+			return b, nil
+		}
+		return Shape{}, fmt.Errorf("multiplies shapes %v (%s) and %v (%s), which must be equal, or one of them 1×1 of as many channels", a, n.Inputs[0], b, n.Inputs[1])
+	case OpConcat:
+		return concat(n, in)
 	case OpMaxPool, OpAvgPool:
 		return n.Pool.infer(in[0])
 	case OpGlobalAvgPool:
 		return Shape{1, 1, in[0].C}, nil
 	case OpFlatten:
-		if in[0].Size() > 1<<30 {
-			return Shape{}, fmt.Errorf("flattening %v gives more than 2^30 features", in[0])
+		if in[0].Size() > maxFeatures {
+			return Shape{}, fmt.Errorf("flattening %v gives more than %d features", in[0], maxFeatures)
 		}
 		return Shape{1, 1, in[0].Size()}, nil
 	case OpSoftmaxLoss:
@@ -84,6 +108,8 @@ func (n Node) checkAttributes() error {
 		{"conv2d", n.Conv2D != nil, n.Op == OpConv2D},
 		{"linear", n.Linear != nil, n.Op == OpLinear},
 		{"batch_norm", n.BatchNorm != nil, n.Op == OpBatchNorm},
+		{"hard_sigmoid", n.HardSigmoid != nil, n.Op == OpHardSigmoid},
+		{"clip", n.Clip != nil, n.Op == OpClip},
 		{"pool", n.Pool != nil, n.Op == OpMaxPool || n.Op == OpAvgPool},
 		{"softmax_loss", n.SoftmaxLoss != nil, n.Op == OpSoftmaxLoss},
 	} {
@@ -95,6 +121,23 @@ func (n Node) checkAttributes() error {
 		}
 	}
 	return nil
+}
+
+// concat sums the channels of images of one height and width.
+func concat(n Node, in []Shape) (Shape, error) {
+	out, most := in[0], maxDim
+	if out.H == 1 && out.W == 1 {
+		most = maxFeatures
+	}
+	for j, s := range in[1:] {
+		if s.H != out.H || s.W != out.W {
+			return Shape{}, fmt.Errorf("concatenates shapes %v (%s) and %v (%s), whose heights and widths must be equal", in[0], n.Inputs[0], s, n.Inputs[j+1])
+		}
+		if out.C += s.C; out.C > most {
+			return Shape{}, fmt.Errorf("concatenates to more than %d channels", most)
+		}
+	}
+	return out, nil
 }
 
 func (c Conv2D) infer(in Shape) (Shape, error) {

@@ -62,6 +62,8 @@ func FuzzRead(f *testing.F) {
 		`{"name":"c","op":"conv2d","inputs":["in"],"conv2d":{"out":32768,"kernel":[1,1],"stride":[1,1],"pad":[0,0,0,0],"dilation":[1,1],"groups":32768}}]}`))
 	f.Add([]byte(`{"version":1,"nodes":[{"name":"in","op":"input","input":{"h":1,"w":1,"c":2}},{"name":"f","op":"flatten","inputs":["in"]},` +
 		`{"name":"l","op":"linear","inputs":["f"],"linear":{"out":3}},{"name":"x","op":"softmax_loss","inputs":["l"],"softmax_loss":{"label_smoothing":0.1}}]}`))
+	f.Add([]byte(`{"version":1,"nodes":[{"name":"in","op":"input","input":{"h":1,"w":1,"c":32768}},{"name":"a","op":"concat","inputs":["in","in","in"]},` +
+		`{"name":"b","op":"hard_sigmoid","inputs":["a"],"hard_sigmoid":{"alpha":0.2,"beta":0.5}},{"name":"c","op":"mul","inputs":["a","b"]}]}`))
 	f.Add([]byte(`null`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		g, err := Read(bytes.NewReader(b))

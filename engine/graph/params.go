@@ -62,6 +62,9 @@ func (g *Graph) NodeParams(i int) []Param {
 		if n.Linear.Bias {
 			ps = append(ps, p(".bias", RoleBias, n.Linear.Out))
 		}
+	case OpScale:
+		c := g.shapes[i].C
+		ps = append(ps, p(".weight", RoleGamma, c), p(".bias", RoleBeta, c))
 	case OpBatchNorm:
 		c := g.shapes[i].C
 		ps = append(ps,

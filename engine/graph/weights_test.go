@@ -24,7 +24,7 @@ func TestCheck(t *testing.T) {
 	} {
 		assert.ErrorContains(t, err, want)
 	}
-	assert.ErrorContains(t, Weights{}.Check(g), "and 3 more", "11 missing, 8 named")
+	assert.ErrorContains(t, Weights{}.Check(g), "and 10 more", "18 missing, 8 named")
 }
 
 func TestClone(t *testing.T) {
