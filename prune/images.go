@@ -43,17 +43,26 @@ func (p *Pipeline) augment() []data.Step {
 	return steps
 }
 
+// recipe is augment and normalise as numbers, nil where there is a step that no
+// device does.
+func (p *Pipeline) recipe() *data.Recipe {
+	if p.Config.ResizedCrop > 0 {
+		return nil
+	}
+	return &data.Recipe{Crop: p.Config.Crop, Flip: p.Config.Flip, Mean: p.mean, Std: p.std}
+}
+
 // readyFor readies the data set for a network, which another set may not fit.
 func (p *Pipeline) readyFor(g *graph.Graph) error {
 	if err := p.open(); err != nil {
 		return err
 	}
 	if p.normalise == nil {
-		mean, std, err := data.MeanStd(p.train, 10_000)
-		if err != nil {
+		var err error
+		if p.mean, p.std, err = data.MeanStd(p.train, 10_000); err != nil {
 			return err
 		}
-		p.normalise = data.Normalize(mean, std)
+		p.normalise = data.Normalize(p.mean, p.std)
 	}
 	image := graph.Shape{H: p.train.H, W: p.train.W, C: p.train.C}
 	if classes := g.Shape(g.Len() - 1).C; g.Shape(0) != image || classes != len(p.train.Classes) {

@@ -78,7 +78,8 @@ type Pipeline struct {
 	device      *device.Device
 	train, test *data.Set
 	images      string    // fingerprint of both
-	normalise   data.Step // once an image is needed
+	normalise   data.Step // once an image is needed, and the next
+	mean, std   []float32
 }
 
 // NewPipeline opens the run folder. The device and the data set are opened when

@@ -95,7 +95,7 @@ func (p *Pipeline) fit(ctx context.Context, s Stage, g *graph.Graph, w graph.Wei
 	tell := p.progress(s, "steps")
 	seen, right, loss := 0, 0, 0.0
 	r, err := train.Run{
-		Graph: g, Weights: w, Backend: p.Backend, Train: p.train, Test: p.test, Augment: p.augment(), Normalise: p.normalise,
+		Graph: g, Weights: w, Backend: p.Backend, Train: p.train, Test: p.test, Augment: p.augment(), Normalise: p.normalise, Recipe: p.recipe(),
 		Images: images, Config: c, Checkpoint: p.Path(checkpoint), Every: p.Config.Checkpoint,
 		Progress: func(step, total int, m engine.Metrics) {
 			seen, right, loss = seen+c.Batch, right+m.Top1, loss+m.Loss

@@ -35,4 +35,5 @@ func TestDevice(t *testing.T) {
 	}
 	t.Run("masked filter", func(t *testing.T) { checkMaskFilter(t, backend(t, d, Float32)) })
 	t.Run("images", func(t *testing.T) { checkImages(t, backend(t, d, Float32)) })
+	t.Run("bytes", func(t *testing.T) { checkBytes(t, backend(t, d, Float32)) })
 }

@@ -14,5 +14,6 @@ import (
 func TestImages(t *testing.T) {
 	d := emu.Open(kernels.Shuffled)
 	checkImages(t, backend(t, d, Float32))
+	checkBytes(t, backend(t, d, Float32))
 	require.NoError(t, d.Close())
 }

@@ -16,6 +16,32 @@ import (
 	"mdp/engine/train"
 )
 
+// checkBytes trains from bytes and from images: the weights are the same, bit for bit.
+func checkBytes(t *testing.T, b engine.Backend) {
+	images := data.Synthetic(64, 8, 8, 1, 4, 1)
+	mean, std, err := data.MeanStd(images, 0)
+	require.NoError(t, err)
+	g, err := nets.Build("resnet8-cifar", nets.Options{Classes: 4, Input: graph.Shape{H: 8, W: 8, C: 1}, Width: 0.25})
+	require.NoError(t, err)
+	job := train.Run{
+		Graph: g, Weights: graph.InitWeights(g, 1), Backend: b, Train: images, Test: images,
+		Augment: []data.Step{data.RandomCrop(2), data.HorizontalFlip()}, Normalise: data.Normalize(mean, std),
+		Config: train.Config{Epochs: 2, Batch: 16, LearningRate: 0.02, Schedule: train.Cosine, Momentum: 0.9, Nesterov: true, Seed: 1},
+	}
+	want, err := job.Do(t.Context())
+	require.NoError(t, err)
+	job.Recipe = &data.Recipe{Crop: 2, Flip: true, Mean: mean, Std: std}
+	got, err := job.Do(t.Context())
+	require.NoError(t, err)
+	for i := range want.History {
+		want.History[i].Seconds, got.History[i].Seconds = 0, 0
+	}
+	require.Equal(t, want.History, got.History)
+	for name := range want.Weights {
+		require.Equal(t, want.Weights.Data(name), got.Weights.Data(name), name)
+	}
+}
+
 // checkLost loses the device in the middle of a training: the error says what was
 // running, the last checkpoint stays good, and what goes on from it ends as a
 // training that nothing happened to, bit for bit.

@@ -17,11 +17,12 @@ const (
 
 // Options say which batches a Loader makes.
 type Options struct {
-	Batch   int    // images in a batch
-	Train   bool   // shuffle each epoch anew and drop its last partial batch; else keep the set's order and every image
-	Steps   []Step // applied to each image in turn
-	Seed    uint64 // of the order and of the steps' draws
-	Workers int    // goroutines; 0: one per CPU
+	Batch   int     // images in a batch
+	Train   bool    // shuffle each epoch anew and drop its last partial batch; else keep the set's order and every image
+	Steps   []Step  // applied to each image in turn
+	Recipe  *Recipe // in place of Steps: the images stay bytes, and NextBytes tells how they are to be moved
+	Seed    uint64  // of the order and of the steps' draws
+	Workers int     // goroutines; 0: one per CPU
 
 	StartEpoch, StartBatch int // begin as if this many epochs, and then batches, had been taken
 }
@@ -57,6 +58,8 @@ type slot struct {
 	n      int // images in it
 	left   int // images still to be made
 	images []float32
+	pixels []uint8   // with a Recipe, in place of images
+	moves  []float32 // likewise
 	labels []int32
 	err    error // of the first image that failed
 	errAt  int   // its place in the batch
@@ -93,7 +96,13 @@ func NewLoader(set *Set, o Options) (*Loader, error) {
 	l.epochEnded = o.StartBatch == l.batches
 	l.order = make([]int32, set.Len())
 	for i := range l.slots {
-		l.slots[i] = slot{batch: -1, images: make([]float32, o.Batch*l.h*l.w*set.C), labels: make([]int32, o.Batch)}
+		s, n := &l.slots[i], o.Batch*l.h*l.w*set.C
+		*s = slot{batch: -1, labels: make([]int32, o.Batch)}
+		if o.Recipe == nil {
+			s.images = make([]float32, n)
+		} else {
+			s.pixels, s.moves = make([]uint8, n), make([]float32, 3*o.Batch)
+		}
 	}
 	for range o.Workers {
 		l.workers.Add(1)
@@ -113,9 +122,31 @@ func (l *Loader) Batches() int { return l.batches }
 // begins the next epoch. An image that cannot be read makes its whole batch an error, which names the file.
 // Next is for one goroutine at a time.
 func (l *Loader) Next(images []float32, labels []int32) (n int, err error) {
-	if len(images) < len(l.slots[0].images) || len(labels) < l.o.Batch {
-		panic("data: Next: images or labels shorter than a batch")
+	if l.o.Recipe != nil || len(images) < len(l.slots[0].images) || len(labels) < l.o.Batch {
+		panic("data: Next: images or labels shorter than a batch, or a loader of bytes")
 	}
+	return l.next(func(s *slot) {
+		copy(images, s.images[:s.n*l.h*l.w*l.set.C])
+		copy(labels, s.labels[:s.n])
+	})
+}
+
+// NextBytes is Next of a loader with a Recipe: pixels (batch×H×W×C) as they are in the
+// set, and for each image the moves (batch×3) of the recipe, drawn as its steps would
+// draw: rows down, columns right, 1 for a flip.
+func (l *Loader) NextBytes(pixels []uint8, moves []float32, labels []int32) (n int, err error) {
+	if l.o.Recipe == nil || len(pixels) < len(l.slots[0].pixels) || len(moves) < 3*l.o.Batch || len(labels) < l.o.Batch {
+		panic("data: NextBytes: pixels, moves or labels shorter than a batch, or a loader without a recipe")
+	}
+	return l.next(func(s *slot) {
+		copy(pixels, s.pixels[:s.n*l.h*l.w*l.set.C])
+		copy(moves, s.moves[:3*s.n])
+		copy(labels, s.labels[:s.n])
+	})
+}
+
+// next waits for the next batch and lets take copy it.
+func (l *Loader) next(take func(*slot)) (n int, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.epochEnded {
@@ -132,8 +163,7 @@ func (l *Loader) Next(images []float32, labels []int32) (n int, err error) {
 	if err = s.err; err == nil {
 		n = s.n
 		l.mu.Unlock() // no worker touches the slot before head moves on
-		copy(images, s.images[:n*l.h*l.w*l.set.C])
-		copy(labels, s.labels[:n])
+		take(s)
 		l.mu.Lock()
 	}
 	l.head++
@@ -177,6 +207,14 @@ func (l *Loader) work() {
 		for i, index := range c.index[:c.n] {
 			errAt = c.at + i
 			draws.seed(l.o.Seed, c.epoch, uint32(index))
+			c.slot.labels[errAt] = l.set.Labels[index]
+			if r := l.o.Recipe; r != nil {
+				if err = l.set.Read(c.slot.pixels[errAt*size:][:size], int(index)); err != nil {
+					break
+				}
+				r.moves(c.slot.moves[3*errAt:], draws.Rand)
+				continue
+			}
 			if err = l.set.Read(pix, int(index)); err != nil {
 				break
 			}
@@ -189,7 +227,6 @@ func (l *Loader) work() {
 				break
 			}
 			copy(c.slot.images[errAt*size:], m.Pix)
-			c.slot.labels[errAt] = l.set.Labels[index]
 		}
 		l.done(&c, err, errAt)
 	}

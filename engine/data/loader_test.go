@@ -47,6 +47,54 @@ func next(t testing.TB, set *Set, o Options, n int) []made {
 	return all
 }
 
+// TestBytes: a recipe's bytes and moves, moved and normalised, are the images that
+// its steps make.
+func TestBytes(t *testing.T) {
+	set := Synthetic(37, 7, 5, 2, 3, 1)
+	mean, std, err := MeanStd(set, 0)
+	require.NoError(t, err)
+	for _, r := range []Recipe{{Crop: 2, Flip: true}, {Crop: 1}, {Flip: true}, {}} {
+		r.Mean, r.Std = mean, std
+		var steps []Step
+		if r.Crop > 0 {
+			steps = append(steps, RandomCrop(r.Crop))
+		}
+		if r.Flip {
+			steps = append(steps, HorizontalFlip())
+		}
+		const batch, h, w, c = 8, 7, 5, 2
+		o := Options{Batch: batch, Train: true, Seed: 3, Steps: append(steps, Normalize(mean, std))}
+		made, err := NewLoader(set, o)
+		require.NoError(t, err)
+		o.Steps, o.Recipe = nil, &r
+		raw, err := NewLoader(set, o)
+		require.NoError(t, err)
+		images, labels := make([]float32, batch*h*w*c), make([]int32, batch)
+		pixels, moves, same := make([]uint8, batch*h*w*c), make([]float32, 3*batch), make([]int32, batch)
+		for range 3 * (made.Batches() + 1) {
+			n, err := made.Next(images, labels)
+			m, errOfBytes := raw.NextBytes(pixels, moves, same)
+			require.Equal(t, err, errOfBytes)
+			require.Equal(t, n, m)
+			require.Equal(t, labels, same)
+			for i := range n * h * w * c {
+				b, y, x, ch := i/(h*w*c), i/(w*c)%h, i/c%w, i%c
+				dy, dx := int(moves[3*b]), int(moves[3*b+1])
+				if moves[3*b+2] != 0 {
+					x = w - 1 - x
+				}
+				v := float32(0)
+				if y, x := y+dy, x+dx; y >= 0 && y < h && x >= 0 && x < w {
+					v = float32(pixels[((b*h+y)*w+x)*c+ch]) / 255
+				}
+				require.Equal(t, (v-mean[ch])*(1/std[ch]), images[i])
+			}
+		}
+		made.Close()
+		raw.Close()
+	}
+}
+
 func TestBatchesDoNotDependOnWorkers(t *testing.T) {
 	set := Synthetic(50, 8, 7, 2, 5, 3)
 	for _, batch := range []int{1, 7, 50} {

@@ -21,9 +21,10 @@ type Run struct {
 	Backend    engine.Backend
 	Train      *data.Set
 	Test       *data.Set
-	Augment    []data.Step // of the training images
-	Normalise  data.Step   // of all images, last
-	Images     string      // names the sets and the steps: a checkpoint of others is refused
+	Augment    []data.Step  // of the training images
+	Normalise  data.Step    // of all images, last
+	Recipe     *data.Recipe // Augment and Normalise as numbers, where they are the usual steps: a device that computes beside the host takes bytes and does them itself
+	Images     string       // names the sets and the steps: a checkpoint of others is refused
 	Config     Config
 	Checkpoint string                                  // path; "" keeps none
 	Every      time.Duration                           // between checkpoints; each epoch's end writes one as well
@@ -78,8 +79,8 @@ type trainer struct {
 	loader   *data.Loader
 	eval     *Evaluator
 	perEpoch int
-	images   []float32
-	labels   []int32
+	batch    engine.Batch
+	atOnce   int        // steps between looks at the loss
 	saved    checkpoint // its Step, History and Running are always current, its tensors when saved
 	savedAt  time.Time
 	resumed  int
@@ -90,8 +91,11 @@ func (r Run) start() (_ *trainer, err error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &trainer{Run: r, perEpoch: r.Train.Len() / r.Config.Batch, savedAt: time.Now(),
-		images: make([]float32, r.Config.Batch*r.Graph.Shape(0).Size()), labels: make([]int32, r.Config.Batch)}
+	t := &trainer{Run: r, perEpoch: r.Train.Len() / r.Config.Batch, savedAt: time.Now(), atOnce: 1}
+	apart := r.Backend.Info().Device != "cpu" // it computes beside the host
+	if apart {
+		t.atOnce = 16
+	}
 	if t.perEpoch == 0 {
 		return nil, fmt.Errorf("the training set has %d images, fewer than one batch of %d: use a smaller batch", r.Train.Len(), r.Config.Batch)
 	}
@@ -109,16 +113,27 @@ func (r Run) start() (_ *trainer, err error) {
 	if old != nil {
 		t.saved, weights, t.resumed = *old, old.weights, old.Step
 	}
-	if t.program, err = engine.Compile(g, r.Backend, engine.Options{Mode: engine.Train, Batch: r.Config.Batch, Nesterov: r.Config.Nesterov}); err != nil {
+	o := engine.Options{Mode: engine.Train, Batch: r.Config.Batch, Nesterov: r.Config.Nesterov}
+	load := data.Options{
+		Batch: r.Config.Batch, Train: true, Seed: r.Config.Seed,
+		StartEpoch: t.epoch(), StartBatch: t.saved.Step % t.perEpoch,
+	}
+	n := r.Config.Batch * r.Graph.Shape(0).Size()
+	t.batch.Labels = make([]int32, r.Config.Batch)
+	if apart && r.Recipe != nil {
+		load.Recipe, o.Bytes = r.Recipe, normalised(r.Recipe)
+		t.batch.Pixels, t.batch.Moves = engine.MakePixels(n), make([]float32, 3*r.Config.Batch)
+	} else {
+		load.Steps = append(slices.Clone(r.Augment), r.Normalise)
+		t.batch.Images = make([]float32, n)
+	}
+	if t.program, err = engine.Compile(g, r.Backend, o); err != nil {
 		return nil, err
 	}
 	if t.eval, err = NewEvaluator(r.Graph, r.Backend, r.Config.Batch, r.Test, r.Normalise); err != nil {
 		return nil, errors.Join(err, t.program.Close())
 	}
-	t.loader, err = data.NewLoader(r.Train, data.Options{
-		Batch: r.Config.Batch, Train: true, Seed: r.Config.Seed, Steps: append(slices.Clone(r.Augment), r.Normalise),
-		StartEpoch: t.epoch(), StartBatch: t.saved.Step % t.perEpoch,
-	})
+	t.loader, err = data.NewLoader(r.Train, load)
 	if err == nil {
 		err = t.program.SetWeights(weights)
 	}
@@ -145,39 +160,54 @@ func (t *trainer) epoch() int { return t.saved.Step / t.perEpoch }
 
 // trainEpoch runs the steps of the current epoch that are not done yet.
 func (t *trainer) trainEpoch(ctx context.Context) error {
-	c, start := t.Config, time.Now()
-	before := t.saved.Running.Seconds
-	for done := false; !done; done = t.saved.Step%t.perEpoch == 0 {
+	start, before := time.Now(), t.saved.Running.Seconds
+	for end := (t.epoch() + 1) * t.perEpoch; t.saved.Step < end; {
 		if ctx.Err() != nil {
 			return errors.Join(ctx.Err(), t.save())
 		}
-		if _, err := t.loader.Next(t.images, t.labels); err != nil {
+		if err := t.steps(ctx, min(t.atOnce, end-t.saved.Step)); err != nil {
 			return err
 		}
-		step := t.saved.Step
-		m, err := t.program.Step(t.images, t.labels, engine.Hyper{
-			LearningRate: float32(c.rate(step, t.perEpoch)), Momentum: float32(c.Momentum), WeightDecay: float32(c.WeightDecay)})
-		if err != nil {
-			return err
-		}
-		if !finite(m.Loss) {
-			return t.diverged(fmt.Sprintf("the loss is %g", m.Loss), step)
-		}
-		t.saved.Step++
-		t.saved.Running.Loss += m.Loss
-		t.saved.Running.TrainAccuracy += float64(m.Top1)
 		t.saved.Running.Seconds = before + time.Since(start).Seconds()
-		if t.Progress != nil {
-			t.Progress(t.saved.Step, c.Epochs*t.perEpoch, m)
-		}
-		if t.Every > 0 && time.Since(t.savedAt) > t.Every && t.saved.Step%t.perEpoch != 0 {
+		if t.Every > 0 && time.Since(t.savedAt) > t.Every && t.saved.Step < end {
 			if err := t.save(); err != nil {
 				return err
 			}
 		}
 	}
-	if _, err := t.loader.Next(t.images, t.labels); !errors.Is(err, io.EOF) {
+	if err := t.next(); !errors.Is(err, io.EOF) {
 		return fmt.Errorf("the loader's epoch is longer than %d batches: %w", t.perEpoch, err)
+	}
+	return nil
+}
+
+// steps begins n steps, or fewer when ctx ends, and then looks at what came of them.
+func (t *trainer) steps(ctx context.Context, n int) error {
+	c := t.Config
+	for i := 0; i < n && (i == 0 || ctx.Err() == nil); i++ {
+		if err := t.next(); err != nil {
+			return err
+		}
+		err := t.program.Start(t.batch, engine.Hyper{
+			LearningRate: float32(c.rate(t.saved.Step+i, t.perEpoch)), Momentum: float32(c.Momentum), WeightDecay: float32(c.WeightDecay)})
+		if err != nil {
+			return err
+		}
+	}
+	came, err := t.program.Metrics()
+	if err != nil {
+		return err
+	}
+	for _, m := range came {
+		if !finite(m.Loss) {
+			return t.diverged(fmt.Sprintf("the loss is %g", m.Loss), t.saved.Step)
+		}
+		t.saved.Step++
+		t.saved.Running.Loss += m.Loss
+		t.saved.Running.TrainAccuracy += float64(m.Top1)
+		if t.Progress != nil {
+			t.Progress(t.saved.Step, c.Epochs*t.perEpoch, m)
+		}
 	}
 	return nil
 }
