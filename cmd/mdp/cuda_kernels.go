@@ -34,7 +34,7 @@ func newKernelsCmd(a *app) *cobra.Command {
 		Use:   "kernels",
 		Short: "Time every kernel of a network's training step on a GPU",
 		Long: `Times each distinct call of a training step by itself: convolutions in every
-precision, and masked to half of their input and half of their output channels in
+precision and in every variant of the bfloat16 kernels, and masked to half of their input and half of their output channels in
 chunks of 32; the rest in float32. Prints JSON, a line each: first the machine, then
 the calls, the costliest first, until all are timed or the time is over.`,
 		Example: `  mdp kernels --device cuda:0 > kernels.jsonl
@@ -62,6 +62,7 @@ type kernelsHeader struct {
 type kernelRow struct {
 	Call      string         `json:"call"`
 	Precision cuda.Precision `json:"precision"`
+	Variant   cuda.Variant   `json:"variant,omitempty"` // that was forced
 	FLOP      int64          `json:"flop,omitempty"`
 	Bytes     int64          `json:"bytes,omitempty"` // once over each operand
 	TFLOPS    float64        `json:"tflops,omitempty"`
@@ -93,12 +94,12 @@ func runKernels(ctx context.Context, w io.Writer, o kernelsOptions) error {
 	defer cancel()
 	failed := 0
 	for i, c := range calls {
-		for _, p := range precisions(c) {
-			b, err := cuda.New(gpu, cuda.Options{Precision: p})
+		for _, o := range kernelsOf(c) {
+			b, err := cuda.New(gpu, o)
 			if err != nil {
 				return err
 			}
-			row, err := timeCall(ctx, b, c, p, gpu.Info().L2Bytes)
+			row, err := timeCall(ctx, b, c, o, gpu.Info().L2Bytes)
 			if ctx.Err() != nil {
 				fmt.Fprintf(os.Stderr, "mdp: the time was over after %d of %d calls\n", i, len(calls))
 				return nil
@@ -118,12 +119,14 @@ func runKernels(ctx context.Context, w io.Writer, o kernelsOptions) error {
 	return nil
 }
 
-// precisions that a call has kernels for.
-func precisions(c engine.Call) []cuda.Precision {
+// kernelsOf are the kernels that a call has: of a convolution one in each precision,
+// and in bfloat16 every variant.
+func kernelsOf(c engine.Call) []cuda.Options {
 	if conv, ok := geometry(c); ok && !conv.Depthwise() {
-		return []cuda.Precision{cuda.Float32, cuda.TF32, cuda.BFloat16}
+		return []cuda.Options{{Precision: cuda.Float32}, {Precision: cuda.TF32}, {Precision: cuda.BFloat16},
+			{Precision: cuda.BFloat16, Variant: cuda.Tiled}, {Precision: cuda.BFloat16, Variant: cuda.Small}, {Precision: cuda.BFloat16, Variant: cuda.Large}}
 	}
-	return []cuda.Precision{cuda.Float32}
+	return []cuda.Options{{Precision: cuda.Float32}}
 }
 
 // geometry of a convolution in any direction.
@@ -146,8 +149,8 @@ func geometry(c engine.Call) (engine.Conv, bool) {
 }
 
 // timeCall samples one call.
-func timeCall(ctx context.Context, b *cuda.Backend, c engine.Call, p cuda.Precision, cacheBytes int) (row kernelRow, err error) {
-	row = kernelRow{Call: c.String(), Precision: p}
+func timeCall(ctx context.Context, b *cuda.Backend, c engine.Call, o cuda.Options, cacheBytes int) (row kernelRow, err error) {
+	row = kernelRow{Call: c.String(), Precision: o.Precision, Variant: o.Variant}
 	if conv, ok := geometry(c); ok {
 		row.FLOP = 2 * conv.MACs()
 	}
