@@ -10,7 +10,7 @@
 // Masked, one group: k runs over the channels that are on alone, and dx is 0 where c
 // is off, or what it was with accumulate. Bit for bit the dense kernel on zeroed data.
 #include "conv.cuh"
-#include "gemm.cuh"
+#include "pipeline.cuh"
 
 struct ConvBackwardData {
 	float *dx;
@@ -53,7 +53,7 @@ template <class Channels> struct DataProblem {
 
 	struct Row { index_t image; int p, q; };
 	struct Column { int c; bool valid; };
-	struct Common { int p, q, r, s, k; bool valid; };
+	struct Common { int j, i, channel, k; }; // the j-th of r and the i-th of s
 	static constexpr bool a_along_k = true, b_along_k = false;
 
 	__device__ Row row(int m) const {
@@ -66,21 +66,26 @@ template <class Channels> struct DataProblem {
 	}
 	__device__ Column column(int n) const { return {in.at(n), n < in.kept()}; }
 	__device__ Common common(int k) const {
-		if (k >= k_last) return {nowhere, nowhere, 0, 0, 0, false};
-		int channel = k % o.g.kg(), rs = k / o.g.kg(), j = rs / s.count, i = rs % s.count;
-		if (!out.on(channel)) return {nowhere, nowhere, 0, 0, 0, false};
-		return {-j * r.back, -i * s.back, r.first + j * r.step, s.first + i * s.step, channel, true};
+		int channel = k % out.n, rs = k / out.n;
+		return {s.count ? rs / s.count : 0, s.count ? rs % s.count : 0, channel, k};
 	}
-	__device__ float a(const Row &m, const Common &k) const {
-		int p = m.p + k.p, q = m.q + k.q;
-		if (!within(p, o.g.p) || !within(q, o.g.q)) return 0;
-		return o.dy[m.image + (index_t(p) * o.g.q + q) * o.g.k + k.k];
+	__device__ void advance(Common &k, int by) const {
+		k.k += by;
+		for (k.channel += by; k.channel >= out.n; k.channel -= out.n)
+			if (++k.i == s.count) k.i = 0, k.j++;
 	}
-	__device__ float b(const Common &k, const Column &n) const {
+	__device__ bool takes(const Common &k) const { return k.k < k_last && out.on(k.channel); }
+	__device__ const float *a(const Row &m, const Common &k) const {
+		int p = m.p - k.j * r.back, q = m.q - k.i * s.back;
+		if (!takes(k) || !within(p, o.g.p) || !within(q, o.g.q)) return nullptr;
+		return &o.dy[m.image + (index_t(p) * o.g.q + q) * o.g.k + k.channel];
+	}
+	__device__ const float *b(const Common &k, const Column &n) const {
+		if (!takes(k) || !n.valid) return nullptr;
 		const Conv &g = o.g;
-		return k.valid && n.valid ? o.w[((index_t(group * g.kg() + k.k) * g.r + k.r) * g.s + k.s) * g.cg() + n.c] : 0;
+		return &o.w[((index_t(group * g.kg() + k.channel) * g.r + r.first + k.j * r.step) * g.s + s.first + k.i * s.step) * g.cg() + n.c];
 	}
-	__device__ bool any(int k0) const { return out.any(k0, min(k0 + tile_k, k_last)); }
+	__device__ bool any(int k, int last) const { return out.any(k, last); }
 	__device__ void store(int m, int c, float v) const {
 		const Conv &g = o.g;
 		int j = m % rows_w, i = m / rows_w % rows_h, n = m / rows_w / rows_h;
@@ -91,8 +96,8 @@ template <class Channels> struct DataProblem {
 	}
 };
 
-template <class Math, class Channels>
-__device__ void conv_backward_data_by(const ConvBackwardData &o, const Channels &in, const Channels &out, GemmTiles &tiles) {
+template <class Gemm, class Channels>
+__device__ void conv_backward_data_by(const ConvBackwardData &o, const Channels &in, const Channels &out) {
 	const Conv &g = o.g;
 	int phase_w = blockIdx.z % g.stride[1], phase_h = blockIdx.z / g.stride[1] % g.stride[0];
 	if (phase_h >= g.h || phase_w >= g.w) return; // more stride than image
@@ -101,40 +106,17 @@ __device__ void conv_backward_data_by(const ConvBackwardData &o, const Channels 
 		o, int(blockIdx.z) / g.stride[1] / g.stride[0], phase_h, phase_w,
 		ceil_div(g.h - phase_h, g.stride[0]), ceil_div(g.w - phase_w, g.stride[1]),
 		r, s, 0, r.count * s.count * g.kg(), in, out};
-	int n0 = blockIdx.y * tile_n;
+	int n0 = blockIdx.y * Gemm::n;
 	if (n0 >= in.kept()) problem.k_last = 0; // nothing but zeros to write
-	gemm<Math>(problem, tiles, blockIdx.x * tile_m, n0);
+	Gemm::run(problem, blockIdx.x * Gemm::m, n0);
 }
 
-KERNEL(gemm_threads, conv_backward_data, ConvBackwardData o) {
-	__shared__ GemmTiles tiles;
-	conv_backward_data_by<Float32>(o, AllChannels{o.g.cg()}, AllChannels{o.g.kg()}, tiles);
-}
-
-KERNEL(gemm_threads, conv_backward_data_tf32, ConvBackwardData o) {
-	__shared__ GemmTiles tiles;
-	conv_backward_data_by<Tf32>(o, AllChannels{o.g.cg()}, AllChannels{o.g.kg()}, tiles);
-}
-
-KERNEL(gemm_threads, conv_backward_data_bf16, ConvBackwardData o) {
-	__shared__ GemmTiles tiles;
-	conv_backward_data_by<Bf16>(o, AllChannels{o.g.cg()}, AllChannels{o.g.kg()}, tiles);
-}
-
-KERNEL(gemm_threads, masked_conv_backward_data, MaskedConvBackwardData m) {
-	__shared__ GemmTiles tiles;
-	__shared__ bool flags[2][max_chunks];
-	conv_backward_data_by<Float32>(m.o, MaskedChannels(m.in, m.o.g.c, flags[0]), MaskedChannels(m.out, m.o.g.k, flags[1]), tiles);
-}
-
-KERNEL(gemm_threads, masked_conv_backward_data_tf32, MaskedConvBackwardData m) {
-	__shared__ GemmTiles tiles;
-	__shared__ bool flags[2][max_chunks];
-	conv_backward_data_by<Tf32>(m.o, MaskedChannels(m.in, m.o.g.c, flags[0]), MaskedChannels(m.out, m.o.g.k, flags[1]), tiles);
-}
-
-KERNEL(gemm_threads, masked_conv_backward_data_bf16, MaskedConvBackwardData m) {
-	__shared__ GemmTiles tiles;
-	__shared__ bool flags[2][max_chunks];
-	conv_backward_data_by<Bf16>(m.o, MaskedChannels(m.in, m.o.g.c, flags[0]), MaskedChannels(m.out, m.o.g.k, flags[1]), tiles);
-}
+#define CONV_BACKWARD_DATA(suffix, Gemm) \
+	KERNEL(Gemm::threads, conv_backward_data##suffix, ConvBackwardData o) { \
+		conv_backward_data_by<Gemm>(o, AllChannels{o.g.cg()}, AllChannels{o.g.kg()}); \
+	} \
+	KERNEL(Gemm::threads, masked_conv_backward_data##suffix, MaskedConvBackwardData m) { \
+		__shared__ bool flags[2][max_chunks]; \
+		conv_backward_data_by<Gemm>(m.o, MaskedChannels(m.in, m.o.g.c, flags[0]), MaskedChannels(m.out, m.o.g.k, flags[1])); \
+	}
+EACH_GEMM(CONV_BACKWARD_DATA)

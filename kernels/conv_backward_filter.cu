@@ -10,7 +10,7 @@
 // Masked, one group: dw is 0 where k or c is off, and only the rest is computed. Bit
 // for bit the dense kernel on zeroed data.
 #include "conv.cuh"
-#include "gemm.cuh"
+#include "pipeline.cuh"
 
 struct ConvBackwardFilter {
 	float *dw; // [parts, k, r, s, cg]
@@ -42,7 +42,7 @@ template <class Channels> struct FilterProblem {
 
 	struct Row { index_t k; bool valid; };
 	struct Column { int h, w, c; };
-	struct Common { index_t image, pixel; int h, w; bool valid; };
+	struct Common { int n, p, q, k; };
 	static constexpr bool a_along_k = false, b_along_k = false;
 
 	__device__ Row row(int m) const { return {group * o.g.kg() + out.at(m), m < out.kept()}; }
@@ -54,17 +54,23 @@ template <class Channels> struct FilterProblem {
 	}
 	__device__ Common common(int k) const {
 		const Conv &g = o.g;
-		if (k >= k_last) return {0, 0, nowhere, nowhere, false};
-		int q = k % g.q, p = k / g.q % g.p, n = k / g.q / g.p;
-		return {g.x(n, 0, 0), index_t(k) * g.k, p * g.stride[0], q * g.stride[1], true};
+		return {k / g.q / g.p, k / g.q % g.p, k % g.q, k};
 	}
-	__device__ float a(const Row &m, const Common &k) const { return m.valid && k.valid ? o.dy[k.pixel + m.k] : 0; }
-	__device__ float b(const Common &k, const Column &n) const {
-		int h = k.h + n.h, w = k.w + n.w;
-		if (!within(h, o.g.h) || !within(w, o.g.w)) return 0;
-		return o.x[k.image + (index_t(h) * o.g.w + w) * o.g.c + n.c];
+	__device__ void advance(Common &k, int by) const {
+		k.k += by;
+		for (k.q += by; k.q >= o.g.q; k.q -= o.g.q)
+			if (++k.p == o.g.p) k.p = 0, k.n++;
 	}
-	__device__ bool any(int) const { return true; }
+	__device__ const float *a(const Row &m, const Common &k) const {
+		return m.valid && k.k < k_last ? &o.dy[index_t(k.k) * o.g.k + m.k] : nullptr;
+	}
+	__device__ const float *b(const Common &k, const Column &n) const {
+		const Conv &g = o.g;
+		int h = k.p * g.stride[0] + n.h, w = k.q * g.stride[1] + n.w;
+		if (k.k >= k_last || !within(h, g.h) || !within(w, g.w)) return nullptr;
+		return &o.x[g.x(k.n, h, w) + n.c];
+	}
+	__device__ bool any(int, int) const { return true; }
 	__device__ void store(int m, int n, float v) const {
 		if (m >= o.g.kg() || n >= n_last) return;
 		if (m >= out.kept() || n >= columns_on()) v = 0;
@@ -73,46 +79,23 @@ template <class Channels> struct FilterProblem {
 	}
 };
 
-template <class Math, class Channels>
-__device__ void conv_backward_filter_by(const ConvBackwardFilter &o, const Channels &in, const Channels &out, GemmTiles &tiles) {
+template <class Gemm, class Channels>
+__device__ void conv_backward_filter_by(const ConvBackwardFilter &o, const Channels &in, const Channels &out) {
 	const Conv &g = o.g;
 	int part = blockIdx.z % o.parts, filter = g.r * g.s * g.cg();
 	FilterProblem<Channels> problem = {o, int(blockIdx.z) / o.parts, filter,
 		part * o.chunk, min(g.n * g.p * g.q, (part + 1) * o.chunk), o.dw + index_t(part) * g.k * filter, in, out};
-	int m0 = blockIdx.y * tile_m, n0 = blockIdx.x * tile_n;
+	int m0 = blockIdx.y * Gemm::m, n0 = blockIdx.x * Gemm::n;
 	if (m0 >= out.kept() || n0 >= problem.columns_on()) problem.k_last = problem.k_first; // nothing but zeros to write
-	gemm<Math>(problem, tiles, m0, n0);
+	Gemm::run(problem, m0, n0);
 }
 
-KERNEL(gemm_threads, conv_backward_filter, ConvBackwardFilter o) {
-	__shared__ GemmTiles tiles;
-	conv_backward_filter_by<Float32>(o, AllChannels{o.g.cg()}, AllChannels{o.g.kg()}, tiles);
-}
-
-KERNEL(gemm_threads, conv_backward_filter_tf32, ConvBackwardFilter o) {
-	__shared__ GemmTiles tiles;
-	conv_backward_filter_by<Tf32>(o, AllChannels{o.g.cg()}, AllChannels{o.g.kg()}, tiles);
-}
-
-KERNEL(gemm_threads, conv_backward_filter_bf16, ConvBackwardFilter o) {
-	__shared__ GemmTiles tiles;
-	conv_backward_filter_by<Bf16>(o, AllChannels{o.g.cg()}, AllChannels{o.g.kg()}, tiles);
-}
-
-KERNEL(gemm_threads, masked_conv_backward_filter, MaskedConvBackwardFilter m) {
-	__shared__ GemmTiles tiles;
-	__shared__ bool flags[2][max_chunks];
-	conv_backward_filter_by<Float32>(m.o, MaskedChannels(m.in, m.o.g.c, flags[0]), MaskedChannels(m.out, m.o.g.k, flags[1]), tiles);
-}
-
-KERNEL(gemm_threads, masked_conv_backward_filter_tf32, MaskedConvBackwardFilter m) {
-	__shared__ GemmTiles tiles;
-	__shared__ bool flags[2][max_chunks];
-	conv_backward_filter_by<Tf32>(m.o, MaskedChannels(m.in, m.o.g.c, flags[0]), MaskedChannels(m.out, m.o.g.k, flags[1]), tiles);
-}
-
-KERNEL(gemm_threads, masked_conv_backward_filter_bf16, MaskedConvBackwardFilter m) {
-	__shared__ GemmTiles tiles;
-	__shared__ bool flags[2][max_chunks];
-	conv_backward_filter_by<Bf16>(m.o, MaskedChannels(m.in, m.o.g.c, flags[0]), MaskedChannels(m.out, m.o.g.k, flags[1]), tiles);
-}
+#define CONV_BACKWARD_FILTER(suffix, Gemm) \
+	KERNEL(Gemm::threads, conv_backward_filter##suffix, ConvBackwardFilter o) { \
+		conv_backward_filter_by<Gemm>(o, AllChannels{o.g.cg()}, AllChannels{o.g.kg()}); \
+	} \
+	KERNEL(Gemm::threads, masked_conv_backward_filter##suffix, MaskedConvBackwardFilter m) { \
+		__shared__ bool flags[2][max_chunks]; \
+		conv_backward_filter_by<Gemm>(m.o, MaskedChannels(m.in, m.o.g.c, flags[0]), MaskedChannels(m.out, m.o.g.k, flags[1])); \
+	}
+EACH_GEMM(CONV_BACKWARD_FILTER)

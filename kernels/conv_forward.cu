@@ -9,7 +9,7 @@
 // Masked, one group: c runs over the channels that are on alone, and y is 0 where k
 // is off, or what it was with leave. Bit for bit the dense kernel on zeroed data.
 #include "conv.cuh"
-#include "gemm.cuh"
+#include "pipeline.cuh"
 
 struct ConvForward {
 	float *y;
@@ -32,7 +32,7 @@ template <class Channels> struct ForwardProblem {
 
 	struct Row { index_t image; int h, w; };
 	struct Column { index_t filter; bool valid; };
-	struct Common { int h, w, c, k; };
+	struct Common { int r, s, c, k; };
 	static constexpr bool a_along_k = true, b_along_k = true;
 
 	__device__ Row row(int m) const {
@@ -45,21 +45,23 @@ template <class Channels> struct ForwardProblem {
 		return {(index_t(group) * o.g.kg() + out.at(n)) * k_last, n < out.kept()};
 	}
 	__device__ Common common(int k) const {
-		const Conv &g = o.g;
-		if (k >= k_last) return {nowhere, nowhere, 0, k_last};
-		int c = k % g.cg(), rs = k / g.cg();
-		if (!in.on(c)) return {nowhere, nowhere, 0, k_last};
-		return {rs / g.s * g.dilation[0], rs % g.s * g.dilation[1], c, k};
+		int c = k % in.n, rs = k / in.n;
+		return {rs / o.g.s, rs % o.g.s, c, k};
 	}
-	__device__ float a(const Row &m, const Common &k) const {
-		int h = m.h + k.h, w = m.w + k.w;
-		if (!within(h, o.g.h) || !within(w, o.g.w)) return 0;
-		return o.x[m.image + (index_t(h) * o.g.w + w) * o.g.c + k.c];
+	__device__ void advance(Common &k, int by) const {
+		k.k += by;
+		for (k.c += by; k.c >= in.n; k.c -= in.n)
+			if (++k.s == o.g.s) k.s = 0, k.r++;
 	}
-	__device__ float b(const Common &k, const Column &n) const {
-		return n.valid && k.k < k_last ? o.w[n.filter + k.k] : 0;
+	__device__ const float *a(const Row &m, const Common &k) const {
+		int h = m.h + k.r * o.g.dilation[0], w = m.w + k.s * o.g.dilation[1];
+		if (k.k >= k_last || !in.on(k.c) || !within(h, o.g.h) || !within(w, o.g.w)) return nullptr;
+		return &o.x[m.image + (index_t(h) * o.g.w + w) * o.g.c + k.c];
 	}
-	__device__ bool any(int k0) const { return in.any(k0, min(k0 + tile_k, k_last)); }
+	__device__ const float *b(const Common &k, const Column &n) const {
+		return n.valid && k.k < k_last && in.on(k.c) ? &o.w[n.filter + k.k] : nullptr;
+	}
+	__device__ bool any(int k, int last) const { return in.any(k, last); }
 	__device__ void store(int m, int n, float v) const {
 		if (m >= m_last || n >= o.g.kg()) return;
 		int k = group * o.g.kg() + out.at(n);
@@ -74,50 +76,19 @@ template <class Channels> struct ForwardProblem {
 	}
 };
 
-template <class Math> __device__ void conv_forward_by(const ConvForward &o, GemmTiles &tiles) {
-	ForwardProblem<AllChannels> problem = {
-		o, int(blockIdx.z), o.g.n * o.g.p * o.g.q, 0, o.g.r * o.g.s * o.g.cg(), {o.g.cg()}, {o.g.kg()}, false};
-	gemm<Math>(problem, tiles, blockIdx.x * tile_m, blockIdx.y * tile_n);
-}
-
-template <class Math> __device__ void masked_conv_forward_by(const MaskedConvForward &m, GemmTiles &tiles, bool (&flags)[2][max_chunks]) {
-	const Conv &g = m.o.g;
-	ForwardProblem<MaskedChannels> problem = {
-		m.o, 0, g.n * g.p * g.q, 0, g.r * g.s * g.c, {m.in, g.c, flags[0]}, {m.out, g.k, flags[1]}, bool(m.leave)};
-	int n0 = blockIdx.y * tile_n;
-	if (n0 >= problem.out.kept()) problem.k_first = problem.k_last; // nothing but zeros to write
-	gemm<Math>(problem, tiles, blockIdx.x * tile_m, n0);
-}
-
-KERNEL(gemm_threads, conv_forward, ConvForward o) {
-	__shared__ GemmTiles tiles;
-	conv_forward_by<Float32>(o, tiles);
-}
-
-KERNEL(gemm_threads, conv_forward_tf32, ConvForward o) {
-	__shared__ GemmTiles tiles;
-	conv_forward_by<Tf32>(o, tiles);
-}
-
-KERNEL(gemm_threads, conv_forward_bf16, ConvForward o) {
-	__shared__ GemmTiles tiles;
-	conv_forward_by<Bf16>(o, tiles);
-}
-
-KERNEL(gemm_threads, masked_conv_forward, MaskedConvForward m) {
-	__shared__ GemmTiles tiles;
-	__shared__ bool flags[2][max_chunks];
-	masked_conv_forward_by<Float32>(m, tiles, flags);
-}
-
-KERNEL(gemm_threads, masked_conv_forward_tf32, MaskedConvForward m) {
-	__shared__ GemmTiles tiles;
-	__shared__ bool flags[2][max_chunks];
-	masked_conv_forward_by<Tf32>(m, tiles, flags);
-}
-
-KERNEL(gemm_threads, masked_conv_forward_bf16, MaskedConvForward m) {
-	__shared__ GemmTiles tiles;
-	__shared__ bool flags[2][max_chunks];
-	masked_conv_forward_by<Bf16>(m, tiles, flags);
-}
+#define CONV_FORWARD(suffix, Gemm) \
+	KERNEL(Gemm::threads, conv_forward##suffix, ConvForward o) { \
+		const Conv &g = o.g; \
+		ForwardProblem<AllChannels> problem = {o, int(blockIdx.z), g.n * g.p * g.q, 0, g.r * g.s * g.cg(), {g.cg()}, {g.kg()}, false}; \
+		Gemm::run(problem, blockIdx.x * Gemm::m, blockIdx.y * Gemm::n); \
+	} \
+	KERNEL(Gemm::threads, masked_conv_forward##suffix, MaskedConvForward m) { \
+		__shared__ bool flags[2][max_chunks]; \
+		const Conv &g = m.o.g; \
+		ForwardProblem<MaskedChannels> problem = { \
+			m.o, 0, g.n * g.p * g.q, 0, g.r * g.s * g.c, {m.in, g.c, flags[0]}, {m.out, g.k, flags[1]}, bool(m.leave)}; \
+		int n0 = blockIdx.y * Gemm::n; \
+		if (n0 >= problem.out.kept()) problem.k_first = problem.k_last; /* nothing but zeros to write */ \
+		Gemm::run(problem, blockIdx.x * Gemm::m, n0); \
+	}
+EACH_GEMM(CONV_FORWARD)

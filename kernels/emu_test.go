@@ -35,7 +35,7 @@ func TestBrokenKernelsAreFound(t *testing.T) {
 			assert.Equal(t, want, run("right", order), order)
 		}
 	})
-	for _, kernel := range []string{"missing_barrier", "barrier_too_few", "uninitialised_shared", "uninitialised_dynamic", "warp_without_sync", "blocks_race"} {
+	for _, kernel := range []string{"missing_barrier", "missing_wait", "barrier_too_few", "uninitialised_shared", "uninitialised_dynamic", "warp_without_sync", "blocks_race"} {
 		t.Run(kernel, func(t *testing.T) {
 			assert.NotEqual(t, run(kernel, "ascending"), run(kernel, "descending"))
 			assert.NotEqual(t, run("right", "shuffled"), run(kernel, "shuffled"))

@@ -1,16 +1,20 @@
 // The tiled product that every convolution is: a block makes tile_m × tile_n of
 // C = A·B, taking tile_k of the common index at a time through shared memory.
 //
+// This is the one for any sizes, element by element; pipeline.cuh has the one for
+// channels in quads.
+//
 // How it multiplies, a Math says: Float32 exactly, each thread 4 × 4 of the tile;
 // Tf32 and Bf16 on tensor cores with float32 sums, each warp 16 × 32 of it.
 // What A, B and C are, a Problem says. It never builds a matrix: it finds where an
 // element lies from what it knows of its row, its column and its common index.
 //
 //   int k_first, k_last                        the common indices to sum over
-//   bool any(int k0)                           whether the tile from k0 on has anything but zeros, for all threads alike
+//   bool any(int k, int last)                  whether any of them has anything but zeros, for all threads alike
 //   Row row(int m)        Column column(int n) what is known of a row, a column; also beyond the last
 //   Common common(int k)                       of a common index; also beyond the last
-//   float a(Row, Common)  float b(Common, Column)   an element, 0 where there is none
+//   void advance(Common &, int by)             to the common index so many further on, without a division
+//   const float *a(Row, Common), *b(Common, Column)   where an element lies, null where there is none: 0
 //   a_along_k, b_along_k                       the direction in which memory runs
 //   void store(int m, int n, float v)          called also beyond the last
 //
@@ -22,6 +26,8 @@
 
 constexpr int tile_m = 64, tile_n = 64, tile_k = 16, gemm_threads = 256;
 constexpr int gemm_loads = 4; // of A and of B by each thread, for each tile_k
+
+__device__ __forceinline__ float value(const float *at) { return at ? *at : 0; }
 
 // The tiles of A and B, rows of k. The last 4 keep loads along k from meeting in one bank.
 struct GemmTiles {
@@ -111,30 +117,36 @@ struct Bf16 : WarpSums {
 	}
 };
 
-template <class Math, class Problem> __device__ void gemm(const Problem &problem, GemmTiles &tile, int m0, int n0) {
-	typedef GemmLoad<Problem::a_along_k> LoadA;
-	typedef GemmLoad<Problem::b_along_k> LoadB;
-	const int t = threadIdx.x;
+template <class Math> struct TiledGemm {
+	static constexpr int m = tile_m, n = tile_n, threads = gemm_threads;
 
-	typename Problem::Row rows[gemm_loads];
-	typename Problem::Column columns[gemm_loads];
-#pragma unroll
-	for (int i = 0; i < gemm_loads; i++) {
-		rows[i] = problem.row(m0 + LoadA::m(t, i));
-		columns[i] = problem.column(n0 + LoadB::m(t, i));
-	}
+	template <class Problem> static __device__ void run(const Problem &problem, int m0, int n0) {
+		typedef GemmLoad<Problem::a_along_k> LoadA;
+		typedef GemmLoad<Problem::b_along_k> LoadB;
+		DYNAMIC_SHARED(float4, shared);
+		GemmTiles &tile = *reinterpret_cast<GemmTiles *>(shared);
+		const int t = threadIdx.x;
 
-	Math math;
-	for (int k0 = problem.k_first; k0 < problem.k_last; k0 += tile_k) {
-		if (!problem.any(k0)) continue;
+		typename Problem::Row rows[gemm_loads];
+		typename Problem::Column columns[gemm_loads];
 #pragma unroll
 		for (int i = 0; i < gemm_loads; i++) {
-			tile.a[LoadA::k(t, i)][LoadA::m(t, i)] = problem.a(rows[i], problem.common(k0 + LoadA::k(t, i)));
-			tile.b[LoadB::k(t, i)][LoadB::m(t, i)] = problem.b(problem.common(k0 + LoadB::k(t, i)), columns[i]);
+			rows[i] = problem.row(m0 + LoadA::m(t, i));
+			columns[i] = problem.column(n0 + LoadB::m(t, i));
 		}
-		__syncthreads();
-		math.add(tile);
-		__syncthreads();
+
+		Math math;
+		for (int k0 = problem.k_first; k0 < problem.k_last; k0 += tile_k) {
+			if (!problem.any(k0, min(k0 + tile_k, problem.k_last))) continue;
+#pragma unroll
+			for (int i = 0; i < gemm_loads; i++) {
+				tile.a[LoadA::k(t, i)][LoadA::m(t, i)] = value(problem.a(rows[i], problem.common(k0 + LoadA::k(t, i))));
+				tile.b[LoadB::k(t, i)][LoadB::m(t, i)] = value(problem.b(problem.common(k0 + LoadB::k(t, i)), columns[i]));
+			}
+			__syncthreads();
+			math.add(tile);
+			__syncthreads();
+		}
+		math.store(problem, m0, n0);
 	}
-	math.store(problem, m0, n0);
-}
+};

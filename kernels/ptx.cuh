@@ -4,6 +4,10 @@
 
 #include "device.cuh"
 
+#ifndef __CUDACC__
+#include <vector>
+#endif
+
 // A float32 rounded to TF32: 10 bits of mantissa, ties away from zero.
 __device__ __forceinline__ uint32_t to_tf32(float v) {
 	uint32_t bits;
@@ -32,6 +36,53 @@ __device__ __forceinline__ uint32_t to_bf16x2(float low, float high) {
 	bits = round(high) << 16 | round(low);
 #endif
 	return bits;
+}
+
+// cp_async copies 16 bytes to shared memory while the thread goes on, or writes
+// zeros where from is null. What a thread has asked for is one group at
+// cp_async_commit; cp_async_wait<n> waits until at most its last n groups are not there.
+#ifndef __CUDACC__
+namespace emu {
+
+// Copies are made as late as a kernel may count on: at the wait.
+struct Copy { void *to; const void *from; int group; };
+struct Copies { std::vector<Copy> waiting; int groups = 0; };
+inline Copies copies[1024]; // of each thread
+
+} // namespace emu
+#endif
+
+__device__ __forceinline__ void cp_async(void *to, const void *from) {
+#ifdef __CUDACC__
+	asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"
+		:: "r"(uint32_t(__cvta_generic_to_shared(to))), "l"(from), "r"(from ? 16 : 0) : "memory");
+#else
+	emu::Copies &mine = emu::copies[threadIdx.x];
+	mine.waiting.push_back({to, from, mine.groups});
+#endif
+}
+
+__device__ __forceinline__ void cp_async_commit() {
+#ifdef __CUDACC__
+	asm volatile("cp.async.commit_group;" ::: "memory");
+#else
+	emu::copies[threadIdx.x].groups++;
+#endif
+}
+
+template <int n> __device__ __forceinline__ void cp_async_wait() {
+#ifdef __CUDACC__
+	asm volatile("cp.async.wait_group %0;" :: "n"(n) : "memory");
+#else
+	emu::Copies &mine = emu::copies[threadIdx.x];
+	size_t done = 0;
+	for (; done < mine.waiting.size() && mine.waiting[done].group < mine.groups - n; done++) {
+		const emu::Copy &c = mine.waiting[done];
+		if (c.from) memcpy(c.to, c.from, 16);
+		else memset(c.to, 0, 16);
+	}
+	mine.waiting.erase(mine.waiting.begin(), mine.waiting.begin() + done);
+#endif
 }
 
 // mma_* is d[16,8] += a[16,k]·b[k,8] by a warp, with float32 sums: k is 8 for TF32

@@ -27,11 +27,11 @@ func firstGPU(t *testing.T) *cu.Device {
 func TestDevice(t *testing.T) {
 	d := firstGPU(t)
 	t.Run("fp32", func(t *testing.T) { enginetest.Run(t, backend(t, d, Float32)) })
-	for _, p := range []Precision{TF32, BFloat16} {
-		t.Run(string(p), func(t *testing.T) { checkPrecision(t, backend(t, d, p)) })
-	}
 	for _, p := range []Precision{Float32, TF32, BFloat16} {
-		t.Run("masked "+string(p), func(t *testing.T) { checkMasked(t, backend(t, d, p)) })
+		for _, v := range variants {
+			t.Run(string(p)+" "+string(v), func(t *testing.T) { checkPrecision(t, variant(t, d, p, v)) })
+			t.Run("masked "+string(p)+" "+string(v), func(t *testing.T) { checkMasked(t, variant(t, d, p, v)) })
+		}
 	}
 	t.Run("masked filter", func(t *testing.T) { checkMaskFilter(t, backend(t, d, Float32)) })
 	t.Run("images", func(t *testing.T) { checkImages(t, backend(t, d, Float32)) })

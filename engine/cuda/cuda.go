@@ -24,12 +24,16 @@ const (
 )
 
 // Options of a backend; the zero value is exact.
-type Options struct{ Precision Precision }
+type Options struct {
+	Precision Precision
+	Variant   Variant
+}
 
 // Backend is a device with a precision chosen.
 type Backend struct {
 	device    driver.Device
 	precision Precision
+	variant   Variant
 }
 
 var _ engine.Backend = (*Backend)(nil)
@@ -44,7 +48,10 @@ func New(d driver.Device, o Options) (*Backend, error) {
 	default:
 		return nil, fmt.Errorf("cuda: there is no precision %q; it is %s, %s or %s", o.Precision, Float32, TF32, BFloat16)
 	}
-	return &Backend{d, o.Precision}, nil
+	if _, ok := gemms[o.Variant]; !ok && o.Variant != Chosen {
+		return nil, fmt.Errorf("cuda: there is no variant %q; it is %s, %s or %s", o.Variant, Tiled, Small, Large)
+	}
+	return &Backend{d, o.Precision, o.Variant}, nil
 }
 
 // Name is such as "cuda tf32, NVIDIA H200".

@@ -12,6 +12,7 @@ import (
 type lowering struct {
 	device   driver.Device
 	gemm     string // what the names of kernels that multiply end with
+	variant  Variant
 	at       func(engine.Buffer) pointer
 	scratch  pointer
 	launches []driver.Launch
@@ -45,11 +46,11 @@ func (l *lowering) lower(c engine.Call) {
 	case engine.ConvBackwardFilter:
 		l.convBackwardFilter(c)
 	case MaskedConvForward:
-		launch(l, "masked_conv_forward"+l.gemm, forwardGrid(c.Conv), maskedConvForwardParams{l.forwardParams(c.ConvForward), l.mask(c.Mask, c.In), l.mask(c.Mask, c.Out), boolean(c.Leave)})
+		launchGemm(l, "masked_conv_forward", forwardProduct(c.Conv), maskedConvForwardParams{l.forwardParams(c.ConvForward), l.mask(c.Mask, c.In), l.mask(c.Mask, c.Out), boolean(c.Leave)})
 	case MaskedConvBackwardData:
-		launch(l, "masked_conv_backward_data"+l.gemm, dataGrid(c.Conv), maskedConvBackwardDataParams{l.dataParams(c.ConvBackwardData), l.mask(c.Mask, c.In), l.mask(c.Mask, c.Out)})
+		launchGemm(l, "masked_conv_backward_data", dataProduct(c.Conv), maskedConvBackwardDataParams{l.dataParams(c.ConvBackwardData), l.mask(c.Mask, c.In), l.mask(c.Mask, c.Out)})
 	case MaskedConvBackwardFilter:
-		launch(l, "masked_conv_backward_filter"+l.gemm, filterGrid(c.Conv), maskedConvBackwardFilterParams{l.filterParams(c.ConvBackwardFilter), l.mask(c.Mask, c.In), l.mask(c.Mask, c.Out)})
+		launchGemm(l, "masked_conv_backward_filter", filterProduct(c.Conv), maskedConvBackwardFilterParams{l.filterParams(c.ConvBackwardFilter), l.mask(c.Mask, c.In), l.mask(c.Mask, c.Out)})
 		l.sumFilterParts(c.ConvBackwardFilter)
 	case MaskFilter:
 		launch(l, "mask_filter", flat(c.K*c.RS*c.C), maskFilterParams{l.at(c.Filter), l.mask(c.Mask, c.In), l.mask(c.Mask, c.Out), int32(c.K), int32(c.RS), int32(c.C)})

@@ -7,7 +7,7 @@ func (l *lowering) convForward(c engine.ConvForward) {
 		launch(l, "depthwise_forward", flat(c.N*c.P*c.Q*c.K), l.forwardParams(c))
 		return
 	}
-	launch(l, "conv_forward"+l.gemm, forwardGrid(c.Conv), l.forwardParams(c))
+	launchGemm(l, "conv_forward", forwardProduct(c.Conv), l.forwardParams(c))
 }
 
 func (l *lowering) convBackwardData(c engine.ConvBackwardData) {
@@ -15,7 +15,7 @@ func (l *lowering) convBackwardData(c engine.ConvBackwardData) {
 		launch(l, "depthwise_backward_data", flat(c.N*c.H*c.Conv.W*c.C), l.dataParams(c))
 		return
 	}
-	launch(l, "conv_backward_data"+l.gemm, dataGrid(c.Conv), l.dataParams(c))
+	launchGemm(l, "conv_backward_data", dataProduct(c.Conv), l.dataParams(c))
 }
 
 func (l *lowering) convBackwardFilter(c engine.ConvBackwardFilter) {
@@ -27,7 +27,7 @@ func (l *lowering) convBackwardFilter(c engine.ConvBackwardFilter) {
 		l.sumPartials(l.at(c.DW), c.K*c.R*c.S, at.chunks())
 		return
 	}
-	launch(l, "conv_backward_filter"+l.gemm, filterGrid(c.Conv), l.filterParams(c))
+	launchGemm(l, "conv_backward_filter", filterProduct(c.Conv), l.filterParams(c))
 	l.sumFilterParts(c)
 }
 
@@ -56,20 +56,4 @@ func (l *lowering) filterParams(c engine.ConvBackwardFilter) convBackwardFilterP
 
 func (l *lowering) mask(m Mask, list engine.Buffer) maskParams {
 	return maskParams{l.at(list), int32(m.Chunk)}
-}
-
-// The grids of the tiled product in each direction; see kernels/conv_*.cu.
-
-func forwardGrid(g engine.Conv) grid {
-	return grid{int32(ceilDiv(g.N*g.P*g.Q, tile)), int32(ceilDiv(g.K/g.Groups, tile)), int32(g.Groups)}
-}
-
-func dataGrid(g engine.Conv) grid {
-	phase := g.N * ceilDiv(g.H, g.Stride[0]) * ceilDiv(g.W, g.Stride[1]) // pixels of the largest
-	return grid{int32(ceilDiv(phase, tile)), int32(ceilDiv(g.C/g.Groups, tile)), int32(g.Groups * g.Stride[0] * g.Stride[1])}
-}
-
-func filterGrid(g engine.Conv) grid {
-	rsc := g.R * g.S * (g.C / g.Groups)
-	return grid{int32(ceilDiv(rsc, tile)), int32(ceilDiv(g.K/g.Groups, tile)), int32(g.Groups * filterParts(g))}
 }

@@ -14,7 +14,9 @@ import (
 func TestMasked(t *testing.T) {
 	d := emu.Open(kernels.Shuffled)
 	for _, p := range []Precision{Float32, TF32, BFloat16} {
-		t.Run(string(p), func(t *testing.T) { checkMasked(t, backend(t, d, p)) })
+		for _, v := range variants {
+			t.Run(string(p)+" "+string(v), func(t *testing.T) { checkMasked(t, variant(t, d, p, v)) })
+		}
 	}
 	t.Run("filter", func(t *testing.T) { checkMaskFilter(t, backend(t, d, Float32)) })
 	require.NoError(t, d.Close())

@@ -13,8 +13,10 @@ import (
 
 func TestPrecision(t *testing.T) {
 	d := emu.Open(kernels.Shuffled)
-	for _, p := range []Precision{TF32, BFloat16} {
-		t.Run(string(p), func(t *testing.T) { checkPrecision(t, backend(t, d, p)) })
+	for _, p := range []Precision{Float32, TF32, BFloat16} {
+		for _, v := range variants {
+			t.Run(string(p)+" "+string(v), func(t *testing.T) { checkPrecision(t, variant(t, d, p, v)) })
+		}
 	}
 	require.NoError(t, d.Close())
 }

@@ -15,8 +15,10 @@ import (
 	"mdp/engine/enginetest"
 )
 
-func backend(t testing.TB, d driver.Device, p Precision) *Backend {
-	b, err := New(d, Options{Precision: p})
+func backend(t testing.TB, d driver.Device, p Precision) *Backend { return variant(t, d, p, Chosen) }
+
+func variant(t testing.TB, d driver.Device, p Precision, v Variant) *Backend {
+	b, err := New(d, Options{Precision: p, Variant: v})
 	require.NoError(t, err)
 	return b
 }
@@ -29,9 +31,12 @@ func onePlan(n int) *engine.Plan {
 	}
 }
 
+// variants of the convolutions, each of which computes whatever its sizes allow.
+var variants = []Variant{Tiled, Small, Large}
+
 // allowed is the normalised mean squared error of each precision: 4⁻ᵐ for factors
-// rounded to m bits, of which rounding makes a third or less.
-var allowed = map[Precision]float64{TF32: 1. / (1 << 22), BFloat16: 1. / (1 << 16)}
+// rounded to m bits, of which rounding makes a third or less; of exact factors, what sums lose.
+var allowed = map[Precision]float64{Float32: 1e-12, TF32: 1. / (1 << 22), BFloat16: 1. / (1 << 16)}
 
 // checkPrecision runs convolutions in all directions: exact on small integers,
 // which every precision holds, and within what rounding makes on random numbers.
@@ -41,6 +46,9 @@ func checkPrecision(t *testing.T, b *Backend) {
 		{N: 1, H: 17, W: 19, C: 3, K: 16, R: 7, S: 7, P: 9, Q: 10, Stride: [2]int{2, 2}, Pad: [2]int{3, 3}, Dilation: [2]int{1, 1}, Groups: 1},
 		{N: 2, H: 11, W: 13, C: 12, K: 18, R: 5, S: 3, P: 4, Q: 9, Stride: [2]int{2, 1}, Pad: [2]int{0, 0}, Dilation: [2]int{1, 2}, Groups: 3},
 		{N: 3, H: 7, W: 7, C: 64, K: 72, R: 1, S: 1, P: 7, Q: 7, Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1},
+		{N: 3, H: 9, W: 7, C: 40, K: 76, R: 3, S: 3, P: 5, Q: 4, Stride: [2]int{2, 2}, Pad: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1},
+		{N: 2, H: 10, W: 9, C: 16, K: 24, R: 3, S: 2, P: 10, Q: 11, Stride: [2]int{1, 1}, Pad: [2]int{2, 2}, Dilation: [2]int{2, 2}, Groups: 2},
+		{N: 1, H: 13, W: 11, C: 132, K: 136, R: 1, S: 1, P: 13, Q: 11, Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1},
 		{N: 33, H: 1, W: 1, C: 130, K: 7, R: 1, S: 1, P: 1, Q: 1, Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1},
 	} {
 		for _, c := range []engine.Call{

@@ -1,6 +1,6 @@
 // Kernels that are wrong on purpose, and one that is right. Every one but the
 // last two reverses its block's 64 numbers.
-#include "../device.cuh"
+#include "../ptx.cuh"
 
 struct Reverse {
 	float *y;
@@ -19,6 +19,19 @@ KERNEL(64, missing_barrier, Reverse p) {
 	__shared__ float a[64];
 	a[threadIdx.x] = p.x[threadIdx.x];
 	p.y[threadIdx.x] = a[63 - threadIdx.x];
+}
+
+KERNEL(64, missing_wait, Reverse p) { // the copy may still be on its way
+	__shared__ float4 a[16];
+	if (threadIdx.x < 16) {
+		cp_async(&a[threadIdx.x], p.x + 4 * threadIdx.x);
+		cp_async_commit();
+		cp_async_commit();
+	}
+	cp_async_wait<2>();
+	__syncthreads();
+	p.y[threadIdx.x] = reinterpret_cast<float *>(a)[63 - threadIdx.x];
+	cp_async_wait<0>();
 }
 
 KERNEL(64, barrier_too_few, Reverse p) { // the second use of a must wait for the first

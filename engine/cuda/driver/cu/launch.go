@@ -7,10 +7,13 @@ package cu
 #include <cuda.h>
 
 // Sets the thread's context and launches with the whole parameter struct as one
-// block: gorgonia.org/cu passes only separate arguments of 8 bytes.
+// block: gorgonia.org/cu passes only separate arguments of 8 bytes. More than 48 KiB
+// of dynamic shared memory must be asked for first.
 static CUresult launch(CUcontext context, CUfunction f, const int *grid, unsigned threads, unsigned shared, CUstream stream, void *params, size_t bytes) {
 	void *extra[] = {CU_LAUNCH_PARAM_BUFFER_POINTER, params, CU_LAUNCH_PARAM_BUFFER_SIZE, &bytes, CU_LAUNCH_PARAM_END};
 	CUresult r = cuCtxSetCurrent(context);
+	if (r != CUDA_SUCCESS) return r;
+	if (shared > 48 << 10) r = cuFuncSetAttribute(f, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, shared);
 	if (r != CUDA_SUCCESS) return r;
 	return cuLaunchKernel(f, grid[0], grid[1], grid[2], threads, 1, 1, shared, stream, NULL, extra);
 }

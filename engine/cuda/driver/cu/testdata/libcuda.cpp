@@ -39,6 +39,7 @@ struct Launch {
 	int run() const { return emu_launch(kernel, params.data(), grid, threads, shared, EMU_SHUFFLED) ? launch_failed : ok; }
 };
 typedef std::vector<Launch> Graph;
+std::map<const emu_kernel *, size_t> shared_most; // dynamic shared memory beyond 48 KiB, for whom it was asked
 Graph *capturing; // launches go here instead of running
 
 bool allocated(char *p, size_t bytes) {
@@ -173,11 +174,21 @@ int cuMemcpyDtoH_v2(void *dst, char *src, size_t bytes) {
 	return ok;
 }
 
+int cuFuncSetAttribute(const emu_kernel *f, int attribute, int value) {
+	WITH_CONTEXT;
+	if (attribute != 8 || value > 227 << 10) return invalid_value; // 8: the most dynamic shared memory
+	std::lock_guard<std::mutex> lock(mutex);
+	shared_most[f] = value;
+	return ok;
+}
+
 int cuLaunchKernel(const emu_kernel *f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz, unsigned shared, void *, void **params, void **extra) {
 	WITH_CONTEXT;
 	if (params || !extra || extra[0] != (void *)1 || extra[2] != (void *)2 || extra[4] || by != 1 || bz != 1) return invalid_value;
 	if (*static_cast<size_t *>(extra[3]) != emu_params(f)) return invalid_value;
 	std::lock_guard<std::mutex> lock(mutex);
+	auto most = shared_most.find(f);
+	if (shared > (most == shared_most.end() ? 48 << 10 : most->second)) return invalid_value;
 	Launch l = {f, {int(gx), int(gy), int(gz)}, int(bx), shared, std::string(static_cast<char *>(extra[1]), emu_params(f))};
 	if (int failed = asked(__func__)) return failed;
 	if (!capturing) return l.run();

@@ -1,0 +1,90 @@
+package cuda
+
+import "mdp/engine"
+
+// Variant is one of the kernels for the tiled product that every convolution is.
+// All of them compute the same sums; each adds them up in an order of its own.
+type Variant string
+
+// The variants. Small and Large need channels in fours, and Tiled stands in where
+// they are not.
+const (
+	Chosen Variant = ""      // by the convolution's sizes alone
+	Tiled  Variant = "tiled" // kernels/gemm.cuh: any sizes, element by element
+	Small  Variant = "small" // kernels/pipeline.cuh: loads ahead of the sums, 16 bytes each
+	Large  Variant = "large" // the same with four times the tile: half the loads for a product
+)
+
+// gemm is what a launch must know of a variant.
+type gemm struct {
+	suffix        string
+	tile, threads int
+	shared        int // bytes
+}
+
+var gemms = map[Variant]gemm{
+	Tiled: {"", tile, blockThreads, 2 * 4 * tileK * (tile + 4)},
+	Small: {"_small", 64, 128, stages * 2 * 4 * 64 * depth},
+	Large: {"_large", 128, 256, stages * 2 * 4 * 128 * depth},
+}
+
+const (
+	depth  = 32 // of a stage in kernels/pipeline.cuh
+	stages = 3
+)
+
+// product is the matrices that one direction of a convolution multiplies: layers
+// of rows × columns each.
+type product struct {
+	rows, columns, layers int
+	columnsFirst          bool // in the grid's x
+	quads                 bool // memory holds what is multiplied in fours
+}
+
+func forwardProduct(g engine.Conv) product {
+	return product{rows: g.N * g.P * g.Q, columns: g.K / g.Groups, layers: g.Groups, quads: g.C/g.Groups%4 == 0}
+}
+
+func dataProduct(g engine.Conv) product {
+	phase := g.N * ceilDiv(g.H, g.Stride[0]) * ceilDiv(g.W, g.Stride[1]) // pixels of the largest
+	return product{rows: phase, columns: g.C / g.Groups, layers: g.Groups * g.Stride[0] * g.Stride[1], quads: bothInFours(g)}
+}
+
+func filterProduct(g engine.Conv) product {
+	return product{rows: g.K / g.Groups, columns: g.R * g.S * (g.C / g.Groups), layers: g.Groups * filterParts(g), columnsFirst: true, quads: bothInFours(g)}
+}
+
+func bothInFours(g engine.Conv) bool { return g.C/g.Groups%4 == 0 && g.K/g.Groups%4 == 0 }
+
+func (p product) grid(k gemm) grid {
+	rows, columns := int32(ceilDiv(p.rows, k.tile)), int32(ceilDiv(p.columns, k.tile))
+	if p.columnsFirst {
+		return grid{columns, rows, int32(p.layers)}
+	}
+	return grid{rows, columns, int32(p.layers)}
+}
+
+// enoughBlocks is one for nearly each multiprocessor of the largest GPUs.
+const enoughBlocks = 108
+
+// choose prefers the large tile where it is filled and there are enough of them.
+func (p product) choose(v Variant) gemm {
+	if !p.quads {
+		return gemms[Tiled]
+	}
+	if v != Chosen {
+		return gemms[v]
+	}
+	g := p.grid(gemms[Large])
+	if min(p.rows, p.columns) > gemms[Small].tile && int(g[0])*int(g[1])*int(g[2]) >= enoughBlocks {
+		return gemms[Large]
+	}
+	return gemms[Small]
+}
+
+// launchGemm adds the variant of a kernel that suits the product.
+func launchGemm[P any](l *lowering, name string, p product, params P) {
+	k := p.choose(l.variant)
+	launchOf(l, name+l.gemm+k.suffix, k.threads, p.grid(k), params)
+	l.launches[len(l.launches)-1].Shared = k.shared
+}

@@ -1,0 +1,235 @@
+// The tiled product with its loads ahead of its sums: while one tile is multiplied,
+// the next ones are on their way to shared memory, 16 bytes a copy (cp.async), and
+// no loop over tiles divides. For a Problem (gemm.cuh) whose memory comes in quads,
+// four elements that lie side by side and are there or not together: channels that
+// are multiples of 4.
+//
+// A tile of an operand is so many rows × depth common indices, stored as memory
+// runs. A thread takes a quad along k from it at a time; where the elements lie is
+// swizzled so that neither that nor the copies meet in a bank:
+//
+//   along k   [row][k]: the quad k/4 at k/4 ^ swizzle(row). Eight rows at one k, and
+//             two rows at four, lie in all 32 banks.
+//   across    [k][row]: row at row ^ 8·(k/4 % 4). Eight rows at four quads do.
+//
+// The tensor cores' fragments ask for k = 2t, 2t+1, 2t+8, 2t+9 from lane t of four.
+// A sum does not mind which k is which so long as A and B agree: lane t gives 4t to
+// 4t+3, one load of 16 bytes where memory runs along k.
+//
+// Bound: a block reads (m + n)·4 bytes and makes 2·m·n FLOP for each k: 32 FLOP a
+// byte for Large, from L2 where another block has read the same. Its shared memory,
+// stages·(m + n)·depth·4 bytes, is 96 KiB for Large, 48 for Small; Large's sums and
+// addresses take more than 128 registers a thread: one block of eight warps on an SM.
+#pragma once
+
+#include "gemm.cuh"
+
+constexpr int depth = 32;
+
+// Warps share the tile out in a grid.
+template <int m_, int n_, int warps_m_, int warps_n_, int stages_> struct Shape {
+	static constexpr int m = m_, n = n_, warps_m = warps_m_, warps_n = warps_n_, stages = stages_;
+	static constexpr int threads = 32 * warps_m * warps_n;
+};
+typedef Shape<128, 128, 2, 4, 3> Large;
+typedef Shape<64, 64, 2, 2, 3> Small;
+
+template <bool along_k, int rows> struct OperandTile {
+	alignas(16) float at[rows * depth];
+
+	static __device__ int place(int row, int k) {
+		if (along_k) return row * depth + (k / 4 ^ (row & 1) << 2 ^ (row >> 1 & 3)) * 4 + k % 4;
+		return k * rows + (row ^ k / 4 % 4 * 8);
+	}
+	// Four of the row from k on, a multiple of 4.
+	__device__ float4 quad(int row, int k) const {
+		const float *p = &at[place(row, k)];
+		if (along_k) return *reinterpret_cast<const float4 *>(p);
+		return make_float4(p[0], p[rows], p[2 * rows], p[3 * rows]);
+	}
+};
+
+// Loader is one thread's share of an operand's copies. Lines is Row or Column.
+template <bool along_k, int rows, int threads, class Line, class Common> struct Loader {
+	static constexpr int per_line = along_k ? depth / 4 : rows / 4; // quads
+	static constexpr int step = threads / per_line;                  // lines that all threads copy at once
+	static constexpr int loads = (along_k ? rows : depth) / step;
+
+	Line lines[along_k ? loads : 1];
+	Common common;
+	int k; // common is of the tile from k on
+
+	// Line says what is known of the i-th row of the tile.
+	template <class Problem, class Known> __device__ Loader(const Problem &problem, Known line) : k(problem.k_first) {
+		int quad = threadIdx.x % per_line, first = threadIdx.x / per_line;
+#pragma unroll
+		for (int i = 0; i < (along_k ? loads : 1); i++) lines[i] = line(along_k ? first + i * step : 4 * quad);
+		common = problem.common(k + (along_k ? 4 * quad : first));
+	}
+
+	template <class Problem, class Find> __device__ void load(const Problem &problem, OperandTile<along_k, rows> &tile, int k0, Find find) {
+		typedef OperandTile<along_k, rows> Tile;
+		int quad = 4 * (threadIdx.x % per_line), first = threadIdx.x / per_line;
+		problem.advance(common, k0 - k);
+		k = k0;
+#pragma unroll
+		for (int i = 0; i < loads; i++) {
+			int line = first + i * step;
+			if (along_k) {
+				cp_async(&tile.at[Tile::place(line, quad)], find(lines[i], common));
+				continue;
+			}
+			cp_async(&tile.at[Tile::place(quad, line)], find(lines[0], common));
+			problem.advance(common, step);
+			k += step;
+		}
+	}
+};
+
+// Exact: a thread's rows and columns lie a step apart.
+template <class Shape> struct ExactSums {
+	static constexpr int step_m = Shape::threads / 16, step_n = 16, rows = Shape::m / step_m, columns = Shape::n / step_n;
+	float sum[rows][columns] = {};
+	int m = threadIdx.x / 16, n = threadIdx.x % 16;
+
+	template <class A, class B> __device__ void add(const A &a, const B &b) {
+#pragma unroll 2
+		for (int k = 0; k < depth; k += 4) {
+			float4 of_b[columns];
+#pragma unroll
+			for (int j = 0; j < columns; j++) of_b[j] = b.quad(n + j * step_n, k);
+#pragma unroll
+			for (int i = 0; i < rows; i++) {
+				float4 of_a = a.quad(m + i * step_m, k);
+#pragma unroll
+				for (int j = 0; j < columns; j++) {
+					sum[i][j] += of_a.x * of_b[j].x;
+					sum[i][j] += of_a.y * of_b[j].y;
+					sum[i][j] += of_a.z * of_b[j].z;
+					sum[i][j] += of_a.w * of_b[j].w;
+				}
+			}
+		}
+	}
+	template <class Problem> __device__ void store(const Problem &problem, int m0, int n0) const {
+#pragma unroll
+		for (int i = 0; i < rows; i++)
+#pragma unroll
+			for (int j = 0; j < columns; j++) problem.store(m0 + m + i * step_m, n0 + n + j * step_n, sum[i][j]);
+	}
+};
+
+// A quad of B and two of A, eight rows apart, are the fragments of 16 k.
+struct Tf32Quads {
+	struct B { uint32_t first[2], second[2]; };
+
+	static __device__ B of(const float4 &b) { return {{to_tf32(b.x), to_tf32(b.y)}, {to_tf32(b.z), to_tf32(b.w)}}; }
+	struct A { uint32_t first[4], second[4]; };
+	static __device__ A of(const float4 &low, const float4 &high) {
+		return {{to_tf32(low.x), to_tf32(high.x), to_tf32(low.y), to_tf32(high.y)}, {to_tf32(low.z), to_tf32(high.z), to_tf32(low.w), to_tf32(high.w)}};
+	}
+	static __device__ void add(float d[4], const A &a, const B &b) {
+		mma_tf32(d, a.first, b.first);
+		mma_tf32(d, a.second, b.second);
+	}
+};
+
+struct Bf16Quads {
+	struct B { uint32_t all[2]; };
+	static __device__ B of(const float4 &b) { return {{to_bf16x2(b.x, b.y), to_bf16x2(b.z, b.w)}}; }
+	struct A { uint32_t all[4]; };
+	static __device__ A of(const float4 &low, const float4 &high) {
+		return {{to_bf16x2(low.x, low.y), to_bf16x2(high.x, high.y), to_bf16x2(low.z, low.w), to_bf16x2(high.z, high.w)}};
+	}
+	static __device__ void add(float d[4], const A &a, const B &b) { mma_bf16(d, a.all, b.all); }
+};
+
+// On tensor cores: a warp's part of the tile in products of 16 × 8.
+template <class Shape, class Quads> struct TensorSums {
+	static constexpr int rows = Shape::m / Shape::warps_m / 16, columns = Shape::n / Shape::warps_n / 8;
+	float sum[rows][columns][4] = {};
+	int g = threadIdx.x % 32 / 4, t = threadIdx.x % 4;
+	int m = threadIdx.x / 32 / Shape::warps_n * rows * 16, n = threadIdx.x / 32 % Shape::warps_n * columns * 8;
+
+	template <class A, class B> __device__ void add(const A &a, const B &b) {
+#pragma unroll
+		for (int k = 0; k < depth; k += 16) {
+			typename Quads::B of_b[columns];
+#pragma unroll
+			for (int j = 0; j < columns; j++) of_b[j] = Quads::of(b.quad(n + j * 8 + g, k + 4 * t));
+#pragma unroll
+			for (int i = 0; i < rows; i++) {
+				typename Quads::A of_a = Quads::of(a.quad(m + i * 16 + g, k + 4 * t), a.quad(m + i * 16 + g + 8, k + 4 * t));
+#pragma unroll
+				for (int j = 0; j < columns; j++) Quads::add(sum[i][j], of_a, of_b[j]);
+			}
+		}
+	}
+	template <class Problem> __device__ void store(const Problem &problem, int m0, int n0) const {
+#pragma unroll
+		for (int i = 0; i < rows; i++)
+#pragma unroll
+			for (int j = 0; j < columns; j++)
+#pragma unroll
+				for (int e = 0; e < 4; e++)
+					problem.store(m0 + m + i * 16 + g + e / 2 * 8, n0 + n + j * 8 + 2 * t + e % 2, sum[i][j][e]);
+	}
+};
+
+template <class Shape, class Sums> struct PipelinedGemm : Shape {
+	template <class Problem> static __device__ void run(const Problem &problem, int m0, int n0) {
+		typedef typename Problem::Common Common;
+		struct Stage {
+			OperandTile<Problem::a_along_k, Shape::m> a;
+			OperandTile<Problem::b_along_k, Shape::n> b;
+		};
+		DYNAMIC_SHARED(float4, shared);
+		Stage *stage = reinterpret_cast<Stage *>(shared);
+		Loader<Problem::a_along_k, Shape::m, Shape::threads, typename Problem::Row, Common> a(problem, [&](int m) { return problem.row(m0 + m); });
+		Loader<Problem::b_along_k, Shape::n, Shape::threads, typename Problem::Column, Common> b(problem, [&](int n) { return problem.column(n0 + n); });
+
+		// The first tile from k on that has anything but zeros.
+		auto seek = [&](int k) {
+			while (k < problem.k_last && !problem.any(k, min(k + depth, problem.k_last))) k += depth;
+			return k;
+		};
+		int ahead = seek(problem.k_first), first = ahead; // the next tile to load
+		auto load = [&](Stage &to) {
+			if (ahead < problem.k_last) {
+				a.load(problem, to.a, ahead, [&](const typename Problem::Row &m, const Common &k) { return problem.a(m, k); });
+				b.load(problem, to.b, ahead, [&](const typename Problem::Column &n, const Common &k) { return problem.b(k, n); });
+				ahead = seek(ahead + depth);
+			}
+			cp_async_commit(); // of nothing, at the end: the count of groups stays that of tiles
+		};
+
+		for (int i = 0; i < Shape::stages - 1; i++) load(stage[i]);
+		Sums sums;
+		int now = 0, free = Shape::stages - 1;
+		for (int k = first; k < problem.k_last; k = seek(k + depth)) {
+			cp_async_wait<Shape::stages - 2>();
+			__syncthreads(); // the tile is there for all, and all are done with the one before
+			load(stage[free]);
+			sums.add(stage[now].a, stage[now].b);
+			free = now;
+			now = now + 1 == Shape::stages ? 0 : now + 1;
+		}
+		sums.store(problem, m0, n0);
+	}
+};
+
+typedef TiledGemm<Float32> TiledExact;
+typedef TiledGemm<Tf32> TiledTf32;
+typedef TiledGemm<Bf16> TiledBf16;
+typedef PipelinedGemm<Small, ExactSums<Small>> SmallExact;
+typedef PipelinedGemm<Small, TensorSums<Small, Tf32Quads>> SmallTf32;
+typedef PipelinedGemm<Small, TensorSums<Small, Bf16Quads>> SmallBf16;
+typedef PipelinedGemm<Large, ExactSums<Large>> LargeExact;
+typedef PipelinedGemm<Large, TensorSums<Large, Tf32Quads>> LargeTf32;
+typedef PipelinedGemm<Large, TensorSums<Large, Bf16Quads>> LargeBf16;
+
+// KERNELS(suffix, Gemm) makes a convolution's kernels, dense and masked, of one variant.
+#define EACH_GEMM(KERNELS) \
+	KERNELS(, TiledExact) KERNELS(_tf32, TiledTf32) KERNELS(_bf16, TiledBf16) \
+	KERNELS(_small, SmallExact) KERNELS(_tf32_small, SmallTf32) KERNELS(_bf16_small, SmallBf16) \
+	KERNELS(_large, LargeExact) KERNELS(_tf32_large, LargeTf32) KERNELS(_bf16_large, LargeBf16)
