@@ -144,6 +144,7 @@ void work() {
 	for (;;) {
 		Fiber *f = running;
 		kernel->invoker.call(kernel->invoker.kernel, params);
+		if (!emu::copies[f->thread].waiting.empty()) emu::fail("ends with copies on their way");
 		state[f->thread] = done;
 		idle[idle_count++] = f;
 		to_scheduler(f);
@@ -209,7 +210,7 @@ void run_block(emu_order how) {
 	fill(shared, shared + shared_bytes, poison);
 	memset(warps, 0, sizeof warps);
 	memset(fiber_of, 0, sizeof fiber_of);
-	for (int t = 0; t < threads; t++) state[t] = ready;
+	for (int t = 0; t < threads; t++) state[t] = ready, emu::copies[t] = {};
 	do {
 		if (how == EMU_SHUFFLED)
 			for (int i = threads - 1; i > 0; i--) {

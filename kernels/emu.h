@@ -13,6 +13,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include <vector>
+
 extern "C" {
 // The order threads and blocks run in, and the byte that shared memory is filled
 // with: 0xff makes NaN, 0x7f a large number.
@@ -77,6 +79,12 @@ template <class T> T from_lane(unsigned mask, T value, int lane) {
 	memcpy(&value, &bits, sizeof value);
 	return value;
 }
+
+// What cp.async was asked for. It is made as late as a kernel may count on: at the
+// wait; a thread that ends with copies on their way has failed.
+struct Copy { void *to; const void *from; int group; };
+struct Copies { std::vector<Copy> waiting; int groups; };
+inline Copies copies[1024]; // of each thread
 
 inline int lane() { return threadIdx.x & 31; }
 

@@ -4,10 +4,6 @@
 
 #include "device.cuh"
 
-#ifndef __CUDACC__
-#include <vector>
-#endif
-
 // A float32 rounded to TF32: 10 bits of mantissa, ties away from zero.
 __device__ __forceinline__ uint32_t to_tf32(float v) {
 	uint32_t bits;
@@ -41,17 +37,6 @@ __device__ __forceinline__ uint32_t to_bf16x2(float low, float high) {
 // cp_async copies 16 bytes to shared memory while the thread goes on, or writes
 // zeros where from is null. What a thread has asked for is one group at
 // cp_async_commit; cp_async_wait<n> waits until at most its last n groups are not there.
-#ifndef __CUDACC__
-namespace emu {
-
-// Copies are made as late as a kernel may count on: at the wait.
-struct Copy { void *to; const void *from; int group; };
-struct Copies { std::vector<Copy> waiting; int groups = 0; };
-inline Copies copies[1024]; // of each thread
-
-} // namespace emu
-#endif
-
 __device__ __forceinline__ void cp_async(void *to, const void *from) {
 #ifdef __CUDACC__
 	asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"

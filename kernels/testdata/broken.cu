@@ -93,6 +93,12 @@ KERNEL(64, out_of_bounds_dynamic, Reverse p) {
 	p.y[threadIdx.x] = a[63 - threadIdx.x];
 }
 
+KERNEL(64, no_wait, Reverse p) {
+	__shared__ float4 a[64];
+	cp_async(&a[threadIdx.x], p.x);
+	p.y[threadIdx.x] = p.x[threadIdx.x];
+}
+
 KERNEL(64, divergent_barrier, Reverse p) {
 	if (threadIdx.x < 40) __syncthreads();
 	p.y[threadIdx.x] = p.x[threadIdx.x];
