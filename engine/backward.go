@@ -39,24 +39,16 @@ func (l *lowering) backwardUnit(u unit) {
 	case graph.OpBatchNorm:
 		l.backwardBatchNorm(u, dy, y, x)
 		return
+	case graph.OpScale:
+		l.backwardScale(u.head, dy, x)
+		return
 	}
-	for _, i := range in {
+	for j, i := range in {
 		if l.source(i) == 0 {
 			continue // nobody asks for the image's gradient
 		}
 		dx, accumulate := l.gradOf(i)
-		var c Call
-		switch n.Op {
-		case graph.OpAdd:
-			c = ActivateBackward{Len: l.size(u.out), DX: dx, DY: dy, Y: only(y, u.act), Act: u.act, Accumulate: accumulate}
-		case graph.OpReLU, graph.OpReLU6:
-			c = ActivateBackward{Len: l.size(u.out), DX: dx, DY: dy, Y: y, Act: activation(n.Op), Accumulate: accumulate}
-		case graph.OpMaxPool:
-			c = MaxPoolBackward{Pool: l.pool(u.head), DX: dx, DY: dy, Y: y, X: x, Accumulate: accumulate}
-		case graph.OpAvgPool, graph.OpGlobalAvgPool:
-			c = AvgPoolBackward{Pool: l.pool(u.head), DX: dx, DY: dy, CountPad: countPad(n), Accumulate: accumulate}
-		}
-		l.call(c, u.nodes...)
+		l.call(l.backwardInput(u, j, dx, dy, accumulate), u.nodes...)
 	}
 }
 

@@ -32,15 +32,30 @@ type Operand struct {
 // Act is the activation at the end of an operation.
 type Act uint8
 
-// The activations. Derivatives are taken from the output y: ReLU passes where
-// y > 0, ReLU6 where 0 < y < 6.
+// The activations. Derivatives are taken from the output y where it tells them:
+// ReLU passes where y > 0, ReLU6 where 0 < y < 6, and Sigmoid's is y·(1−y). The
+// swishes fall and rise, so theirs need the input x: with s = 1/(1+e^−x), SiLU's
+// is s·(1 + x·(1−s)), and HardSwish's is x/3 + 1/2 where −3 < x < 3, 0 below and
+// 1 above. Training therefore fuses only the first two.
 const (
-	Identity Act = iota
-	ReLU
-	ReLU6
+	Identity  Act = iota
+	ReLU          // max(x, 0)
+	ReLU6         // min(max(x, 0), 6)
+	Sigmoid       // 1/(1+e^−x)
+	HardSwish     // x·min(max(x+3, 0), 6)/6
+	SiLU          // x/(1+e^−x)
 )
 
-func (a Act) String() string { return [...]string{"", "+relu", "+relu6"}[a] }
+func (a Act) String() string {
+	return [...]string{"", "+relu", "+relu6", "+sigmoid", "+hard_swish", "+silu"}[a]
+}
+
+// Gates says that the activation passes its gradient or stops it, as the output
+// tells: what BatchNormForward and BatchNormBackward can end with.
+func (a Act) Gates() bool { return a <= ReLU6 }
+
+// FromInput says that the derivative needs the input.
+func (a Act) FromInput() bool { return a == HardSwish || a == SiLU }
 
 // Conv is a convolution's geometry. Pad is what lies above and left; P and Q,
 // the output's height and width, say what lies below and right.
@@ -148,7 +163,7 @@ type BatchNormInfer struct {
 //	  for i: dx[i,c] = γ[c]·invstd[c]·(g[i,c] − dβ[c]/Rows − x̂[i,c]·dγ[c]/Rows)
 //	         dz[i,c] (+)= g[i,c]
 //
-// signed is the first-order Taylor term of channel c (arXiv 2406.12079): it
+// Act gates. signed is the first-order Taylor term of channel c (arXiv 2406.12079): it
 // falls out of the reduction at no extra pass. (+)= as AccumulateZ says. Y is
 // read only when Act is not Identity.
 type BatchNormBackward struct {
@@ -168,13 +183,14 @@ type Activate struct {
 	Act  Act
 }
 
-// ActivateBackward is dx[i] (+)= dy[i]·act'(y[i]). With Identity it copies or adds
-// dy, and Y is not read.
+// ActivateBackward is dx[i] (+)= dy[i]·act'. The derivative comes from the output
+// y or, FromInput, from the input x; the other one is not read. With Identity
+// it copies or adds dy, and reads neither.
 type ActivateBackward struct {
-	Len        int
-	DX, DY, Y  Buffer
-	Act        Act
-	Accumulate bool
+	Len          int
+	DX, DY, Y, X Buffer
+	Act          Act
+	Accumulate   bool
 }
 
 // Add is y[i] = act(a[i] + b[i]).

@@ -66,6 +66,11 @@ func Compile(g *graph.Graph, b Backend, o Options) (*Program, error) {
 	if o.Mode == Train && l.loss < 0 {
 		return nil, fmt.Errorf("compile %q: training needs a graph that ends in a loss", g.Name())
 	}
+	for i := range g.Len() {
+		if n := g.Node(i); o.Mode == Train && n.Op == graph.OpSoftmax {
+			return nil, fmt.Errorf("compile %q: softmax %q is for inference; train on the logits before it", g.Name(), n.Name)
+		}
+	}
 	if c := g.Shape(0).C; o.Bytes != nil && (len(o.Bytes.Mean) != c || len(o.Bytes.Scale) != c) {
 		return nil, fmt.Errorf("compile %q: images of %d channels, a mean of %d and a scale of %d", g.Name(), c, len(o.Bytes.Mean), len(o.Bytes.Scale))
 	}

@@ -43,7 +43,19 @@ func (l *lowering) forwardUnit(u unit) {
 		c = l.batchNorm(u, y, x, z)
 	case graph.OpAdd:
 		c = Add{Len: l.size(u.out), Y: y, A: x, B: l.value[in[1]], Act: u.act}
-	case graph.OpReLU, graph.OpReLU6:
+	case graph.OpConcat:
+		l.forwardConcat(u, y)
+		return
+	case graph.OpMul:
+		m := l.mul(u.head)
+		c = Mul{N: m.n, Pixels: m.pixels, C: m.c, Y: y, A: l.value[in[m.full]], B: l.value[in[m.gate]]}
+	case graph.OpScale:
+		c = Scale{Rows: l.rows(u.head), C: l.g.Shape(u.head).C, Y: y, X: x, Gamma: l.param(u.head, ".weight"), Beta: l.param(u.head, ".bias")}
+	case graph.OpHardSigmoid, graph.OpClip:
+		c = clamp(n, Clamp{Len: l.size(u.out), Y: y, X: x})
+	case graph.OpSoftmax:
+		c = Softmax{Rows: l.rows(u.head), C: l.g.Shape(u.head).C, Y: y, X: x}
+	case graph.OpReLU, graph.OpReLU6, graph.OpSigmoid, graph.OpHardSwish, graph.OpSiLU:
 		c = Activate{Len: l.size(u.out), Y: y, X: x, Act: activation(n.Op)}
 	case graph.OpMaxPool:
 		c = MaxPoolForward{Pool: l.pool(u.head), Y: y, X: x}

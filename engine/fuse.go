@@ -20,9 +20,14 @@ type unit struct {
 // fuse partitions the graph's computing nodes into units, ordered so that every
 // unit follows those it reads. Inference folds conv → batch norm → add →
 // activation into one; training keeps the convolution apart from
-// batch norm → add → activation, because the backward pass needs its output.
+// batch norm → add → activation, because the backward pass needs its output, and
+// any activation that does not just pass or stop a gradient from that.
 // A node joins a unit only when the unit is all that reads the node before it.
 func fuse(g *graph.Graph, training bool) []unit {
+	acts := []graph.Op{graph.OpReLU, graph.OpReLU6}
+	if !training {
+		acts = append(acts, graph.OpSigmoid, graph.OpHardSwish, graph.OpSiLU)
+	}
 	var units []unit
 	taken := make([]bool, g.Len())
 	for i := range g.Len() {
@@ -56,7 +61,7 @@ func fuse(g *graph.Graph, training bool) []unit {
 			}
 			take(n)
 		}
-		if n := next(graph.OpReLU, graph.OpReLU6); (filter || op == graph.OpBatchNorm || op == graph.OpAdd) && n >= 0 {
+		if n := next(acts...); (filter || op == graph.OpBatchNorm || op == graph.OpAdd) && n >= 0 {
 			u.act = activation(g.Node(n).Op)
 			take(n)
 		}
@@ -72,6 +77,12 @@ func activation(op graph.Op) Act {
 		return ReLU
 	case graph.OpReLU6:
 		return ReLU6
+	case graph.OpSigmoid:
+		return Sigmoid
+	case graph.OpHardSwish:
+		return HardSwish
+	case graph.OpSiLU:
+		return SiLU
 	}
 	return Identity
 }

@@ -58,7 +58,7 @@ func (c Activate) Operands() []Operand {
 }
 
 func (c ActivateBackward) Operands() []Operand {
-	return operands{}.inout("dx", c.DX, c.Len, c.Accumulate).in("dy", c.DY, c.Len).in("y", c.Y, c.Len)
+	return operands{}.inout("dx", c.DX, c.Len, c.Accumulate).in("dy", c.DY, c.Len).in("y", c.Y, c.Len).in("x", c.X, c.Len)
 }
 
 func (c Add) Operands() []Operand {

@@ -16,6 +16,9 @@ type activate struct {
 }
 
 func newActivate(k *rows, c engine.Activate, y, x []float32) op {
+	if s, ok := k.smooth(c.Act); ok {
+		return &smoothly{s.forward, y, x}
+	}
 	lo, hi := bounds(c.Act)
 	return &activate{k.clamp, y, x, lo, hi}
 }
@@ -29,7 +32,17 @@ type activateBackward struct {
 	lo, hi    float32
 }
 
-func newActivateBackward(k *rows, c engine.ActivateBackward, dx, dy, y []float32) op {
+func newActivateBackward(k *rows, c engine.ActivateBackward, dx, dy, y, x []float32) op {
+	if s, ok := k.smooth(c.Act); ok {
+		o := &smoothBackward{s.backward, dx, dy, y}
+		if c.Act.FromInput() {
+			o.of = x
+		}
+		if c.Accumulate {
+			o.kernel = s.backwardAdd
+		}
+		return o
+	}
 	lo, hi := gate(c.Act)
 	o := &activateBackward{k.pass, dx, dy, gated(c.Act, y, dy), lo, hi}
 	if c.Accumulate {

@@ -12,10 +12,19 @@ type op interface{ run(t *team) }
 
 // Supports is nil for every call this package knows.
 func (b *Backend) Supports(c engine.Call) error {
-	switch c.(type) {
+	switch c := c.(type) {
+	case engine.BatchNormForward:
+		if c.Act.Gates() {
+			return nil
+		}
+	case engine.BatchNormBackward:
+		if c.Act.Gates() {
+			return nil
+		}
 	case engine.ConvForward, engine.ConvBackwardData, engine.ConvBackwardFilter, engine.BiasBackward,
-		engine.BatchNormForward, engine.BatchNormInfer, engine.BatchNormBackward,
-		engine.Activate, engine.ActivateBackward, engine.Add,
+		engine.BatchNormInfer, engine.Activate, engine.ActivateBackward, engine.Add,
+		engine.Clamp, engine.ClampBackward, engine.Mul, engine.GateBackward,
+		engine.Scale, engine.CopyChannels, engine.Softmax,
 		engine.MaxPoolForward, engine.MaxPoolBackward, engine.AvgPoolForward, engine.AvgPoolBackward,
 		engine.SoftmaxLoss, engine.Record, engine.SGD, engine.FilterTaylor, engine.Importance:
 		return nil
@@ -33,6 +42,8 @@ func (b *Backend) Workspace(c engine.Call) int {
 	case engine.BatchNormForward:
 		return 2*fold(c.Rows, c.C).partials() + 3*fold(c.Rows, c.C).width
 	case engine.BatchNormInfer:
+		return 3 * fold(c.Rows, c.C).width
+	case engine.Scale:
 		return 3 * fold(c.Rows, c.C).width
 	case engine.BatchNormBackward:
 		return 2*fold(c.Rows, c.C).partials() + 4*fold(c.Rows, c.C).width
@@ -54,7 +65,7 @@ func (b *Backend) compile(c engine.Call, memory func(engine.Buffer) []float32, s
 	}
 	switch c := c.(type) {
 	case engine.ConvForward:
-		return newConvForward(b.isa, c, of[c.Y], of[c.X], of[c.W], of[c.B], of[c.Z], scratch, b.threads, constant(c.W))
+		return ending(k, c.Act, newConvForward(b.isa, c, of[c.Y], of[c.X], of[c.W], of[c.B], of[c.Z], scratch, b.threads, constant(c.W)), of[c.Y])
 	case engine.ConvBackwardData:
 		return newConvBackwardData(b.isa, c, of[c.DX], of[c.DY], of[c.W], scratch, b.threads)
 	case engine.ConvBackwardFilter:
@@ -64,21 +75,35 @@ func (b *Backend) compile(c engine.Call, memory func(engine.Buffer) []float32, s
 	case engine.BatchNormForward:
 		return newBatchNormForward(k, c, of, scratch)
 	case engine.BatchNormInfer:
-		return newBatchNormInfer(k, c, of, scratch)
+		return ending(k, c.Act, newBatchNormInfer(k, c, of, scratch), of[c.Y])
 	case engine.BatchNormBackward:
 		return newBatchNormBackward(k, c, of, scratch)
 	case engine.Activate:
 		return newActivate(k, c, of[c.Y], of[c.X])
 	case engine.ActivateBackward:
-		return newActivateBackward(k, c, of[c.DX], of[c.DY], of[c.Y])
+		return newActivateBackward(k, c, of[c.DX], of[c.DY], of[c.Y], of[c.X])
 	case engine.Add:
-		return newAdd(k, c, of[c.Y], of[c.A], of[c.B])
+		return ending(k, c.Act, newAdd(k, c, of[c.Y], of[c.A], of[c.B]), of[c.Y])
+	case engine.Clamp:
+		return newClamp(k, c, of[c.Y], of[c.X])
+	case engine.ClampBackward:
+		return &clampBackward{c, of[c.DX], of[c.DY], of[c.Y]}
+	case engine.Mul:
+		return newMul(k, c, of[c.Y], of[c.A], of[c.B])
+	case engine.GateBackward:
+		return &gateBackward{c, of[c.DB], of[c.DY], of[c.A]}
+	case engine.Scale:
+		return newScale(k, c, of[c.Y], of[c.X], of[c.Gamma], of[c.Beta], scratch)
+	case engine.CopyChannels:
+		return newCopyChannels(k, c, of[c.Y], of[c.X])
+	case engine.Softmax:
+		return &softmax{c, of[c.Y], of[c.X]}
 	case engine.MaxPoolForward:
 		return &maxPoolForward{c.Pool, k.larger, of[c.Y], of[c.X]}
 	case engine.MaxPoolBackward:
 		return &maxPoolBackward{c.Pool, of[c.DX], of[c.DY], of[c.Y], of[c.X], scratch, c.Accumulate}
 	case engine.AvgPoolForward:
-		return &avgPoolForward{c.Pool, of[c.Y], of[c.X], c.CountPad}
+		return &avgPoolForward{c.Pool, k.add, of[c.Y], of[c.X], c.CountPad}
 	case engine.AvgPoolBackward:
 		return &avgPoolBackward{c.Pool, of[c.DX], of[c.DY], c.CountPad, c.Accumulate}
 	case engine.SoftmaxLoss:

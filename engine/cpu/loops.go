@@ -24,7 +24,10 @@ var goRows = rows{
 	larger:  largerGo,
 	pass:    passGo,
 	passAdd: passAddGo,
-	sgd:     sgdGo,
+	mul:     mulGo, mulAdd: mulAddGo,
+	sigmoid: sigmoidGo, hardSwish: hardSwishGo,
+	silu: siluGo, siluBack: siluBackGo, siluBackAdd: siluBackAddGo,
+	sgd: sgdGo,
 }
 
 func momentsGo(sum, sumSq, x []float32) {

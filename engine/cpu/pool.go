@@ -55,6 +55,7 @@ func (o *maxPoolForward) do(_, i int) {
 
 type avgPoolForward struct {
 	engine.Pool
+	add      func(y, a, b []float32, lo, hi float32)
 	y, x     []float32
 	countPad bool
 }
@@ -67,9 +68,7 @@ func (o *avgPoolForward) do(_, i int) {
 		clear(y)
 		for h := v.h0; h < v.h1; h++ {
 			for w := v.w0; w < v.w1; w++ {
-				for c, v := range pixel(x, h*o.W+w, len(y)) {
-					y[c] += v
-				}
+				o.add(y, y, pixel(x, h*o.W+w, o.C), negInf, posInf)
 			}
 		}
 		count := v.count(o.Pool, o.countPad)

@@ -30,11 +30,17 @@ type rows struct {
 	// pass: dx (+)= dy where not y ≤ lo and not y ≥ hi, else 0
 	pass    func(dx, dy, y []float32, lo, hi float32)
 	passAdd func(dx, dy, y []float32, lo, hi float32)
+	// mul: y (+)= a·b, b a row
+	mul, mulAdd func(y, a, b []float32)
+	// sigmoid: y = 1/(1+e^−x);  hardSwish: y = x·clamp(x+3, 0, 6)/6;  silu: y = x·sigmoid(x)
+	sigmoid, hardSwish, silu func(y, x []float32)
+	// siluBack: dx (+)= dy·s·(1 + x·(1−s)), s = sigmoid(x)
+	siluBack, siluBackAdd func(dx, dy, x []float32)
 	// sgd: g = dp + wd·p;  v = m·v + g;  p −= lr·(ofG·g + ofV·v)
 	sgd func(p, v, dp []float32, lr, m, wd, ofG, ofV float32)
 }
 
-// bounds are where an activation clamps its input.
+// bounds are where an activation clamps its input; a smooth one does not.
 func bounds(a engine.Act) (lo, hi float32) {
 	inf := float32(math.Inf(1))
 	switch a {

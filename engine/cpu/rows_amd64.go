@@ -28,6 +28,20 @@ func passAVX2(dx []float32, dy []float32, y []float32, lo float32, hi float32)
 
 func passAddAVX2(dx []float32, dy []float32, y []float32, lo float32, hi float32)
 
+func mulAVX2(y []float32, a []float32, b []float32)
+
+func mulAddAVX2(y []float32, a []float32, b []float32)
+
+func sigmoidAVX2(y []float32, x []float32)
+
+func hardSwishAVX2(y []float32, x []float32)
+
+func siluAVX2(y []float32, x []float32)
+
+func siluBackAVX2(dx []float32, dy []float32, x []float32)
+
+func siluBackAddAVX2(dx []float32, dy []float32, x []float32)
+
 func sgdAVX2(p []float32, v []float32, dp []float32, lr float32, m float32, wd float32, ofG float32, ofV float32)
 
 func momentsAVX512(sum []float32, sumSq []float32, x []float32)
@@ -53,5 +67,19 @@ func largerAVX512(y []float32, x []float32)
 func passAVX512(dx []float32, dy []float32, y []float32, lo float32, hi float32)
 
 func passAddAVX512(dx []float32, dy []float32, y []float32, lo float32, hi float32)
+
+func mulAVX512(y []float32, a []float32, b []float32)
+
+func mulAddAVX512(y []float32, a []float32, b []float32)
+
+func sigmoidAVX512(y []float32, x []float32)
+
+func hardSwishAVX512(y []float32, x []float32)
+
+func siluAVX512(y []float32, x []float32)
+
+func siluBackAVX512(dx []float32, dy []float32, x []float32)
+
+func siluBackAddAVX512(dx []float32, dy []float32, x []float32)
 
 func sgdAVX512(p []float32, v []float32, dp []float32, lr float32, m float32, wd float32, ofG float32, ofV float32)

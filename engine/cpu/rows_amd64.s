@@ -835,6 +835,717 @@ done:
 	VZEROUPPER
 	RET
 
+// func mulAVX2(y []float32, a []float32, b []float32)
+// Requires: AVX, CMOV
+TEXT ·mulAVX2(SB), NOSPLIT, $0-72
+	MOVQ y_base+0(FP), CX
+	MOVQ a_base+24(FP), DX
+	MOVQ b_base+48(FP), BX
+	MOVQ y_len+8(FP), SI
+
+row:
+	TESTQ   SI, SI
+	JE      done
+	MOVQ    SI, DI
+	MOVQ    b_len+56(FP), AX
+	CMPQ    DI, AX
+	CMOVQGT AX, DI
+	SUBQ    DI, SI
+	XORQ    AX, AX
+	MOVQ    DI, R8
+	ANDQ    $-8, R8
+	JE      tail
+
+vector:
+	VMOVUPS (DX)(AX*4), Y0
+	VMOVUPS (BX)(AX*4), Y1
+	VMULPS  Y1, Y0, Y0
+	VMOVUPS Y0, (CX)(AX*4)
+	ADDQ    $0x08, AX
+	CMPQ    AX, R8
+	JL      vector
+
+tail:
+	SUBQ       DI, R8
+	JE         next
+	NEGQ       R8
+	NEGQ       R8
+	LEAQ       rowsTail<>+0(SB), R9
+	VMOVUPS    32(R9)(R8*4), Y0
+	VMASKMOVPS (DX)(AX*4), Y0, Y1
+	VMASKMOVPS (BX)(AX*4), Y0, Y2
+	VMULPS     Y2, Y1, Y1
+	VMASKMOVPS Y1, Y0, (CX)(AX*4)
+
+next:
+	LEAQ (CX)(DI*4), CX
+	LEAQ (DX)(DI*4), DX
+	JMP  row
+
+done:
+	VZEROUPPER
+	RET
+
+// func mulAddAVX2(y []float32, a []float32, b []float32)
+// Requires: AVX, CMOV, FMA3
+TEXT ·mulAddAVX2(SB), NOSPLIT, $0-72
+	MOVQ y_base+0(FP), CX
+	MOVQ a_base+24(FP), DX
+	MOVQ b_base+48(FP), BX
+	MOVQ y_len+8(FP), SI
+
+row:
+	TESTQ   SI, SI
+	JE      done
+	MOVQ    SI, DI
+	MOVQ    b_len+56(FP), AX
+	CMPQ    DI, AX
+	CMOVQGT AX, DI
+	SUBQ    DI, SI
+	XORQ    AX, AX
+	MOVQ    DI, R8
+	ANDQ    $-8, R8
+	JE      tail
+
+vector:
+	VMOVUPS     (CX)(AX*4), Y0
+	VMOVUPS     (DX)(AX*4), Y1
+	VMOVUPS     (BX)(AX*4), Y2
+	VFMADD231PS Y1, Y2, Y0
+	VMOVUPS     Y0, (CX)(AX*4)
+	ADDQ        $0x08, AX
+	CMPQ        AX, R8
+	JL          vector
+
+tail:
+	SUBQ        DI, R8
+	JE          next
+	NEGQ        R8
+	NEGQ        R8
+	LEAQ        rowsTail<>+0(SB), R9
+	VMOVUPS     32(R9)(R8*4), Y0
+	VMASKMOVPS  (CX)(AX*4), Y0, Y1
+	VMASKMOVPS  (DX)(AX*4), Y0, Y2
+	VMASKMOVPS  (BX)(AX*4), Y0, Y3
+	VFMADD231PS Y2, Y3, Y1
+	VMASKMOVPS  Y1, Y0, (CX)(AX*4)
+
+next:
+	LEAQ (CX)(DI*4), CX
+	LEAQ (DX)(DI*4), DX
+	JMP  row
+
+done:
+	VZEROUPPER
+	RET
+
+// func sigmoidAVX2(y []float32, x []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·sigmoidAVX2(SB), NOSPLIT, $0-48
+	MOVQ y_base+0(FP), CX
+	MOVQ x_base+24(FP), DX
+	MOVQ y_len+8(FP), BX
+
+row:
+	TESTQ BX, BX
+	JE    done
+	MOVQ  BX, SI
+	SUBQ  SI, BX
+	XORQ  AX, AX
+	MOVQ  SI, DI
+	ANDQ  $-8, DI
+	JE    tail
+
+vector:
+	VMOVUPS      (DX)(AX*4), Y0
+	VBROADCASTSS rows_zero<>+0(SB), Y1
+	VSUBPS       Y0, Y1, Y1
+	VBROADCASTSS rows_low<>+0(SB), Y0
+	VMAXPS       Y1, Y0, Y1
+	VBROADCASTSS rows_high<>+0(SB), Y0
+	VMINPS       Y1, Y0, Y1
+	VBROADCASTSS rows_log2e<>+0(SB), Y0
+	VMULPS       Y1, Y0, Y0
+	VROUNDPS     $0x08, Y0, Y0
+	VBROADCASTSS rows_ln2high<>+0(SB), Y2
+	VFNMADD231PS Y2, Y0, Y1
+	VBROADCASTSS rows_ln2low<>+0(SB), Y2
+	VFNMADD231PS Y2, Y0, Y1
+	VBROADCASTSS rows_c0<>+0(SB), Y2
+	VBROADCASTSS rows_c1<>+0(SB), Y3
+	VFMADD213PS  Y3, Y1, Y2
+	VBROADCASTSS rows_c2<>+0(SB), Y3
+	VFMADD213PS  Y3, Y1, Y2
+	VBROADCASTSS rows_c3<>+0(SB), Y3
+	VFMADD213PS  Y3, Y1, Y2
+	VBROADCASTSS rows_c4<>+0(SB), Y3
+	VFMADD213PS  Y3, Y1, Y2
+	VBROADCASTSS rows_c5<>+0(SB), Y3
+	VFMADD213PS  Y3, Y1, Y2
+	VMULPS       Y1, Y1, Y3
+	VFMADD213PS  Y1, Y3, Y2
+	VBROADCASTSS rows_one<>+0(SB), Y1
+	VADDPS       Y1, Y2, Y2
+	VCVTPS2DQ    Y0, Y0
+	VPSLLD       $0x17, Y0, Y0
+	VBROADCASTSS rows_one<>+0(SB), Y1
+	VPADDD       Y1, Y0, Y0
+	VMULPS       Y0, Y2, Y1
+	VBROADCASTSS rows_one<>+0(SB), Y0
+	VADDPS       Y0, Y1, Y1
+	VDIVPS       Y1, Y0, Y0
+	VMOVUPS      Y0, (CX)(AX*4)
+	ADDQ         $0x08, AX
+	CMPQ         AX, DI
+	JL           vector
+
+tail:
+	SUBQ         SI, DI
+	JE           next
+	NEGQ         DI
+	NEGQ         DI
+	LEAQ         rowsTail<>+0(SB), R8
+	VMOVUPS      32(R8)(DI*4), Y0
+	VMASKMOVPS   (DX)(AX*4), Y0, Y1
+	VBROADCASTSS rows_zero<>+0(SB), Y2
+	VSUBPS       Y1, Y2, Y2
+	VBROADCASTSS rows_low<>+0(SB), Y1
+	VMAXPS       Y2, Y1, Y2
+	VBROADCASTSS rows_high<>+0(SB), Y1
+	VMINPS       Y2, Y1, Y2
+	VBROADCASTSS rows_log2e<>+0(SB), Y1
+	VMULPS       Y2, Y1, Y1
+	VROUNDPS     $0x08, Y1, Y1
+	VBROADCASTSS rows_ln2high<>+0(SB), Y3
+	VFNMADD231PS Y3, Y1, Y2
+	VBROADCASTSS rows_ln2low<>+0(SB), Y3
+	VFNMADD231PS Y3, Y1, Y2
+	VBROADCASTSS rows_c0<>+0(SB), Y3
+	VBROADCASTSS rows_c1<>+0(SB), Y4
+	VFMADD213PS  Y4, Y2, Y3
+	VBROADCASTSS rows_c2<>+0(SB), Y4
+	VFMADD213PS  Y4, Y2, Y3
+	VBROADCASTSS rows_c3<>+0(SB), Y4
+	VFMADD213PS  Y4, Y2, Y3
+	VBROADCASTSS rows_c4<>+0(SB), Y4
+	VFMADD213PS  Y4, Y2, Y3
+	VBROADCASTSS rows_c5<>+0(SB), Y4
+	VFMADD213PS  Y4, Y2, Y3
+	VMULPS       Y2, Y2, Y4
+	VFMADD213PS  Y2, Y4, Y3
+	VBROADCASTSS rows_one<>+0(SB), Y2
+	VADDPS       Y2, Y3, Y3
+	VCVTPS2DQ    Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VBROADCASTSS rows_one<>+0(SB), Y2
+	VPADDD       Y2, Y1, Y1
+	VMULPS       Y1, Y3, Y2
+	VBROADCASTSS rows_one<>+0(SB), Y1
+	VADDPS       Y1, Y2, Y2
+	VDIVPS       Y2, Y1, Y1
+	VMASKMOVPS   Y1, Y0, (CX)(AX*4)
+
+next:
+	LEAQ (CX)(SI*4), CX
+	LEAQ (DX)(SI*4), DX
+	JMP  row
+
+done:
+	VZEROUPPER
+	RET
+
+DATA rows_zero<>+0(SB)/4, $0x00000000
+GLOBL rows_zero<>(SB), RODATA|NOPTR, $4
+
+DATA rows_low<>+0(SB)/4, $0xc2ae0000
+GLOBL rows_low<>(SB), RODATA|NOPTR, $4
+
+DATA rows_high<>+0(SB)/4, $0x42b00000
+GLOBL rows_high<>(SB), RODATA|NOPTR, $4
+
+DATA rows_log2e<>+0(SB)/4, $0x3fb8aa3b
+GLOBL rows_log2e<>(SB), RODATA|NOPTR, $4
+
+DATA rows_ln2high<>+0(SB)/4, $0x3f318000
+GLOBL rows_ln2high<>(SB), RODATA|NOPTR, $4
+
+DATA rows_ln2low<>+0(SB)/4, $0xb95e8083
+GLOBL rows_ln2low<>(SB), RODATA|NOPTR, $4
+
+DATA rows_c0<>+0(SB)/4, $0x39506967
+GLOBL rows_c0<>(SB), RODATA|NOPTR, $4
+
+DATA rows_c1<>+0(SB)/4, $0x3ab743ce
+GLOBL rows_c1<>(SB), RODATA|NOPTR, $4
+
+DATA rows_c2<>+0(SB)/4, $0x3c088908
+GLOBL rows_c2<>(SB), RODATA|NOPTR, $4
+
+DATA rows_c3<>+0(SB)/4, $0x3d2aa9c1
+GLOBL rows_c3<>(SB), RODATA|NOPTR, $4
+
+DATA rows_c4<>+0(SB)/4, $0x3e2aaaaa
+GLOBL rows_c4<>(SB), RODATA|NOPTR, $4
+
+DATA rows_c5<>+0(SB)/4, $0x3f000000
+GLOBL rows_c5<>(SB), RODATA|NOPTR, $4
+
+DATA rows_one<>+0(SB)/4, $0x3f800000
+GLOBL rows_one<>(SB), RODATA|NOPTR, $4
+
+// func hardSwishAVX2(y []float32, x []float32)
+// Requires: AVX
+TEXT ·hardSwishAVX2(SB), NOSPLIT, $0-48
+	MOVQ y_base+0(FP), CX
+	MOVQ x_base+24(FP), DX
+	MOVQ y_len+8(FP), BX
+
+row:
+	TESTQ BX, BX
+	JE    done
+	MOVQ  BX, SI
+	SUBQ  SI, BX
+	XORQ  AX, AX
+	MOVQ  SI, DI
+	ANDQ  $-8, DI
+	JE    tail
+
+vector:
+	VMOVUPS      (DX)(AX*4), Y0
+	VBROADCASTSS rows_three<>+0(SB), Y1
+	VADDPS       Y0, Y1, Y1
+	VBROADCASTSS rows_zero<>+0(SB), Y2
+	VMAXPS       Y1, Y2, Y1
+	VBROADCASTSS rows_six<>+0(SB), Y2
+	VMINPS       Y1, Y2, Y1
+	VMULPS       Y0, Y1, Y1
+	VBROADCASTSS rows_sixth<>+0(SB), Y0
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, (CX)(AX*4)
+	ADDQ         $0x08, AX
+	CMPQ         AX, DI
+	JL           vector
+
+tail:
+	SUBQ         SI, DI
+	JE           next
+	NEGQ         DI
+	NEGQ         DI
+	LEAQ         rowsTail<>+0(SB), R8
+	VMOVUPS      32(R8)(DI*4), Y0
+	VMASKMOVPS   (DX)(AX*4), Y0, Y1
+	VBROADCASTSS rows_three<>+0(SB), Y2
+	VADDPS       Y1, Y2, Y2
+	VBROADCASTSS rows_zero<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VBROADCASTSS rows_six<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y2
+	VMULPS       Y1, Y2, Y2
+	VBROADCASTSS rows_sixth<>+0(SB), Y1
+	VMULPS       Y1, Y2, Y2
+	VMASKMOVPS   Y2, Y0, (CX)(AX*4)
+
+next:
+	LEAQ (CX)(SI*4), CX
+	LEAQ (DX)(SI*4), DX
+	JMP  row
+
+done:
+	VZEROUPPER
+	RET
+
+DATA rows_three<>+0(SB)/4, $0x40400000
+GLOBL rows_three<>(SB), RODATA|NOPTR, $4
+
+DATA rows_six<>+0(SB)/4, $0x40c00000
+GLOBL rows_six<>(SB), RODATA|NOPTR, $4
+
+DATA rows_sixth<>+0(SB)/4, $0x3e2aaaab
+GLOBL rows_sixth<>(SB), RODATA|NOPTR, $4
+
+// func siluAVX2(y []float32, x []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·siluAVX2(SB), NOSPLIT, $0-48
+	MOVQ y_base+0(FP), CX
+	MOVQ x_base+24(FP), DX
+	MOVQ y_len+8(FP), BX
+
+row:
+	TESTQ BX, BX
+	JE    done
+	MOVQ  BX, SI
+	SUBQ  SI, BX
+	XORQ  AX, AX
+	MOVQ  SI, DI
+	ANDQ  $-8, DI
+	JE    tail
+
+vector:
+	VMOVUPS      (DX)(AX*4), Y0
+	VBROADCASTSS rows_zero<>+0(SB), Y1
+	VSUBPS       Y0, Y1, Y1
+	VBROADCASTSS rows_low<>+0(SB), Y2
+	VMAXPS       Y1, Y2, Y1
+	VBROADCASTSS rows_high<>+0(SB), Y2
+	VMINPS       Y1, Y2, Y1
+	VBROADCASTSS rows_log2e<>+0(SB), Y2
+	VMULPS       Y1, Y2, Y2
+	VROUNDPS     $0x08, Y2, Y2
+	VBROADCASTSS rows_ln2high<>+0(SB), Y3
+	VFNMADD231PS Y3, Y2, Y1
+	VBROADCASTSS rows_ln2low<>+0(SB), Y3
+	VFNMADD231PS Y3, Y2, Y1
+	VBROADCASTSS rows_c0<>+0(SB), Y3
+	VBROADCASTSS rows_c1<>+0(SB), Y4
+	VFMADD213PS  Y4, Y1, Y3
+	VBROADCASTSS rows_c2<>+0(SB), Y4
+	VFMADD213PS  Y4, Y1, Y3
+	VBROADCASTSS rows_c3<>+0(SB), Y4
+	VFMADD213PS  Y4, Y1, Y3
+	VBROADCASTSS rows_c4<>+0(SB), Y4
+	VFMADD213PS  Y4, Y1, Y3
+	VBROADCASTSS rows_c5<>+0(SB), Y4
+	VFMADD213PS  Y4, Y1, Y3
+	VMULPS       Y1, Y1, Y4
+	VFMADD213PS  Y1, Y4, Y3
+	VBROADCASTSS rows_one<>+0(SB), Y1
+	VADDPS       Y1, Y3, Y3
+	VCVTPS2DQ    Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VBROADCASTSS rows_one<>+0(SB), Y1
+	VPADDD       Y1, Y2, Y2
+	VMULPS       Y2, Y3, Y1
+	VBROADCASTSS rows_one<>+0(SB), Y2
+	VADDPS       Y2, Y1, Y1
+	VDIVPS       Y1, Y2, Y2
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      Y2, (CX)(AX*4)
+	ADDQ         $0x08, AX
+	CMPQ         AX, DI
+	JL           vector
+
+tail:
+	SUBQ         SI, DI
+	JE           next
+	NEGQ         DI
+	NEGQ         DI
+	LEAQ         rowsTail<>+0(SB), R8
+	VMOVUPS      32(R8)(DI*4), Y0
+	VMASKMOVPS   (DX)(AX*4), Y0, Y1
+	VBROADCASTSS rows_zero<>+0(SB), Y2
+	VSUBPS       Y1, Y2, Y2
+	VBROADCASTSS rows_low<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VBROADCASTSS rows_high<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y2
+	VBROADCASTSS rows_log2e<>+0(SB), Y3
+	VMULPS       Y2, Y3, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VBROADCASTSS rows_ln2high<>+0(SB), Y4
+	VFNMADD231PS Y4, Y3, Y2
+	VBROADCASTSS rows_ln2low<>+0(SB), Y4
+	VFNMADD231PS Y4, Y3, Y2
+	VBROADCASTSS rows_c0<>+0(SB), Y4
+	VBROADCASTSS rows_c1<>+0(SB), Y5
+	VFMADD213PS  Y5, Y2, Y4
+	VBROADCASTSS rows_c2<>+0(SB), Y5
+	VFMADD213PS  Y5, Y2, Y4
+	VBROADCASTSS rows_c3<>+0(SB), Y5
+	VFMADD213PS  Y5, Y2, Y4
+	VBROADCASTSS rows_c4<>+0(SB), Y5
+	VFMADD213PS  Y5, Y2, Y4
+	VBROADCASTSS rows_c5<>+0(SB), Y5
+	VFMADD213PS  Y5, Y2, Y4
+	VMULPS       Y2, Y2, Y5
+	VFMADD213PS  Y2, Y5, Y4
+	VBROADCASTSS rows_one<>+0(SB), Y2
+	VADDPS       Y2, Y4, Y4
+	VCVTPS2DQ    Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VBROADCASTSS rows_one<>+0(SB), Y2
+	VPADDD       Y2, Y3, Y3
+	VMULPS       Y3, Y4, Y2
+	VBROADCASTSS rows_one<>+0(SB), Y3
+	VADDPS       Y3, Y2, Y2
+	VDIVPS       Y2, Y3, Y3
+	VMULPS       Y1, Y3, Y3
+	VMASKMOVPS   Y3, Y0, (CX)(AX*4)
+
+next:
+	LEAQ (CX)(SI*4), CX
+	LEAQ (DX)(SI*4), DX
+	JMP  row
+
+done:
+	VZEROUPPER
+	RET
+
+// func siluBackAVX2(dx []float32, dy []float32, x []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·siluBackAVX2(SB), NOSPLIT, $0-72
+	MOVQ dx_base+0(FP), CX
+	MOVQ dy_base+24(FP), DX
+	MOVQ x_base+48(FP), BX
+	MOVQ dx_len+8(FP), SI
+
+row:
+	TESTQ SI, SI
+	JE    done
+	MOVQ  SI, DI
+	SUBQ  DI, SI
+	XORQ  AX, AX
+	MOVQ  DI, R8
+	ANDQ  $-8, R8
+	JE    tail
+
+vector:
+	VMOVUPS      (BX)(AX*4), Y0
+	VBROADCASTSS rows_one<>+0(SB), Y1
+	VBROADCASTSS rows_zero<>+0(SB), Y2
+	VSUBPS       Y0, Y2, Y2
+	VBROADCASTSS rows_low<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VBROADCASTSS rows_high<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y2
+	VBROADCASTSS rows_log2e<>+0(SB), Y3
+	VMULPS       Y2, Y3, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VBROADCASTSS rows_ln2high<>+0(SB), Y4
+	VFNMADD231PS Y4, Y3, Y2
+	VBROADCASTSS rows_ln2low<>+0(SB), Y4
+	VFNMADD231PS Y4, Y3, Y2
+	VBROADCASTSS rows_c0<>+0(SB), Y4
+	VBROADCASTSS rows_c1<>+0(SB), Y5
+	VFMADD213PS  Y5, Y2, Y4
+	VBROADCASTSS rows_c2<>+0(SB), Y5
+	VFMADD213PS  Y5, Y2, Y4
+	VBROADCASTSS rows_c3<>+0(SB), Y5
+	VFMADD213PS  Y5, Y2, Y4
+	VBROADCASTSS rows_c4<>+0(SB), Y5
+	VFMADD213PS  Y5, Y2, Y4
+	VBROADCASTSS rows_c5<>+0(SB), Y5
+	VFMADD213PS  Y5, Y2, Y4
+	VMULPS       Y2, Y2, Y5
+	VFMADD213PS  Y2, Y5, Y4
+	VBROADCASTSS rows_one<>+0(SB), Y2
+	VADDPS       Y2, Y4, Y4
+	VCVTPS2DQ    Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VBROADCASTSS rows_one<>+0(SB), Y2
+	VPADDD       Y2, Y3, Y3
+	VMULPS       Y3, Y4, Y2
+	VBROADCASTSS rows_one<>+0(SB), Y3
+	VADDPS       Y3, Y2, Y2
+	VDIVPS       Y2, Y3, Y3
+	VSUBPS       Y3, Y1, Y1
+	VBROADCASTSS rows_one<>+0(SB), Y2
+	VFMADD213PS  Y2, Y0, Y1
+	VMULPS       Y3, Y1, Y1
+	VMOVUPS      (DX)(AX*4), Y0
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, (CX)(AX*4)
+	ADDQ         $0x08, AX
+	CMPQ         AX, R8
+	JL           vector
+
+tail:
+	SUBQ         DI, R8
+	JE           next
+	NEGQ         R8
+	NEGQ         R8
+	LEAQ         rowsTail<>+0(SB), R9
+	VMOVUPS      32(R9)(R8*4), Y0
+	VMASKMOVPS   (BX)(AX*4), Y0, Y1
+	VBROADCASTSS rows_one<>+0(SB), Y2
+	VBROADCASTSS rows_zero<>+0(SB), Y3
+	VSUBPS       Y1, Y3, Y3
+	VBROADCASTSS rows_low<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VBROADCASTSS rows_high<>+0(SB), Y4
+	VMINPS       Y3, Y4, Y3
+	VBROADCASTSS rows_log2e<>+0(SB), Y4
+	VMULPS       Y3, Y4, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VBROADCASTSS rows_ln2high<>+0(SB), Y5
+	VFNMADD231PS Y5, Y4, Y3
+	VBROADCASTSS rows_ln2low<>+0(SB), Y5
+	VFNMADD231PS Y5, Y4, Y3
+	VBROADCASTSS rows_c0<>+0(SB), Y5
+	VBROADCASTSS rows_c1<>+0(SB), Y6
+	VFMADD213PS  Y6, Y3, Y5
+	VBROADCASTSS rows_c2<>+0(SB), Y6
+	VFMADD213PS  Y6, Y3, Y5
+	VBROADCASTSS rows_c3<>+0(SB), Y6
+	VFMADD213PS  Y6, Y3, Y5
+	VBROADCASTSS rows_c4<>+0(SB), Y6
+	VFMADD213PS  Y6, Y3, Y5
+	VBROADCASTSS rows_c5<>+0(SB), Y6
+	VFMADD213PS  Y6, Y3, Y5
+	VMULPS       Y3, Y3, Y6
+	VFMADD213PS  Y3, Y6, Y5
+	VBROADCASTSS rows_one<>+0(SB), Y3
+	VADDPS       Y3, Y5, Y5
+	VCVTPS2DQ    Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VBROADCASTSS rows_one<>+0(SB), Y3
+	VPADDD       Y3, Y4, Y4
+	VMULPS       Y4, Y5, Y3
+	VBROADCASTSS rows_one<>+0(SB), Y4
+	VADDPS       Y4, Y3, Y3
+	VDIVPS       Y3, Y4, Y4
+	VSUBPS       Y4, Y2, Y2
+	VBROADCASTSS rows_one<>+0(SB), Y3
+	VFMADD213PS  Y3, Y1, Y2
+	VMULPS       Y4, Y2, Y2
+	VMASKMOVPS   (DX)(AX*4), Y0, Y1
+	VMULPS       Y1, Y2, Y2
+	VMASKMOVPS   Y2, Y0, (CX)(AX*4)
+
+next:
+	LEAQ (CX)(DI*4), CX
+	LEAQ (DX)(DI*4), DX
+	LEAQ (BX)(DI*4), BX
+	JMP  row
+
+done:
+	VZEROUPPER
+	RET
+
+// func siluBackAddAVX2(dx []float32, dy []float32, x []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·siluBackAddAVX2(SB), NOSPLIT, $0-72
+	MOVQ dx_base+0(FP), CX
+	MOVQ dy_base+24(FP), DX
+	MOVQ x_base+48(FP), BX
+	MOVQ dx_len+8(FP), SI
+
+row:
+	TESTQ SI, SI
+	JE    done
+	MOVQ  SI, DI
+	SUBQ  DI, SI
+	XORQ  AX, AX
+	MOVQ  DI, R8
+	ANDQ  $-8, R8
+	JE    tail
+
+vector:
+	VMOVUPS      (BX)(AX*4), Y0
+	VBROADCASTSS rows_one<>+0(SB), Y1
+	VBROADCASTSS rows_zero<>+0(SB), Y2
+	VSUBPS       Y0, Y2, Y2
+	VBROADCASTSS rows_low<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VBROADCASTSS rows_high<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y2
+	VBROADCASTSS rows_log2e<>+0(SB), Y3
+	VMULPS       Y2, Y3, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VBROADCASTSS rows_ln2high<>+0(SB), Y4
+	VFNMADD231PS Y4, Y3, Y2
+	VBROADCASTSS rows_ln2low<>+0(SB), Y4
+	VFNMADD231PS Y4, Y3, Y2
+	VBROADCASTSS rows_c0<>+0(SB), Y4
+	VBROADCASTSS rows_c1<>+0(SB), Y5
+	VFMADD213PS  Y5, Y2, Y4
+	VBROADCASTSS rows_c2<>+0(SB), Y5
+	VFMADD213PS  Y5, Y2, Y4
+	VBROADCASTSS rows_c3<>+0(SB), Y5
+	VFMADD213PS  Y5, Y2, Y4
+	VBROADCASTSS rows_c4<>+0(SB), Y5
+	VFMADD213PS  Y5, Y2, Y4
+	VBROADCASTSS rows_c5<>+0(SB), Y5
+	VFMADD213PS  Y5, Y2, Y4
+	VMULPS       Y2, Y2, Y5
+	VFMADD213PS  Y2, Y5, Y4
+	VBROADCASTSS rows_one<>+0(SB), Y2
+	VADDPS       Y2, Y4, Y4
+	VCVTPS2DQ    Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VBROADCASTSS rows_one<>+0(SB), Y2
+	VPADDD       Y2, Y3, Y3
+	VMULPS       Y3, Y4, Y2
+	VBROADCASTSS rows_one<>+0(SB), Y3
+	VADDPS       Y3, Y2, Y2
+	VDIVPS       Y2, Y3, Y3
+	VSUBPS       Y3, Y1, Y1
+	VBROADCASTSS rows_one<>+0(SB), Y2
+	VFMADD213PS  Y2, Y0, Y1
+	VMULPS       Y3, Y1, Y1
+	VMOVUPS      (DX)(AX*4), Y0
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      (CX)(AX*4), Y0
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      Y0, (CX)(AX*4)
+	ADDQ         $0x08, AX
+	CMPQ         AX, R8
+	JL           vector
+
+tail:
+	SUBQ         DI, R8
+	JE           next
+	NEGQ         R8
+	NEGQ         R8
+	LEAQ         rowsTail<>+0(SB), R9
+	VMOVUPS      32(R9)(R8*4), Y0
+	VMASKMOVPS   (BX)(AX*4), Y0, Y1
+	VBROADCASTSS rows_one<>+0(SB), Y2
+	VBROADCASTSS rows_zero<>+0(SB), Y3
+	VSUBPS       Y1, Y3, Y3
+	VBROADCASTSS rows_low<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VBROADCASTSS rows_high<>+0(SB), Y4
+	VMINPS       Y3, Y4, Y3
+	VBROADCASTSS rows_log2e<>+0(SB), Y4
+	VMULPS       Y3, Y4, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VBROADCASTSS rows_ln2high<>+0(SB), Y5
+	VFNMADD231PS Y5, Y4, Y3
+	VBROADCASTSS rows_ln2low<>+0(SB), Y5
+	VFNMADD231PS Y5, Y4, Y3
+	VBROADCASTSS rows_c0<>+0(SB), Y5
+	VBROADCASTSS rows_c1<>+0(SB), Y6
+	VFMADD213PS  Y6, Y3, Y5
+	VBROADCASTSS rows_c2<>+0(SB), Y6
+	VFMADD213PS  Y6, Y3, Y5
+	VBROADCASTSS rows_c3<>+0(SB), Y6
+	VFMADD213PS  Y6, Y3, Y5
+	VBROADCASTSS rows_c4<>+0(SB), Y6
+	VFMADD213PS  Y6, Y3, Y5
+	VBROADCASTSS rows_c5<>+0(SB), Y6
+	VFMADD213PS  Y6, Y3, Y5
+	VMULPS       Y3, Y3, Y6
+	VFMADD213PS  Y3, Y6, Y5
+	VBROADCASTSS rows_one<>+0(SB), Y3
+	VADDPS       Y3, Y5, Y5
+	VCVTPS2DQ    Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VBROADCASTSS rows_one<>+0(SB), Y3
+	VPADDD       Y3, Y4, Y4
+	VMULPS       Y4, Y5, Y3
+	VBROADCASTSS rows_one<>+0(SB), Y4
+	VADDPS       Y4, Y3, Y3
+	VDIVPS       Y3, Y4, Y4
+	VSUBPS       Y4, Y2, Y2
+	VBROADCASTSS rows_one<>+0(SB), Y3
+	VFMADD213PS  Y3, Y1, Y2
+	VMULPS       Y4, Y2, Y2
+	VMASKMOVPS   (DX)(AX*4), Y0, Y1
+	VMULPS       Y1, Y2, Y2
+	VMASKMOVPS   (CX)(AX*4), Y0, Y1
+	VADDPS       Y2, Y1, Y1
+	VMASKMOVPS   Y1, Y0, (CX)(AX*4)
+
+next:
+	LEAQ (CX)(DI*4), CX
+	LEAQ (DX)(DI*4), DX
+	LEAQ (BX)(DI*4), BX
+	JMP  row
+
+done:
+	VZEROUPPER
+	RET
+
 // func sgdAVX2(p []float32, v []float32, dp []float32, lr float32, m float32, wd float32, ofG float32, ofV float32)
 // Requires: AVX, FMA3
 TEXT ·sgdAVX2(SB), NOSPLIT, $0-92
@@ -1691,6 +2402,669 @@ tail:
 	VMOVUPS.Z (CX)(AX*4), K1, Z3
 	VADDPS    Z2, Z3, Z3
 	VMOVUPS   Z3, K1, (CX)(AX*4)
+
+next:
+	LEAQ (CX)(DI*4), CX
+	LEAQ (DX)(DI*4), DX
+	LEAQ (BX)(DI*4), BX
+	JMP  row
+
+done:
+	VZEROUPPER
+	RET
+
+// func mulAVX512(y []float32, a []float32, b []float32)
+// Requires: AVX, AVX512F, BMI2, CMOV
+TEXT ·mulAVX512(SB), NOSPLIT, $0-72
+	MOVQ y_base+0(FP), CX
+	MOVQ a_base+24(FP), DX
+	MOVQ b_base+48(FP), BX
+	MOVQ y_len+8(FP), SI
+
+row:
+	TESTQ   SI, SI
+	JE      done
+	MOVQ    SI, DI
+	MOVQ    b_len+56(FP), AX
+	CMPQ    DI, AX
+	CMOVQGT AX, DI
+	SUBQ    DI, SI
+	XORQ    AX, AX
+	MOVQ    DI, R8
+	ANDQ    $-16, R8
+	JE      tail
+
+vector:
+	VMOVUPS (DX)(AX*4), Z0
+	VMOVUPS (BX)(AX*4), Z1
+	VMULPS  Z1, Z0, Z0
+	VMOVUPS Z0, (CX)(AX*4)
+	ADDQ    $0x10, AX
+	CMPQ    AX, R8
+	JL      vector
+
+tail:
+	SUBQ      DI, R8
+	JE        next
+	NEGQ      R8
+	MOVL      $0x0000ffff, R9
+	BZHIL     R8, R9, R9
+	KMOVW     R9, K1
+	VMOVUPS.Z (DX)(AX*4), K1, Z0
+	VMOVUPS.Z (BX)(AX*4), K1, Z1
+	VMULPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, (CX)(AX*4)
+
+next:
+	LEAQ (CX)(DI*4), CX
+	LEAQ (DX)(DI*4), DX
+	JMP  row
+
+done:
+	VZEROUPPER
+	RET
+
+// func mulAddAVX512(y []float32, a []float32, b []float32)
+// Requires: AVX, AVX512F, BMI2, CMOV
+TEXT ·mulAddAVX512(SB), NOSPLIT, $0-72
+	MOVQ y_base+0(FP), CX
+	MOVQ a_base+24(FP), DX
+	MOVQ b_base+48(FP), BX
+	MOVQ y_len+8(FP), SI
+
+row:
+	TESTQ   SI, SI
+	JE      done
+	MOVQ    SI, DI
+	MOVQ    b_len+56(FP), AX
+	CMPQ    DI, AX
+	CMOVQGT AX, DI
+	SUBQ    DI, SI
+	XORQ    AX, AX
+	MOVQ    DI, R8
+	ANDQ    $-16, R8
+	JE      tail
+
+vector:
+	VMOVUPS     (CX)(AX*4), Z0
+	VMOVUPS     (DX)(AX*4), Z1
+	VMOVUPS     (BX)(AX*4), Z2
+	VFMADD231PS Z1, Z2, Z0
+	VMOVUPS     Z0, (CX)(AX*4)
+	ADDQ        $0x10, AX
+	CMPQ        AX, R8
+	JL          vector
+
+tail:
+	SUBQ        DI, R8
+	JE          next
+	NEGQ        R8
+	MOVL        $0x0000ffff, R9
+	BZHIL       R8, R9, R9
+	KMOVW       R9, K1
+	VMOVUPS.Z   (CX)(AX*4), K1, Z0
+	VMOVUPS.Z   (DX)(AX*4), K1, Z1
+	VMOVUPS.Z   (BX)(AX*4), K1, Z2
+	VFMADD231PS Z1, Z2, Z0
+	VMOVUPS     Z0, K1, (CX)(AX*4)
+
+next:
+	LEAQ (CX)(DI*4), CX
+	LEAQ (DX)(DI*4), DX
+	JMP  row
+
+done:
+	VZEROUPPER
+	RET
+
+// func sigmoidAVX512(y []float32, x []float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·sigmoidAVX512(SB), NOSPLIT, $0-48
+	MOVQ y_base+0(FP), CX
+	MOVQ x_base+24(FP), DX
+	MOVQ y_len+8(FP), BX
+
+row:
+	TESTQ BX, BX
+	JE    done
+	MOVQ  BX, SI
+	SUBQ  SI, BX
+	XORQ  AX, AX
+	MOVQ  SI, DI
+	ANDQ  $-16, DI
+	JE    tail
+
+vector:
+	VMOVUPS      (DX)(AX*4), Z0
+	VBROADCASTSS rows_zero<>+0(SB), Z1
+	VSUBPS       Z0, Z1, Z1
+	VBROADCASTSS rows_low<>+0(SB), Z0
+	VMAXPS       Z1, Z0, Z1
+	VBROADCASTSS rows_high<>+0(SB), Z0
+	VMINPS       Z1, Z0, Z1
+	VBROADCASTSS rows_log2e<>+0(SB), Z0
+	VMULPS       Z1, Z0, Z0
+	VRNDSCALEPS  $0x08, Z0, Z0
+	VBROADCASTSS rows_ln2high<>+0(SB), Z2
+	VFNMADD231PS Z2, Z0, Z1
+	VBROADCASTSS rows_ln2low<>+0(SB), Z2
+	VFNMADD231PS Z2, Z0, Z1
+	VBROADCASTSS rows_c0<>+0(SB), Z2
+	VBROADCASTSS rows_c1<>+0(SB), Z3
+	VFMADD213PS  Z3, Z1, Z2
+	VBROADCASTSS rows_c2<>+0(SB), Z3
+	VFMADD213PS  Z3, Z1, Z2
+	VBROADCASTSS rows_c3<>+0(SB), Z3
+	VFMADD213PS  Z3, Z1, Z2
+	VBROADCASTSS rows_c4<>+0(SB), Z3
+	VFMADD213PS  Z3, Z1, Z2
+	VBROADCASTSS rows_c5<>+0(SB), Z3
+	VFMADD213PS  Z3, Z1, Z2
+	VMULPS       Z1, Z1, Z3
+	VFMADD213PS  Z1, Z3, Z2
+	VBROADCASTSS rows_one<>+0(SB), Z1
+	VADDPS       Z1, Z2, Z2
+	VCVTPS2DQ    Z0, Z0
+	VPSLLD       $0x17, Z0, Z0
+	VBROADCASTSS rows_one<>+0(SB), Z1
+	VPADDD       Z1, Z0, Z0
+	VMULPS       Z0, Z2, Z1
+	VBROADCASTSS rows_one<>+0(SB), Z0
+	VADDPS       Z0, Z1, Z1
+	VDIVPS       Z1, Z0, Z0
+	VMOVUPS      Z0, (CX)(AX*4)
+	ADDQ         $0x10, AX
+	CMPQ         AX, DI
+	JL           vector
+
+tail:
+	SUBQ         SI, DI
+	JE           next
+	NEGQ         DI
+	MOVL         $0x0000ffff, R8
+	BZHIL        DI, R8, R8
+	KMOVW        R8, K1
+	VMOVUPS.Z    (DX)(AX*4), K1, Z0
+	VBROADCASTSS rows_zero<>+0(SB), Z1
+	VSUBPS       Z0, Z1, Z1
+	VBROADCASTSS rows_low<>+0(SB), Z0
+	VMAXPS       Z1, Z0, Z1
+	VBROADCASTSS rows_high<>+0(SB), Z0
+	VMINPS       Z1, Z0, Z1
+	VBROADCASTSS rows_log2e<>+0(SB), Z0
+	VMULPS       Z1, Z0, Z0
+	VRNDSCALEPS  $0x08, Z0, Z0
+	VBROADCASTSS rows_ln2high<>+0(SB), Z2
+	VFNMADD231PS Z2, Z0, Z1
+	VBROADCASTSS rows_ln2low<>+0(SB), Z2
+	VFNMADD231PS Z2, Z0, Z1
+	VBROADCASTSS rows_c0<>+0(SB), Z2
+	VBROADCASTSS rows_c1<>+0(SB), Z3
+	VFMADD213PS  Z3, Z1, Z2
+	VBROADCASTSS rows_c2<>+0(SB), Z3
+	VFMADD213PS  Z3, Z1, Z2
+	VBROADCASTSS rows_c3<>+0(SB), Z3
+	VFMADD213PS  Z3, Z1, Z2
+	VBROADCASTSS rows_c4<>+0(SB), Z3
+	VFMADD213PS  Z3, Z1, Z2
+	VBROADCASTSS rows_c5<>+0(SB), Z3
+	VFMADD213PS  Z3, Z1, Z2
+	VMULPS       Z1, Z1, Z3
+	VFMADD213PS  Z1, Z3, Z2
+	VBROADCASTSS rows_one<>+0(SB), Z1
+	VADDPS       Z1, Z2, Z2
+	VCVTPS2DQ    Z0, Z0
+	VPSLLD       $0x17, Z0, Z0
+	VBROADCASTSS rows_one<>+0(SB), Z1
+	VPADDD       Z1, Z0, Z0
+	VMULPS       Z0, Z2, Z1
+	VBROADCASTSS rows_one<>+0(SB), Z0
+	VADDPS       Z0, Z1, Z1
+	VDIVPS       Z1, Z0, Z0
+	VMOVUPS      Z0, K1, (CX)(AX*4)
+
+next:
+	LEAQ (CX)(SI*4), CX
+	LEAQ (DX)(SI*4), DX
+	JMP  row
+
+done:
+	VZEROUPPER
+	RET
+
+// func hardSwishAVX512(y []float32, x []float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·hardSwishAVX512(SB), NOSPLIT, $0-48
+	MOVQ y_base+0(FP), CX
+	MOVQ x_base+24(FP), DX
+	MOVQ y_len+8(FP), BX
+
+row:
+	TESTQ BX, BX
+	JE    done
+	MOVQ  BX, SI
+	SUBQ  SI, BX
+	XORQ  AX, AX
+	MOVQ  SI, DI
+	ANDQ  $-16, DI
+	JE    tail
+
+vector:
+	VMOVUPS      (DX)(AX*4), Z0
+	VBROADCASTSS rows_three<>+0(SB), Z1
+	VADDPS       Z0, Z1, Z1
+	VBROADCASTSS rows_zero<>+0(SB), Z2
+	VMAXPS       Z1, Z2, Z1
+	VBROADCASTSS rows_six<>+0(SB), Z2
+	VMINPS       Z1, Z2, Z1
+	VMULPS       Z0, Z1, Z1
+	VBROADCASTSS rows_sixth<>+0(SB), Z0
+	VMULPS       Z0, Z1, Z1
+	VMOVUPS      Z1, (CX)(AX*4)
+	ADDQ         $0x10, AX
+	CMPQ         AX, DI
+	JL           vector
+
+tail:
+	SUBQ         SI, DI
+	JE           next
+	NEGQ         DI
+	MOVL         $0x0000ffff, R8
+	BZHIL        DI, R8, R8
+	KMOVW        R8, K1
+	VMOVUPS.Z    (DX)(AX*4), K1, Z0
+	VBROADCASTSS rows_three<>+0(SB), Z1
+	VADDPS       Z0, Z1, Z1
+	VBROADCASTSS rows_zero<>+0(SB), Z2
+	VMAXPS       Z1, Z2, Z1
+	VBROADCASTSS rows_six<>+0(SB), Z2
+	VMINPS       Z1, Z2, Z1
+	VMULPS       Z0, Z1, Z1
+	VBROADCASTSS rows_sixth<>+0(SB), Z0
+	VMULPS       Z0, Z1, Z1
+	VMOVUPS      Z1, K1, (CX)(AX*4)
+
+next:
+	LEAQ (CX)(SI*4), CX
+	LEAQ (DX)(SI*4), DX
+	JMP  row
+
+done:
+	VZEROUPPER
+	RET
+
+// func siluAVX512(y []float32, x []float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·siluAVX512(SB), NOSPLIT, $0-48
+	MOVQ y_base+0(FP), CX
+	MOVQ x_base+24(FP), DX
+	MOVQ y_len+8(FP), BX
+
+row:
+	TESTQ BX, BX
+	JE    done
+	MOVQ  BX, SI
+	SUBQ  SI, BX
+	XORQ  AX, AX
+	MOVQ  SI, DI
+	ANDQ  $-16, DI
+	JE    tail
+
+vector:
+	VMOVUPS      (DX)(AX*4), Z0
+	VBROADCASTSS rows_zero<>+0(SB), Z1
+	VSUBPS       Z0, Z1, Z1
+	VBROADCASTSS rows_low<>+0(SB), Z2
+	VMAXPS       Z1, Z2, Z1
+	VBROADCASTSS rows_high<>+0(SB), Z2
+	VMINPS       Z1, Z2, Z1
+	VBROADCASTSS rows_log2e<>+0(SB), Z2
+	VMULPS       Z1, Z2, Z2
+	VRNDSCALEPS  $0x08, Z2, Z2
+	VBROADCASTSS rows_ln2high<>+0(SB), Z3
+	VFNMADD231PS Z3, Z2, Z1
+	VBROADCASTSS rows_ln2low<>+0(SB), Z3
+	VFNMADD231PS Z3, Z2, Z1
+	VBROADCASTSS rows_c0<>+0(SB), Z3
+	VBROADCASTSS rows_c1<>+0(SB), Z4
+	VFMADD213PS  Z4, Z1, Z3
+	VBROADCASTSS rows_c2<>+0(SB), Z4
+	VFMADD213PS  Z4, Z1, Z3
+	VBROADCASTSS rows_c3<>+0(SB), Z4
+	VFMADD213PS  Z4, Z1, Z3
+	VBROADCASTSS rows_c4<>+0(SB), Z4
+	VFMADD213PS  Z4, Z1, Z3
+	VBROADCASTSS rows_c5<>+0(SB), Z4
+	VFMADD213PS  Z4, Z1, Z3
+	VMULPS       Z1, Z1, Z4
+	VFMADD213PS  Z1, Z4, Z3
+	VBROADCASTSS rows_one<>+0(SB), Z1
+	VADDPS       Z1, Z3, Z3
+	VCVTPS2DQ    Z2, Z2
+	VPSLLD       $0x17, Z2, Z2
+	VBROADCASTSS rows_one<>+0(SB), Z1
+	VPADDD       Z1, Z2, Z2
+	VMULPS       Z2, Z3, Z1
+	VBROADCASTSS rows_one<>+0(SB), Z2
+	VADDPS       Z2, Z1, Z1
+	VDIVPS       Z1, Z2, Z2
+	VMULPS       Z0, Z2, Z2
+	VMOVUPS      Z2, (CX)(AX*4)
+	ADDQ         $0x10, AX
+	CMPQ         AX, DI
+	JL           vector
+
+tail:
+	SUBQ         SI, DI
+	JE           next
+	NEGQ         DI
+	MOVL         $0x0000ffff, R8
+	BZHIL        DI, R8, R8
+	KMOVW        R8, K1
+	VMOVUPS.Z    (DX)(AX*4), K1, Z0
+	VBROADCASTSS rows_zero<>+0(SB), Z1
+	VSUBPS       Z0, Z1, Z1
+	VBROADCASTSS rows_low<>+0(SB), Z2
+	VMAXPS       Z1, Z2, Z1
+	VBROADCASTSS rows_high<>+0(SB), Z2
+	VMINPS       Z1, Z2, Z1
+	VBROADCASTSS rows_log2e<>+0(SB), Z2
+	VMULPS       Z1, Z2, Z2
+	VRNDSCALEPS  $0x08, Z2, Z2
+	VBROADCASTSS rows_ln2high<>+0(SB), Z3
+	VFNMADD231PS Z3, Z2, Z1
+	VBROADCASTSS rows_ln2low<>+0(SB), Z3
+	VFNMADD231PS Z3, Z2, Z1
+	VBROADCASTSS rows_c0<>+0(SB), Z3
+	VBROADCASTSS rows_c1<>+0(SB), Z4
+	VFMADD213PS  Z4, Z1, Z3
+	VBROADCASTSS rows_c2<>+0(SB), Z4
+	VFMADD213PS  Z4, Z1, Z3
+	VBROADCASTSS rows_c3<>+0(SB), Z4
+	VFMADD213PS  Z4, Z1, Z3
+	VBROADCASTSS rows_c4<>+0(SB), Z4
+	VFMADD213PS  Z4, Z1, Z3
+	VBROADCASTSS rows_c5<>+0(SB), Z4
+	VFMADD213PS  Z4, Z1, Z3
+	VMULPS       Z1, Z1, Z4
+	VFMADD213PS  Z1, Z4, Z3
+	VBROADCASTSS rows_one<>+0(SB), Z1
+	VADDPS       Z1, Z3, Z3
+	VCVTPS2DQ    Z2, Z2
+	VPSLLD       $0x17, Z2, Z2
+	VBROADCASTSS rows_one<>+0(SB), Z1
+	VPADDD       Z1, Z2, Z2
+	VMULPS       Z2, Z3, Z1
+	VBROADCASTSS rows_one<>+0(SB), Z2
+	VADDPS       Z2, Z1, Z1
+	VDIVPS       Z1, Z2, Z2
+	VMULPS       Z0, Z2, Z2
+	VMOVUPS      Z2, K1, (CX)(AX*4)
+
+next:
+	LEAQ (CX)(SI*4), CX
+	LEAQ (DX)(SI*4), DX
+	JMP  row
+
+done:
+	VZEROUPPER
+	RET
+
+// func siluBackAVX512(dx []float32, dy []float32, x []float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·siluBackAVX512(SB), NOSPLIT, $0-72
+	MOVQ dx_base+0(FP), CX
+	MOVQ dy_base+24(FP), DX
+	MOVQ x_base+48(FP), BX
+	MOVQ dx_len+8(FP), SI
+
+row:
+	TESTQ SI, SI
+	JE    done
+	MOVQ  SI, DI
+	SUBQ  DI, SI
+	XORQ  AX, AX
+	MOVQ  DI, R8
+	ANDQ  $-16, R8
+	JE    tail
+
+vector:
+	VMOVUPS      (BX)(AX*4), Z0
+	VBROADCASTSS rows_one<>+0(SB), Z1
+	VBROADCASTSS rows_zero<>+0(SB), Z2
+	VSUBPS       Z0, Z2, Z2
+	VBROADCASTSS rows_low<>+0(SB), Z3
+	VMAXPS       Z2, Z3, Z2
+	VBROADCASTSS rows_high<>+0(SB), Z3
+	VMINPS       Z2, Z3, Z2
+	VBROADCASTSS rows_log2e<>+0(SB), Z3
+	VMULPS       Z2, Z3, Z3
+	VRNDSCALEPS  $0x08, Z3, Z3
+	VBROADCASTSS rows_ln2high<>+0(SB), Z4
+	VFNMADD231PS Z4, Z3, Z2
+	VBROADCASTSS rows_ln2low<>+0(SB), Z4
+	VFNMADD231PS Z4, Z3, Z2
+	VBROADCASTSS rows_c0<>+0(SB), Z4
+	VBROADCASTSS rows_c1<>+0(SB), Z5
+	VFMADD213PS  Z5, Z2, Z4
+	VBROADCASTSS rows_c2<>+0(SB), Z5
+	VFMADD213PS  Z5, Z2, Z4
+	VBROADCASTSS rows_c3<>+0(SB), Z5
+	VFMADD213PS  Z5, Z2, Z4
+	VBROADCASTSS rows_c4<>+0(SB), Z5
+	VFMADD213PS  Z5, Z2, Z4
+	VBROADCASTSS rows_c5<>+0(SB), Z5
+	VFMADD213PS  Z5, Z2, Z4
+	VMULPS       Z2, Z2, Z5
+	VFMADD213PS  Z2, Z5, Z4
+	VBROADCASTSS rows_one<>+0(SB), Z2
+	VADDPS       Z2, Z4, Z4
+	VCVTPS2DQ    Z3, Z3
+	VPSLLD       $0x17, Z3, Z3
+	VBROADCASTSS rows_one<>+0(SB), Z2
+	VPADDD       Z2, Z3, Z3
+	VMULPS       Z3, Z4, Z2
+	VBROADCASTSS rows_one<>+0(SB), Z3
+	VADDPS       Z3, Z2, Z2
+	VDIVPS       Z2, Z3, Z3
+	VSUBPS       Z3, Z1, Z1
+	VBROADCASTSS rows_one<>+0(SB), Z2
+	VFMADD213PS  Z2, Z0, Z1
+	VMULPS       Z3, Z1, Z1
+	VMOVUPS      (DX)(AX*4), Z0
+	VMULPS       Z0, Z1, Z1
+	VMOVUPS      Z1, (CX)(AX*4)
+	ADDQ         $0x10, AX
+	CMPQ         AX, R8
+	JL           vector
+
+tail:
+	SUBQ         DI, R8
+	JE           next
+	NEGQ         R8
+	MOVL         $0x0000ffff, R9
+	BZHIL        R8, R9, R9
+	KMOVW        R9, K1
+	VMOVUPS.Z    (BX)(AX*4), K1, Z0
+	VBROADCASTSS rows_one<>+0(SB), Z1
+	VBROADCASTSS rows_zero<>+0(SB), Z2
+	VSUBPS       Z0, Z2, Z2
+	VBROADCASTSS rows_low<>+0(SB), Z3
+	VMAXPS       Z2, Z3, Z2
+	VBROADCASTSS rows_high<>+0(SB), Z3
+	VMINPS       Z2, Z3, Z2
+	VBROADCASTSS rows_log2e<>+0(SB), Z3
+	VMULPS       Z2, Z3, Z3
+	VRNDSCALEPS  $0x08, Z3, Z3
+	VBROADCASTSS rows_ln2high<>+0(SB), Z4
+	VFNMADD231PS Z4, Z3, Z2
+	VBROADCASTSS rows_ln2low<>+0(SB), Z4
+	VFNMADD231PS Z4, Z3, Z2
+	VBROADCASTSS rows_c0<>+0(SB), Z4
+	VBROADCASTSS rows_c1<>+0(SB), Z5
+	VFMADD213PS  Z5, Z2, Z4
+	VBROADCASTSS rows_c2<>+0(SB), Z5
+	VFMADD213PS  Z5, Z2, Z4
+	VBROADCASTSS rows_c3<>+0(SB), Z5
+	VFMADD213PS  Z5, Z2, Z4
+	VBROADCASTSS rows_c4<>+0(SB), Z5
+	VFMADD213PS  Z5, Z2, Z4
+	VBROADCASTSS rows_c5<>+0(SB), Z5
+	VFMADD213PS  Z5, Z2, Z4
+	VMULPS       Z2, Z2, Z5
+	VFMADD213PS  Z2, Z5, Z4
+	VBROADCASTSS rows_one<>+0(SB), Z2
+	VADDPS       Z2, Z4, Z4
+	VCVTPS2DQ    Z3, Z3
+	VPSLLD       $0x17, Z3, Z3
+	VBROADCASTSS rows_one<>+0(SB), Z2
+	VPADDD       Z2, Z3, Z3
+	VMULPS       Z3, Z4, Z2
+	VBROADCASTSS rows_one<>+0(SB), Z3
+	VADDPS       Z3, Z2, Z2
+	VDIVPS       Z2, Z3, Z3
+	VSUBPS       Z3, Z1, Z1
+	VBROADCASTSS rows_one<>+0(SB), Z2
+	VFMADD213PS  Z2, Z0, Z1
+	VMULPS       Z3, Z1, Z1
+	VMOVUPS.Z    (DX)(AX*4), K1, Z0
+	VMULPS       Z0, Z1, Z1
+	VMOVUPS      Z1, K1, (CX)(AX*4)
+
+next:
+	LEAQ (CX)(DI*4), CX
+	LEAQ (DX)(DI*4), DX
+	LEAQ (BX)(DI*4), BX
+	JMP  row
+
+done:
+	VZEROUPPER
+	RET
+
+// func siluBackAddAVX512(dx []float32, dy []float32, x []float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·siluBackAddAVX512(SB), NOSPLIT, $0-72
+	MOVQ dx_base+0(FP), CX
+	MOVQ dy_base+24(FP), DX
+	MOVQ x_base+48(FP), BX
+	MOVQ dx_len+8(FP), SI
+
+row:
+	TESTQ SI, SI
+	JE    done
+	MOVQ  SI, DI
+	SUBQ  DI, SI
+	XORQ  AX, AX
+	MOVQ  DI, R8
+	ANDQ  $-16, R8
+	JE    tail
+
+vector:
+	VMOVUPS      (BX)(AX*4), Z0
+	VBROADCASTSS rows_one<>+0(SB), Z1
+	VBROADCASTSS rows_zero<>+0(SB), Z2
+	VSUBPS       Z0, Z2, Z2
+	VBROADCASTSS rows_low<>+0(SB), Z3
+	VMAXPS       Z2, Z3, Z2
+	VBROADCASTSS rows_high<>+0(SB), Z3
+	VMINPS       Z2, Z3, Z2
+	VBROADCASTSS rows_log2e<>+0(SB), Z3
+	VMULPS       Z2, Z3, Z3
+	VRNDSCALEPS  $0x08, Z3, Z3
+	VBROADCASTSS rows_ln2high<>+0(SB), Z4
+	VFNMADD231PS Z4, Z3, Z2
+	VBROADCASTSS rows_ln2low<>+0(SB), Z4
+	VFNMADD231PS Z4, Z3, Z2
+	VBROADCASTSS rows_c0<>+0(SB), Z4
+	VBROADCASTSS rows_c1<>+0(SB), Z5
+	VFMADD213PS  Z5, Z2, Z4
+	VBROADCASTSS rows_c2<>+0(SB), Z5
+	VFMADD213PS  Z5, Z2, Z4
+	VBROADCASTSS rows_c3<>+0(SB), Z5
+	VFMADD213PS  Z5, Z2, Z4
+	VBROADCASTSS rows_c4<>+0(SB), Z5
+	VFMADD213PS  Z5, Z2, Z4
+	VBROADCASTSS rows_c5<>+0(SB), Z5
+	VFMADD213PS  Z5, Z2, Z4
+	VMULPS       Z2, Z2, Z5
+	VFMADD213PS  Z2, Z5, Z4
+	VBROADCASTSS rows_one<>+0(SB), Z2
+	VADDPS       Z2, Z4, Z4
+	VCVTPS2DQ    Z3, Z3
+	VPSLLD       $0x17, Z3, Z3
+	VBROADCASTSS rows_one<>+0(SB), Z2
+	VPADDD       Z2, Z3, Z3
+	VMULPS       Z3, Z4, Z2
+	VBROADCASTSS rows_one<>+0(SB), Z3
+	VADDPS       Z3, Z2, Z2
+	VDIVPS       Z2, Z3, Z3
+	VSUBPS       Z3, Z1, Z1
+	VBROADCASTSS rows_one<>+0(SB), Z2
+	VFMADD213PS  Z2, Z0, Z1
+	VMULPS       Z3, Z1, Z1
+	VMOVUPS      (DX)(AX*4), Z0
+	VMULPS       Z0, Z1, Z1
+	VMOVUPS      (CX)(AX*4), Z0
+	VADDPS       Z1, Z0, Z0
+	VMOVUPS      Z0, (CX)(AX*4)
+	ADDQ         $0x10, AX
+	CMPQ         AX, R8
+	JL           vector
+
+tail:
+	SUBQ         DI, R8
+	JE           next
+	NEGQ         R8
+	MOVL         $0x0000ffff, R9
+	BZHIL        R8, R9, R9
+	KMOVW        R9, K1
+	VMOVUPS.Z    (BX)(AX*4), K1, Z0
+	VBROADCASTSS rows_one<>+0(SB), Z1
+	VBROADCASTSS rows_zero<>+0(SB), Z2
+	VSUBPS       Z0, Z2, Z2
+	VBROADCASTSS rows_low<>+0(SB), Z3
+	VMAXPS       Z2, Z3, Z2
+	VBROADCASTSS rows_high<>+0(SB), Z3
+	VMINPS       Z2, Z3, Z2
+	VBROADCASTSS rows_log2e<>+0(SB), Z3
+	VMULPS       Z2, Z3, Z3
+	VRNDSCALEPS  $0x08, Z3, Z3
+	VBROADCASTSS rows_ln2high<>+0(SB), Z4
+	VFNMADD231PS Z4, Z3, Z2
+	VBROADCASTSS rows_ln2low<>+0(SB), Z4
+	VFNMADD231PS Z4, Z3, Z2
+	VBROADCASTSS rows_c0<>+0(SB), Z4
+	VBROADCASTSS rows_c1<>+0(SB), Z5
+	VFMADD213PS  Z5, Z2, Z4
+	VBROADCASTSS rows_c2<>+0(SB), Z5
+	VFMADD213PS  Z5, Z2, Z4
+	VBROADCASTSS rows_c3<>+0(SB), Z5
+	VFMADD213PS  Z5, Z2, Z4
+	VBROADCASTSS rows_c4<>+0(SB), Z5
+	VFMADD213PS  Z5, Z2, Z4
+	VBROADCASTSS rows_c5<>+0(SB), Z5
+	VFMADD213PS  Z5, Z2, Z4
+	VMULPS       Z2, Z2, Z5
+	VFMADD213PS  Z2, Z5, Z4
+	VBROADCASTSS rows_one<>+0(SB), Z2
+	VADDPS       Z2, Z4, Z4
+	VCVTPS2DQ    Z3, Z3
+	VPSLLD       $0x17, Z3, Z3
+	VBROADCASTSS rows_one<>+0(SB), Z2
+	VPADDD       Z2, Z3, Z3
+	VMULPS       Z3, Z4, Z2
+	VBROADCASTSS rows_one<>+0(SB), Z3
+	VADDPS       Z3, Z2, Z2
+	VDIVPS       Z2, Z3, Z3
+	VSUBPS       Z3, Z1, Z1
+	VBROADCASTSS rows_one<>+0(SB), Z2
+	VFMADD213PS  Z2, Z0, Z1
+	VMULPS       Z3, Z1, Z1
+	VMOVUPS.Z    (DX)(AX*4), K1, Z0
+	VMULPS       Z0, Z1, Z1
+	VMOVUPS.Z    (CX)(AX*4), K1, Z0
+	VADDPS       Z1, Z0, Z0
+	VMOVUPS      Z0, K1, (CX)(AX*4)
 
 next:
 	LEAQ (CX)(DI*4), CX

@@ -10,6 +10,9 @@ var avx2Rows = rows{
 	input:     inputAVX2, inputCopy: inputCopyAVX2, inputAdd: inputAddAVX2,
 	clamp: clampAVX2, add: addAVX2, larger: largerAVX2,
 	pass: passAVX2, passAdd: passAddAVX2,
+	mul: mulAVX2, mulAdd: mulAddAVX2,
+	sigmoid: sigmoidAVX2, hardSwish: hardSwishAVX2,
+	silu: siluAVX2, siluBack: siluBackAVX2, siluBackAdd: siluBackAddAVX2,
 	sgd: sgdAVX2,
 }
 
@@ -20,5 +23,8 @@ var avx512Rows = rows{
 	input:     inputAVX512, inputCopy: inputCopyAVX512, inputAdd: inputAddAVX512,
 	clamp: clampAVX512, add: addAVX512, larger: largerAVX512,
 	pass: passAVX512, passAdd: passAddAVX512,
+	mul: mulAVX512, mulAdd: mulAddAVX512,
+	sigmoid: sigmoidAVX512, hardSwish: hardSwishAVX512,
+	silu: siluAVX512, siluBack: siluBackAVX512, siluBackAdd: siluBackAddAVX512,
 	sgd: sgdAVX512,
 }

@@ -43,8 +43,16 @@ func data(c testCase, integers bool) Memory {
 	case engine.BatchNormBackward:
 		positive(m[c.InvStd])
 		activated(c.Act, m[c.Y])
+	case engine.Activate:
+		spread(m[c.X])
 	case engine.ActivateBackward:
 		activated(c.Act, m[c.Y])
+		spread(m[c.X])
+	case engine.ClampBackward:
+		Reference(engine.Clamp{Alpha: c.Alpha, Beta: .5, Low: c.Low, High: c.High, Y: c.Y, X: c.Y}, m)
+		for i, y := range m[c.Y] {
+			m[c.Y][i] = float64(float32(y))
+		}
 	case engine.MaxPoolBackward:
 		Reference(engine.MaxPoolForward{Pool: c.Pool, Y: c.Y, X: c.X}, m)
 	case engine.SoftmaxLoss:
@@ -77,6 +85,16 @@ func offset(rng *rand.Rand, x []float64, channels int) {
 		for i := c; i < len(x); i += channels {
 			x[i] = float64(float32(mean + std*x[i]))
 		}
+	}
+}
+
+// spread reaches both ends of every activation, far beyond where e^x overflows.
+func spread(x []float64) {
+	for i := range x {
+		x[i] *= 4
+	}
+	if len(x) > 2 {
+		x[0], x[len(x)-1] = -200, 200
 	}
 }
 

@@ -33,12 +33,14 @@ func Reference(c engine.Call, m Memory) {
 		}
 	case engine.ActivateBackward:
 		for i, dy := range m[c.DY] {
-			set(&m[c.DX][i], dy*slope(c.Act, m[c.Y], i), c.Accumulate)
+			set(&m[c.DX][i], dy*slope(c.Act, m[c.Y], m[c.X], i), c.Accumulate)
 		}
 	case engine.Add:
 		for i, a := range m[c.A] {
 			m[c.Y][i] = act(c.Act, a+m[c.B][i])
 		}
+	case engine.Clamp, engine.ClampBackward, engine.Mul, engine.GateBackward, engine.Scale, engine.CopyChannels, engine.Softmax:
+		gate(c, m)
 	case engine.MaxPoolForward:
 		maxPoolForward(c, m)
 	case engine.MaxPoolBackward:
@@ -76,13 +78,45 @@ func act(a engine.Act, x float64) float64 {
 		return math.Max(x, 0)
 	case engine.ReLU6:
 		return math.Min(math.Max(x, 0), 6)
+	case engine.Sigmoid:
+		return sigmoid(x)
+	case engine.HardSwish:
+		return x * math.Min(math.Max(x+3, 0), 6) / 6
+	case engine.SiLU:
+		return x * sigmoid(x)
 	}
 	return x
 }
 
-// slope is act' at output y[i]; with Identity there may be no y.
-func slope(a engine.Act, y []float64, i int) float64 {
-	if a == engine.Identity || y[i] > 0 && (a == engine.ReLU || y[i] < 6) {
+func sigmoid(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
+
+// slope is act' at output y[i] or, where that does not tell it, at input x[i];
+// with Identity there may be neither.
+func slope(a engine.Act, y, x []float64, i int) float64 {
+	switch a {
+	case engine.ReLU:
+		return when(y[i] > 0)
+	case engine.ReLU6:
+		return when(y[i] > 0 && y[i] < 6)
+	case engine.Sigmoid:
+		return y[i] * (1 - y[i])
+	case engine.HardSwish:
+		switch v := x[i]; {
+		case v <= -3:
+			return 0
+		case v < 3:
+			return v/3 + 0.5
+		}
+		return 1
+	case engine.SiLU:
+		s := sigmoid(x[i])
+		return s * (1 + x[i]*(1-s))
+	}
+	return 1
+}
+
+func when(b bool) float64 {
+	if b {
 		return 1
 	}
 	return 0
@@ -204,7 +238,7 @@ func batchNormBackward(o engine.BatchNormBackward, m Memory) {
 		gamma, mean, invStd := m[o.Gamma][c], m[o.Mean][c], m[o.InvStd][c]
 		var dGamma, dBeta float64
 		for i := c; i < len(m[o.X]); i += o.C {
-			g := m[o.DY][i] * slope(o.Act, m[o.Y], i)
+			g := m[o.DY][i] * slope(o.Act, m[o.Y], nil, i)
 			dBeta += g
 			dGamma += g * (m[o.X][i] - mean) * invStd
 		}
@@ -213,7 +247,7 @@ func batchNormBackward(o engine.BatchNormBackward, m Memory) {
 			m[o.Signed][c] = gamma*dGamma + m[o.Beta][c]*dBeta
 		}
 		for i := c; i < len(m[o.X]); i += o.C {
-			g := m[o.DY][i] * slope(o.Act, m[o.Y], i)
+			g := m[o.DY][i] * slope(o.Act, m[o.Y], nil, i)
 			m[o.DX][i] = gamma * invStd * (g - dBeta/rows - (m[o.X][i]-mean)*invStd*dGamma/rows)
 			if o.DZ != engine.None {
 				set(&m[o.DZ][i], g, o.AccumulateZ)

@@ -41,6 +41,16 @@ func TestReferenceGradients(t *testing.T) {
 			gradient{f, b, 1, 16, map[engine.Buffer]engine.Buffer{11: 2, 12: 3, 13: 4, 14: 5}},
 			gradient{engine.Activate{Len: 50, Y: 1, X: 2, Act: a}, engine.ActivateBackward{Len: 50, DX: 3, DY: 4, Y: 1, Act: a}, 1, 4, map[engine.Buffer]engine.Buffer{3: 2}})
 	}
+	for _, a := range []engine.Act{engine.Sigmoid, engine.HardSwish, engine.SiLU} {
+		b := engine.ActivateBackward{Len: 50, DX: 3, DY: 4, Y: 1, X: 2, Act: a}
+		gradients = append(gradients, gradient{engine.Activate{Len: 50, Y: 1, X: 2, Act: a}, b, 1, 4, map[engine.Buffer]engine.Buffer{3: 2}})
+	}
+	mul := engine.Mul{N: 2, Pixels: 5, C: 3, Y: 1, A: 2, B: 3}
+	gradients = append(gradients,
+		gradient{engine.Clamp{Len: 50, Y: 1, X: 2, Alpha: .25, Beta: .5, Low: 0, High: 1}, engine.ClampBackward{Len: 50, DX: 3, DY: 4, Y: 1, Alpha: .25, Low: 0, High: 1}, 1, 4, map[engine.Buffer]engine.Buffer{3: 2}},
+		gradient{mul, engine.Mul{N: 2, Pixels: 5, C: 3, Y: 4, A: 5, B: 3}, 1, 5, map[engine.Buffer]engine.Buffer{4: 2}},
+		gradient{mul, engine.GateBackward{N: 2, Pixels: 5, C: 3, DB: 4, DY: 5, A: 2}, 1, 5, map[engine.Buffer]engine.Buffer{4: 3}},
+		gradient{engine.Scale{Rows: 7, C: 3, Y: 1, X: 2, Gamma: 3, Beta: 4}, engine.GateBackward{N: 1, Pixels: 7, C: 3, DB: 5, DY: 6, A: 2}, 1, 6, map[engine.Buffer]engine.Buffer{5: 3}})
 	for _, g := range gradients {
 		t.Run(g.backward.String(), func(t *testing.T) {
 			m := random(g.backward.String(), g.forward, g.backward)

@@ -31,6 +31,13 @@ var kernels = []kernel{
 	{"larger", []string{"y", "x"}, nil, nil, larger},
 	{"pass", []string{"dx", "dy", "y"}, nil, []string{"lo", "hi"}, pass},
 	{"passAdd", []string{"dx", "dy", "y"}, nil, []string{"lo", "hi"}, passAdd},
+	{"mul", []string{"y", "a"}, []string{"b"}, nil, mul},
+	{"mulAdd", []string{"y", "a"}, []string{"b"}, nil, mulAdd},
+	{"sigmoid", []string{"y", "x"}, nil, nil, sigmoid},
+	{"hardSwish", []string{"y", "x"}, nil, nil, hardSwish},
+	{"silu", []string{"y", "x"}, nil, nil, silu},
+	{"siluBack", []string{"dx", "dy", "x"}, nil, nil, siluBack},
+	{"siluBackAdd", []string{"dx", "dy", "x"}, nil, nil, siluBackAdd},
 	{"sgd", []string{"p", "v", "dp"}, nil, []string{"lr", "m", "wd", "ofG", "ofV"}, sgd},
 }
 
@@ -86,6 +93,13 @@ func add(v *vector)     { y := v.load("a"); VADDPS(v.load("b"), y, y); v.store("
 func larger(v *vector)  { v.store("y", v.larger(v.load("y"), v.load("x"))) }
 func pass(v *vector)    { v.store("dx", v.pass()) }
 func passAdd(v *vector) { v.accumulate("dx", v.pass()) }
+
+func mul(v *vector) { y := v.load("a"); VMULPS(v.load("b"), y, y); v.store("y", y) }
+func mulAdd(v *vector) {
+	y := v.load("y")
+	VFMADD231PS(v.load("a"), v.load("b"), y)
+	v.store("y", y)
+}
 
 func sgd(v *vector) {
 	g, p, velocity := v.load("dp"), v.load("p"), v.load("v")
