@@ -13,8 +13,10 @@ import (
 //
 //	ConvForward                       C = in, K = out; groups stay
 //	ConvForward, one filter a channel C = K = groups = in = out
-//	pools, BatchNormInfer             C = in = out
-//	Activate, Add                     Len = in·out: in is the rows, N·H·W
+//	pools, BatchNormInfer, Mul, Scale C = in = out
+//	Softmax                           C = in = out
+//	Activate, Add, Clamp              Len = in·out: in is the rows, N·H·W
+//	CopyChannels                      C = XC = in, YC = out, to the start of y
 //
 // It panics for any other call and for channels the call cannot have.
 func WithChannels(c engine.Call, in, out int) engine.Call {
@@ -46,6 +48,24 @@ func WithChannels(c engine.Call, in, out int) engine.Call {
 	case engine.BatchNormInfer:
 		d.C = same()
 		c = d
+	case engine.Mul:
+		d.C = same()
+		c = d
+	case engine.Scale:
+		d.C = same()
+		c = d
+	case engine.Softmax:
+		d.C = same()
+		c = d
+	case engine.CopyChannels:
+		if in > out {
+			panic(fmt.Sprintf("bench: %v of %d channels among %d", c, in, out))
+		}
+		d.C, d.XC, d.XAt, d.YC, d.YAt = in, in, 0, out, 0
+		c = d
+	case engine.Clamp:
+		d.Len = in * out
+		c = d
 	case engine.Activate:
 		d.Len = in * out
 		c = d
@@ -76,6 +96,21 @@ func rebind(c engine.Call, to func(engine.Buffer) engine.Buffer) (engine.Call, b
 		return d, true
 	case engine.BatchNormInfer:
 		each(&d.Y, &d.X, &d.Z, &d.Gamma, &d.Beta, &d.RunMean, &d.RunVar)
+		return d, true
+	case engine.Mul:
+		each(&d.Y, &d.A, &d.B)
+		return d, true
+	case engine.Scale:
+		each(&d.Y, &d.X, &d.Gamma, &d.Beta)
+		return d, true
+	case engine.Softmax:
+		each(&d.Y, &d.X)
+		return d, true
+	case engine.CopyChannels:
+		each(&d.Y, &d.X)
+		return d, true
+	case engine.Clamp:
+		each(&d.Y, &d.X)
 		return d, true
 	case engine.Activate:
 		each(&d.Y, &d.X)

@@ -36,7 +36,39 @@ func small(t testing.TB) map[string]*graph.Graph {
 		"resnet50":      network(t, "resnet50", 33, 0.125),
 		"mobilenet_v2":  network(t, "mobilenet_v2", 33, 0.25),
 		"vgg11_bn":      network(t, "vgg11_bn", 32, 0.0625),
+		"gates":         gates(t),
 	}
+}
+
+// gates is a network of what imported ones have beyond the zoo: swishes,
+// squeeze-excitation, concatenation of what is read elsewhere too, a grouped
+// convolution, a scale, a square.
+func gates(t testing.TB) *graph.Graph {
+	one := func(out, groups int) graph.Conv2D {
+		return graph.Conv2D{Out: out, Kernel: [2]int{1, 1}, Groups: groups, Bias: true}
+	}
+	b := graph.NewBuilder("gates", graph.Shape{H: 9, W: 7, C: 3})
+	excite := func(name, x string, channels int, gate func(x string) string) string {
+		s := b.Op(graph.OpGlobalAvgPool, name+".squeeze", x)
+		s = b.Op(graph.OpSiLU, name+".silu", b.Conv2D(name+".fc1", s, one(3, 1)))
+		return b.Op(graph.OpMul, name+".mul", gate(b.Conv2D(name+".fc2", s, one(channels, 1))), x)
+	}
+	x := b.BatchNorm("bn1", b.Conv2D("conv1", "input", graph.Conv2D{Out: 8, Kernel: [2]int{3, 3}, Stride: [2]int{2, 2}, Pad: [4]int{1, 1, 1, 1}}))
+	x = b.Op(graph.OpHardSwish, "swish", x)
+	y := b.Op(graph.OpSiLU, "silu", b.BatchNorm("bn2", b.Conv2D("conv2", x, one(8, 4))))
+	y = excite("se1", y, 8, func(x string) string { return b.HardSigmoid("hard", x) })
+	x = b.Op(graph.OpConcat, "concat", x, y, b.Op(graph.OpMul, "square", x, x))
+	x = excite("se2", x, 24, func(x string) string { return b.Op(graph.OpSigmoid, "sigmoid", x) })
+	x = b.Op(graph.OpAdd, "add", b.Conv2D("conv3", x, one(24, 1)), x)
+	x = b.Clip("clip", b.Op(graph.OpScale, "scale", x), -2, 3)
+	y = b.Op(graph.OpFlatten, "flatten", b.Pool(graph.OpAvgPool, "pool", x, graph.Pool{Kernel: [2]int{3, 3}, Pad: [4]int{0, 0, 1, 2}}))
+	x = b.Op(graph.OpConcat, "heads", y, b.Op(graph.OpGlobalAvgPool, "mean", x))
+	b.Linear("fc", x, 7)
+	g, err := b.Build()
+	require.NoError(t, err)
+	g, err = g.WithLoss(0.1)
+	require.NoError(t, err)
+	return g
 }
 
 // batch draws images and labels.
@@ -237,6 +269,16 @@ func TestCompileRefuses(t *testing.T) {
 	for want, try := range map[string]func() error{
 		"batch 0 must be 1..65536": func() error {
 			_, err := engine.Compile(g, b, engine.Options{Mode: engine.Train})
+			return err
+		},
+		`softmax "p" is for inference`: func() error {
+			b := graph.NewBuilder("p", graph.Shape{H: 1, W: 1, C: 4})
+			b.Op(graph.OpSoftmax, "p", b.Linear("fc", "input", 3))
+			g, err := b.Build()
+			require.NoError(t, err)
+			g, err = g.WithLoss(0)
+			require.NoError(t, err)
+			_, err = engine.Compile(g, backend(t, 1), engine.Options{Mode: engine.Train, Batch: 1})
 			return err
 		},
 		"ends in a loss": func() error {

@@ -1,19 +1,20 @@
-// dx[i] (+)= dy[i]·act'(y[i])
+// dx[i] (+)= dy[i]·act'
 //
-// Y is null with the identity. Bound: 12 bytes an element, 16 where it adds, 4
-// less with the identity.
+// Of is the output or, for a swish, the input; null with the identity. Bound: 12
+// bytes an element, 16 where it adds, 4 less with the identity.
 #include "elementwise.cuh"
 
 struct ActivateBackward {
 	float *dx;
-	const float *dy, *y;
+	const float *dy, *of;
 	index_t len;
 	int act, accumulate;
 };
 
 KERNEL(256, activate_backward, ActivateBackward p) {
 	for FLAT(i, p.len) {
-		float g = gated(p.act, p.dy[i], p.y ? p.y[i] : 0);
+		float of = p.of ? p.of[i] : 0;
+		float g = p.act <= RELU6 ? gated(p.act, p.dy[i], of) : p.dy[i] * slope(p.act, of);
 		p.dx[i] = p.accumulate ? p.dx[i] + g : g;
 	}
 }

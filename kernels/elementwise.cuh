@@ -3,18 +3,35 @@
 
 #include "device.cuh"
 
-enum Act { IDENTITY, RELU, RELU6 }; // engine.Act
+enum Act { IDENTITY, RELU, RELU6, SIGMOID, HARD_SWISH, SILU }; // engine.Act
+
+__device__ __forceinline__ float sigmoid(float v) { return 1 / (1 + expf(-v)); }
+
+// A NaN stays one.
+__device__ __forceinline__ float clamped(float v, float low, float high) { return v < low ? low : v > high ? high : v; }
 
 // A NaN stays one.
 __device__ __forceinline__ float activated(int act, float v) {
-	if (act != IDENTITY && v < 0) v = 0;
-	if (act == RELU6 && v > 6) v = 6;
-	return v;
+	if (act <= RELU6) {
+		if (act != IDENTITY && v < 0) v = 0;
+		if (act == RELU6 && v > 6) v = 6;
+		return v;
+	}
+	return act == SIGMOID ? sigmoid(v) : act == SILU ? v * sigmoid(v) : v * clamped(v + 3, 0, 6) * (1.f / 6);
 }
 
-// The gradient dy passes where the output y says so.
+// The gradient dy passes where the output y says so. Act is one that gates.
 __device__ __forceinline__ float gated(int act, float dy, float y) {
 	return act == IDENTITY || (y > 0 && (act == RELU || y < 6)) ? dy : 0;
+}
+
+// The derivative of an activation that does not gate: of a sigmoid at the output
+// v, of a swish at the input.
+__device__ __forceinline__ float slope(int act, float v) {
+	if (act == SIGMOID) return v * (1 - v);
+	if (act == HARD_SWISH) return v <= -3 ? 0.f : v >= 3 ? 1.f : v / 3 + 0.5f;
+	float s = sigmoid(v);
+	return s * (1 + v * (1 - s));
 }
 
 // FLAT is for (index_t i = …; i < n; i += …) over the whole grid.

@@ -6,7 +6,7 @@
 //
 // Two kernels: a warp a row, which leaves the row's metrics; their sums, in order.
 // Bound: 8 bytes a logit, from the cache where it is read again.
-#include "device.cuh"
+#include "warp.cuh"
 
 constexpr int warps = 4;
 
@@ -17,11 +17,6 @@ struct SoftmaxLoss {
 	int n, c;
 	float smoothing;
 };
-
-template <class T> __device__ T warp_sum(T v) {
-	for (int by = 16; by; by /= 2) v += __shfl_xor_sync(~0u, v, by);
-	return v;
-}
 
 KERNEL(32 * warps, softmax_loss, SoftmaxLoss p) {
 	int n = blockIdx.x * warps + threadIdx.x / 32, lane = threadIdx.x % 32;
@@ -39,7 +34,7 @@ KERNEL(32 * warps, softmax_loss, SoftmaxLoss p) {
 
 	float top = x[0];
 	for (int c = lane; c < p.c; c += 32) top = fmaxf(top, x[c]);
-	for (int by = 16; by; by /= 2) top = fmaxf(top, __shfl_xor_sync(~0u, top, by));
+	top = warp_max(top);
 	float exps = 0, sum = 0;
 	int before = 0; // a logit that is not a number has everything before it
 	for (int c = lane; c < p.c; c += 32) {

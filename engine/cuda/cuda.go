@@ -94,18 +94,32 @@ func (b *Backend) Supports(c engine.Call) error {
 	case engine.BiasBackward:
 		count = c.Rows
 	case engine.BatchNormForward:
-		count = c.Rows
+		if count = c.Rows; !c.Act.Gates() {
+			return fmt.Errorf("cuda: %v: %w", c, engine.ErrUnsupported)
+		}
 	case engine.BatchNormInfer:
 		count = c.Rows
 	case engine.BatchNormBackward:
-		count = c.Rows
+		if count = c.Rows; !c.Act.Gates() {
+			return fmt.Errorf("cuda: %v: %w", c, engine.ErrUnsupported)
+		}
 	case engine.SoftmaxLoss:
 		count = max(c.N, c.C)
 	case engine.FilterTaylor:
 		count = max(c.K, c.Len)
 	case engine.Importance:
 		count, most = len(c.Score), maxMembers
-	case engine.Activate, engine.ActivateBackward, engine.Add, engine.Record, engine.SGD,
+	case engine.Mul:
+		count = c.C
+	case engine.GateBackward:
+		count = max(c.N, c.Pixels, c.C)
+	case engine.Scale:
+		count = c.C
+	case engine.CopyChannels:
+		count = max(c.XC, c.YC)
+	case engine.Softmax:
+		count = max(c.Rows, c.C)
+	case engine.Activate, engine.ActivateBackward, engine.Add, engine.Clamp, engine.ClampBackward, engine.Record, engine.SGD,
 		engine.MaxPoolForward, engine.MaxPoolBackward, engine.AvgPoolForward, engine.AvgPoolBackward:
 	default:
 		return fmt.Errorf("cuda: %v: %w", c, engine.ErrUnsupported)

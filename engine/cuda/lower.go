@@ -71,9 +71,29 @@ func (l *lowering) lower(c engine.Call) {
 	case engine.Activate:
 		launch(l, "activate", flat(c.Len), activateParams{l.at(c.Y), l.at(c.X), int64(c.Len), int32(c.Act)})
 	case engine.ActivateBackward:
-		launch(l, "activate_backward", flat(c.Len), activateBackwardParams{l.at(c.DX), l.at(c.DY), l.at(c.Y), int64(c.Len), int32(c.Act), boolean(c.Accumulate)})
+		of := c.Y
+		if c.Act.FromInput() {
+			of = c.X
+		}
+		launch(l, "activate_backward", flat(c.Len), activateBackwardParams{l.at(c.DX), l.at(c.DY), l.at(of), int64(c.Len), int32(c.Act), boolean(c.Accumulate)})
 	case engine.Add:
 		launch(l, "add", flat(c.Len), addParams{l.at(c.Y), l.at(c.A), l.at(c.B), int64(c.Len), int32(c.Act)})
+	case engine.Clamp:
+		launch(l, "clamp", flat(c.Len), clampParams{l.at(c.Y), l.at(c.X), int64(c.Len), c.Alpha, c.Beta, c.Low, c.High})
+	case engine.ClampBackward:
+		launch(l, "clamp_backward", flat(c.Len), clampBackwardParams{l.at(c.DX), l.at(c.DY), l.at(c.Y), int64(c.Len), c.Alpha, c.Low, c.High, boolean(c.Accumulate)})
+	case engine.Mul:
+		l.mul(c)
+	case engine.GateBackward:
+		l.gateBackward(c)
+	case engine.Scale:
+		launch(l, "scale", flat(c.Rows*c.C), scaleParams{l.at(c.Y), l.at(c.X), l.at(c.Gamma), l.at(c.Beta), int64(c.Rows * c.C), int32(c.C)})
+	case engine.CopyChannels:
+		launch(l, "copy_channels", flat(c.Rows*c.C), copyChannelsParams{l.at(c.Y), l.at(c.X), int64(c.Rows * c.C),
+			int32(c.C), int32(c.YC), int32(c.YAt), int32(c.XC), int32(c.XAt), boolean(c.Accumulate)})
+	case engine.Softmax:
+		const rows = 4 // of a block, a warp each
+		launchOf(l, "softmax", 32*rows, grid{int32(ceilDiv(c.Rows, rows)), 1, 1}, softmaxParams{l.at(c.Y), l.at(c.X), int32(c.Rows), int32(c.C)})
 	case engine.MaxPoolForward:
 		launch(l, "max_pool_forward", flat(c.N*c.P*c.Q*c.C), maxPoolForwardParams{l.at(c.Y), l.at(c.X), poolOf(c.Pool)})
 	case engine.MaxPoolBackward:
@@ -131,4 +151,22 @@ func (l *lowering) batchNormBackward(c engine.BatchNormBackward) {
 		l.scratch, l.at(c.Gamma), l.at(c.Beta), l.at(c.InvStd), one})
 	launch(l, "batch_norm_input", at.grid(), batchNormInputParams{l.at(c.DX), l.at(c.DZ), l.at(c.DY), y, l.at(c.X),
 		l.at(c.Gamma), l.at(c.Mean), l.at(c.InvStd), l.at(c.DGamma), l.at(c.DBeta), at, int32(c.Act), boolean(c.AccumulateZ)})
+}
+
+func (l *lowering) mul(c engine.Mul) {
+	n := c.N * c.Pixels * c.C
+	launch(l, "mul", flat(n), mulParams{l.at(c.Y), l.at(c.A), l.at(c.B), int64(n), int64(c.Pixels * c.C), int32(c.C), boolean(c.Accumulate)})
+}
+
+// gateBackward has nothing to sum where a gate has one pixel.
+func (l *lowering) gateBackward(c engine.GateBackward) {
+	if c.Pixels == 1 {
+		l.mul(engine.Mul{N: c.N, Pixels: 1, C: c.C, Y: c.DB, A: c.DY, B: c.A, Accumulate: c.Accumulate})
+		return
+	}
+	at := columnsOf(c.Pixels, c.C)
+	at.Chunk = at.Rows
+	g := at.grid()
+	g[2] = int32(min(c.N, maxGrid))
+	launch(l, "gate_backward", g, gateBackwardParams{l.at(c.DB), l.at(c.DY), l.at(c.A), at, int32(c.N), boolean(c.Accumulate)})
 }

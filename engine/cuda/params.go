@@ -16,7 +16,7 @@ type (
 		Act  int32
 	}
 	activateBackwardParams struct {
-		DX, DY, Y       pointer
+		DX, DY, Of      pointer
 		Len             int64
 		Act, Accumulate int32
 	}
@@ -24,6 +24,41 @@ type (
 		Y, A, B pointer
 		Len     int64
 		Act     int32
+	}
+	clampParams struct {
+		Y, X                   pointer
+		Len                    int64
+		Alpha, Beta, Low, High float32
+	}
+	clampBackwardParams struct {
+		DX, DY, Y        pointer
+		Len              int64
+		Alpha, Low, High float32
+		Accumulate       int32
+	}
+	mulParams struct {
+		Y, A, B       pointer
+		Len, Image    int64
+		C, Accumulate int32
+	}
+	gateBackwardParams struct {
+		DB, DY, A     pointer
+		At            columns
+		N, Accumulate int32
+	}
+	scaleParams struct {
+		Y, X, Gamma, Beta pointer
+		Len               int64
+		C                 int32
+	}
+	copyChannelsParams struct {
+		Y, X                            pointer
+		Len                             int64
+		C, YC, YAt, XC, XAt, Accumulate int32
+	}
+	softmaxParams struct {
+		Y, X    pointer
+		Rows, C int32
 	}
 	sgdParams struct {
 		P, V, DP, Hyper pointer

@@ -100,6 +100,7 @@ func TestCasesCoverEveryCall(t *testing.T) {
 	slices.Sort(kinds)
 	assert.Equal(t, []string{
 		"Activate", "ActivateBackward", "Add", "AvgPoolBackward", "AvgPoolForward", "BatchNormBackward", "BatchNormForward", "BatchNormInfer", "BiasBackward",
-		"ConvBackwardData", "ConvBackwardFilter", "ConvForward", "FilterTaylor", "Importance", "MaxPoolBackward", "MaxPoolForward", "Record", "SGD", "SoftmaxLoss",
+		"Clamp", "ClampBackward", "ConvBackwardData", "ConvBackwardFilter", "ConvForward", "CopyChannels", "FilterTaylor", "GateBackward", "Importance",
+		"MaxPoolBackward", "MaxPoolForward", "Mul", "Record", "SGD", "Scale", "Softmax", "SoftmaxLoss",
 	}, slices.Compact(kinds))
 }
