@@ -11,25 +11,35 @@ import (
 	"strings"
 )
 
-//go:embed page.tmpl
-var pageText string
+var (
+	//go:embed page.tmpl
+	pageText string
+
+	//go:embed style.tmpl
+	styleText string // of every page
+)
 
 // WriteHTML writes the run as one page that asks for nothing else: style and
 // plots are in it.
 func WriteHTML(w io.Writer, r Run) error {
-	t, err := template.New("report").Funcs(template.FuncMap{
-		"percent": percent, "digits": digits, "ms": milliseconds, "times": times, "count": count, "seconds": seconds,
-		"share": func(v *float64) string { return scaled(v, 100, "%.2g") },
-	}).Parse(pageText)
-	if err != nil {
-		return err
-	}
 	p, err := newPage(clean(r))
 	if err != nil {
 		return err
 	}
+	return execute(w, pageText, p)
+}
+
+// execute writes a page, whole or nothing of it.
+func execute(w io.Writer, text string, of any) error {
+	t, err := template.New("page").Funcs(template.FuncMap{
+		"percent": percent, "digits": digits, "ms": milliseconds, "times": times, "count": count, "seconds": seconds,
+		"share": func(v *float64) string { return scaled(v, 100, "%.2g") },
+	}).Parse(styleText + text)
+	if err != nil {
+		return err
+	}
 	var b bytes.Buffer
-	if err := t.Execute(&b, p); err != nil {
+	if err := t.Execute(&b, of); err != nil {
 		return err
 	}
 	_, err = w.Write(b.Bytes())
