@@ -29,6 +29,16 @@ func (b *Backend) Supports(c engine.Call) error {
 		engine.SoftmaxLoss, engine.Record, engine.SGD, engine.FilterTaylor, engine.Importance:
 		return nil
 	}
+	switch c := c.(type) {
+	case engine.MaskedConvForward:
+		return supportsMask(c, c.Mask, c.Groups)
+	case engine.MaskedConvBackwardData:
+		return supportsMask(c, c.Mask, c.Groups)
+	case engine.MaskedConvBackwardFilter:
+		return supportsMask(c, c.Mask, c.Groups)
+	case engine.MaskFilter:
+		return supportsMask(c, c.Mask, 1)
+	}
 	return fmt.Errorf("cpu: %v: %w", c, engine.ErrUnsupported)
 }
 
@@ -37,6 +47,8 @@ func (b *Backend) Workspace(c engine.Call) int {
 	switch c := c.(type) {
 	case engine.ConvForward, engine.ConvBackwardData, engine.ConvBackwardFilter:
 		return convWorkspace(b.isa, c, b.threads)
+	case engine.MaskedConvForward, engine.MaskedConvBackwardData, engine.MaskedConvBackwardFilter:
+		return b.maskWorkspace(c)
 	case engine.BiasBackward:
 		return 2 * fold(c.Rows, c.C).partials()
 	case engine.BatchNormForward:
@@ -70,6 +82,8 @@ func (b *Backend) compile(c engine.Call, memory func(engine.Buffer) []float32, s
 		return newConvBackwardData(b.isa, c, of[c.DX], of[c.DY], of[c.W], scratch, b.threads)
 	case engine.ConvBackwardFilter:
 		return newConvBackwardFilter(b.isa, c, of[c.DW], of[c.DY], of[c.X], scratch, b.threads)
+	case engine.MaskedConvForward, engine.MaskedConvBackwardData, engine.MaskedConvBackwardFilter, engine.MaskFilter:
+		return b.compileMasked(c, of, scratch)
 	case engine.BiasBackward:
 		return newBiasBackward(k, c, of[c.DB], of[c.DY], scratch)
 	case engine.BatchNormForward:

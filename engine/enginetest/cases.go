@@ -28,7 +28,7 @@ var acts = []engine.Act{engine.Identity, engine.ReLU, engine.ReLU6}
 func cases() []testCase {
 	var all []testCase
 	for _, group := range [][]testCase{
-		convCases(), batchNormCases(), elementwiseCases(), smoothCases(), gateCases(), poolCases(), lossCases(),
+		convCases(), maskCases(), batchNormCases(), elementwiseCases(), smoothCases(), gateCases(), poolCases(), lossCases(),
 	} {
 		all = append(all, group...)
 	}

@@ -33,6 +33,7 @@ func data(c testCase, integers bool) Memory {
 		}
 		m[o.Buffer] = x
 	}
+	maskData(rng, c.call, m)
 	switch c := c.call.(type) {
 	case engine.BatchNormForward:
 		offset(rng, m[c.X], c.C)

@@ -101,6 +101,7 @@ func TestCasesCoverEveryCall(t *testing.T) {
 	assert.Equal(t, []string{
 		"Activate", "ActivateBackward", "Add", "AvgPoolBackward", "AvgPoolForward", "BatchNormBackward", "BatchNormForward", "BatchNormInfer", "BiasBackward",
 		"Clamp", "ClampBackward", "ConvBackwardData", "ConvBackwardFilter", "ConvForward", "CopyChannels", "FilterTaylor", "GateBackward", "Importance",
+		"MaskFilter", "MaskedConvBackwardData", "MaskedConvBackwardFilter", "MaskedConvForward",
 		"MaxPoolBackward", "MaxPoolForward", "Mul", "Record", "SGD", "Scale", "Softmax", "SoftmaxLoss",
 	}, slices.Compact(kinds))
 }

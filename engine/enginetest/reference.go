@@ -19,6 +19,14 @@ func Reference(c engine.Call, m Memory) {
 		convBackwardData(c, m)
 	case engine.ConvBackwardFilter:
 		convBackwardFilter(c, m)
+	case engine.MaskedConvForward:
+		maskedConvForward(c, m)
+	case engine.MaskedConvBackwardData:
+		maskedConvBackwardData(c, m)
+	case engine.MaskedConvBackwardFilter:
+		maskedConvBackwardFilter(c, m)
+	case engine.MaskFilter:
+		maskFilter(c, m)
 	case engine.BiasBackward:
 		biasBackward(c, m)
 	case engine.BatchNormForward:
