@@ -34,7 +34,7 @@ func (l *lowering) backwardUnit(u unit) {
 	x, y := l.value[in[0]], l.value[u.out]
 	switch n.Op {
 	case graph.OpConv2D, graph.OpLinear:
-		l.backwardConv(u.head, dy, x)
+		l.backwardConv(u, dy, x)
 		return
 	case graph.OpBatchNorm:
 		l.backwardBatchNorm(u, dy, y, x)
@@ -52,20 +52,30 @@ func (l *lowering) backwardUnit(u unit) {
 	}
 }
 
-func (l *lowering) backwardConv(i int, dy, x Buffer) {
+func (l *lowering) backwardConv(u unit, dy, x Buffer) {
+	i := u.head
 	g, name := l.conv(i), l.g.Node(i).Name
+	mask, masked := l.mask(u)
 	if db := l.grads[name+".bias"]; db != None {
 		l.call(BiasBackward{Rows: l.rows(i), C: g.K, DB: db, DY: dy}, i)
 	}
 	w, dw := l.params[name+".weight"], l.grads[name+".weight"]
-	l.call(ConvBackwardFilter{Conv: g, DW: dw, DY: dy, X: x}, i)
+	if f := (ConvBackwardFilter{Conv: g, DW: dw, DY: dy, X: x}); masked {
+		l.call(MaskedConvBackwardFilter{f, mask}, i)
+	} else {
+		l.call(f, i)
+	}
 	if _, ok := l.signed[name]; ok {
 		l.signed[name] = l.transient(g.K)
 		l.call(FilterTaylor{K: g.K, Len: g.filter() / g.K, Signed: l.signed[name], W: w, DW: dw}, i)
 	}
 	if in := l.g.Inputs(i)[0]; l.source(in) != 0 {
 		dx, accumulate := l.gradOf(in)
-		l.call(ConvBackwardData{Conv: g, DX: dx, DY: dy, W: w, Accumulate: accumulate}, i)
+		if d := (ConvBackwardData{Conv: g, DX: dx, DY: dy, W: w, Accumulate: accumulate}); masked {
+			l.call(MaskedConvBackwardData{d, mask}, i)
+		} else {
+			l.call(d, i)
+		}
 	}
 }
 
@@ -120,8 +130,18 @@ func (l *lowering) scores() error {
 	return nil
 }
 
-// update lists the optimiser.
+// update lists the optimiser. Where channels are masked, what has a gradient all the
+// same loses it before.
 func (l *lowering) update() {
+	if l.o.MaskChunk > 0 {
+		for _, p := range l.g.Params() {
+			dw := l.grads[p.Name]
+			if filter := p.Role == graph.RoleFilter; dw == None || filter && l.conv(p.Node).Groups == 1 {
+				continue
+			}
+			l.call(MaskFilter{K: p.Shape[0], RS: p.Size() / p.Shape[0], C: 1, Filter: dw, Mask: Mask{Chunk: l.o.MaskChunk, Out: l.list(p.Node)}}, p.Node)
+		}
+	}
 	l.hyper = l.permanent(3)
 	if l.sgd.Len > 0 {
 		l.sgd.Hyper, l.sgd.Nesterov = l.hyper, l.o.Nesterov

@@ -33,6 +33,10 @@ type Options struct {
 	// them itself.
 	Bytes *Bytes
 
+	// MaskChunk, where positive, makes the convolutions of one group masked ones, in
+	// chunks of so many channels. All are on until SetMask.
+	MaskChunk int
+
 	// Nesterov momentum instead of the classical one (training).
 	Nesterov bool
 
@@ -111,7 +115,12 @@ func Compile(g *graph.Graph, b Backend, o Options) (*Program, error) {
 	p := &Program{
 		graph: g, options: o, plan: plan, exec: exec, nodes: l.nodes, units: l.units, backward: backward, update: update,
 		image: l.value[0], bytes: l.bytes, logits: l.value[l.logits], labels: l.labels, metrics: l.history, hyper: l.hyper,
-		params: l.params, grads: l.grads, momenta: l.momenta, score: l.score, labelRow: make([]float32, o.Batch),
+		lists: l.lists, params: l.params, grads: l.grads, momenta: l.momenta, score: l.score, labelRow: make([]float32, o.Batch),
+	}
+	if o.MaskChunk > 0 {
+		if err := p.SetMask(nil); err != nil {
+			return nil, errors.Join(err, exec.Close())
+		}
 	}
 	if o.Bytes != nil {
 		if err := errors.Join(exec.Write(l.bytes.Mean, o.Bytes.Mean), exec.Write(l.bytes.Scale, o.Bytes.Scale)); err != nil {
@@ -137,7 +146,8 @@ type lowering struct {
 	mean, invstd           []Buffer // of training batch norms, by node
 	sgd                    SGD      // over all of them
 
-	bytes                           LoadImages // with Options.Bytes
+	bytes                           LoadImages     // with Options.Bytes
+	lists                           map[int]Buffer // node → which chunks of its output are on, with Options.MaskChunk
 	labels, metrics, history, hyper Buffer
 
 	signed map[string]Buffer // member of a scored group → its signed Taylor term
@@ -152,6 +162,7 @@ func newLowering(g *graph.Graph, o Options) *lowering {
 		logits: g.Len() - 1,
 		value:  make([]Buffer, g.Len()), grad: make([]Buffer, g.Len()),
 		mean: make([]Buffer, g.Len()), invstd: make([]Buffer, g.Len()),
+		lists:  map[int]Buffer{},
 		params: map[string]Buffer{}, grads: map[string]Buffer{}, momenta: map[string]Buffer{},
 		signed: map[string]Buffer{}, score: map[string]Buffer{},
 	}

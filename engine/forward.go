@@ -38,7 +38,11 @@ func (l *lowering) forwardUnit(u unit) {
 	var c Call
 	switch n.Op {
 	case graph.OpConv2D, graph.OpLinear:
-		c = ConvForward{Conv: l.conv(u.head), Y: y, X: x, W: l.param(u.head, ".weight"), B: l.param(u.head, ".bias"), Z: z, Act: u.act}
+		f := ConvForward{Conv: l.conv(u.head), Y: y, X: x, W: l.param(u.head, ".weight"), B: l.param(u.head, ".bias"), Z: z, Act: u.act}
+		c = f
+		if m, ok := l.mask(u); ok {
+			c = MaskedConvForward{ConvForward: f, Mask: m}
+		}
 	case graph.OpBatchNorm:
 		c = l.batchNorm(u, y, x, z)
 	case graph.OpAdd:
@@ -99,6 +103,22 @@ func (l *lowering) forwardLoss(i int) {
 	l.call(c, i)
 	l.history = l.permanent(3*Recorded + 1)
 	l.call(Record{Steps: Recorded, History: l.history, Metrics: l.metrics}, i)
+}
+
+// mask of a unit's convolution, where it has one.
+func (l *lowering) mask(u unit) (Mask, bool) {
+	if l.o.MaskChunk == 0 || l.conv(u.head).Groups > 1 {
+		return Mask{}, false
+	}
+	return Mask{Chunk: l.o.MaskChunk, In: l.list(l.g.Inputs(u.head)[0]), Out: l.list(u.out)}, true
+}
+
+// list is the buffer that says which chunks of node i's channels are on.
+func (l *lowering) list(i int) Buffer {
+	if l.lists[i] == None {
+		l.lists[i] = l.permanent(1 + (l.g.Shape(i).C+l.o.MaskChunk-1)/l.o.MaskChunk)
+	}
+	return l.lists[i]
 }
 
 // loadImages lists how the image is made, where it comes as bytes.

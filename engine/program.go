@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"gorgonia.org/tensor"
 
@@ -23,7 +24,8 @@ type Program struct {
 	update   int // calls from it on are the optimiser
 
 	image, logits, labels, metrics, hyper Buffer
-	bytes                                 LoadImages // with Options.Bytes
+	bytes                                 LoadImages     // with Options.Bytes
+	lists                                 map[int]Buffer // with Options.MaskChunk, by node
 	params, grads, momenta, score         map[string]Buffer
 
 	unseen   int                     // runs begun since their metrics were asked for
@@ -160,6 +162,36 @@ type Batch struct {
 	Pixels []byte    // N×H×W×C, of MakePixels
 	Moves  []float32 // N×3: dy, dx and whether it is flipped; see LoadImages
 	Labels []int32   // class indices, negative for rows that count for nothing
+}
+
+// SetMask says for nodes by name which channels of their output take part; a node that
+// is not named keeps all. A chunk is on where one of its channels is: weights that are
+// off within it must be zero. Training leaves at zero what is off by whole chunks.
+func (p *Program) SetMask(on map[string][]bool) error {
+	if p.options.MaskChunk == 0 {
+		return fmt.Errorf("graph %q was compiled without masks", p.graph.Name())
+	}
+	for name, flags := range on {
+		i, ok := p.graph.Index(name)
+		if !ok {
+			return fmt.Errorf("mask of %s: graph %q has no such node", name, p.graph.Name())
+		}
+		if n := p.graph.Shape(i).C; len(flags) != n {
+			return fmt.Errorf("mask of %s: %d channels, it has %d", name, len(flags), n)
+		}
+	}
+	for i, b := range p.lists {
+		flags, masked := on[p.graph.Node(i).Name]
+		chunks := make([]bool, p.plan.Span(b).Len-1)
+		for k := range chunks {
+			first := k * p.options.MaskChunk
+			chunks[k] = !masked || slices.Contains(flags[first:min(len(flags), first+p.options.MaskChunk)], true)
+		}
+		if err := p.exec.Write(b, ChunkList(chunks)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Step runs one training step on a full batch.

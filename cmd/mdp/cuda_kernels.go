@@ -138,11 +138,11 @@ func geometry(c engine.Call) (engine.Conv, bool) {
 		return c.Conv, true
 	case engine.ConvBackwardFilter:
 		return c.Conv, true
-	case cuda.MaskedConvForward:
+	case engine.MaskedConvForward:
 		return c.Conv, true
-	case cuda.MaskedConvBackwardData:
+	case engine.MaskedConvBackwardData:
 		return c.Conv, true
-	case cuda.MaskedConvBackwardFilter:
+	case engine.MaskedConvBackwardFilter:
 		return c.Conv, true
 	}
 	return engine.Conv{}, false

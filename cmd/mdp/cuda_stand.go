@@ -57,21 +57,21 @@ func masked(c engine.Call) (engine.Call, bool) {
 	if conv.Groups != 1 || min(conv.C, conv.K) < 2*maskChunk {
 		return nil, false
 	}
-	m := cuda.Mask{Chunk: maskChunk, In: last + 1, Out: last + 2}
+	m := engine.Mask{Chunk: maskChunk, In: last + 1, Out: last + 2}
 	switch c := c.(type) {
 	case engine.ConvForward:
-		return cuda.MaskedConvForward{ConvForward: c, Mask: m}, true
+		return engine.MaskedConvForward{ConvForward: c, Mask: m}, true
 	case engine.ConvBackwardData:
-		return cuda.MaskedConvBackwardData{ConvBackwardData: c, Mask: m}, true
+		return engine.MaskedConvBackwardData{ConvBackwardData: c, Mask: m}, true
 	case engine.ConvBackwardFilter:
-		return cuda.MaskedConvBackwardFilter{ConvBackwardFilter: c, Mask: m}, true
+		return engine.MaskedConvBackwardFilter{ConvBackwardFilter: c, Mask: m}, true
 	}
 	return nil, false
 }
 
 func isMasked(c engine.Call) bool {
 	switch c.(type) {
-	case cuda.MaskedConvForward, cuda.MaskedConvBackwardData, cuda.MaskedConvBackwardFilter:
+	case engine.MaskedConvForward, engine.MaskedConvBackwardData, engine.MaskedConvBackwardFilter:
 		return true
 	}
 	return false
@@ -91,7 +91,7 @@ func everyOther(numbers int) []float32 {
 	for i := range on {
 		on[i] = i%2 == 0
 	}
-	return cuda.ChunkList(on)
+	return engine.ChunkList(on)
 }
 
 func work(c engine.Call) int64 {

@@ -33,6 +33,7 @@ func TestDevice(t *testing.T) {
 			t.Run("masked "+string(p)+" "+string(v), func(t *testing.T) { checkMasked(t, variant(t, d, p, v)) })
 		}
 	}
+	t.Run("masked network", func(t *testing.T) { checkMaskedProgram(t, backend(t, d, Float32)) })
 	t.Run("masked filter", func(t *testing.T) { checkMaskFilter(t, backend(t, d, Float32)) })
 	t.Run("images", func(t *testing.T) { checkImages(t, backend(t, d, Float32)) })
 	t.Run("bytes", func(t *testing.T) { checkBytes(t, backend(t, d, Float32)) })

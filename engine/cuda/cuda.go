@@ -81,14 +81,14 @@ func (b *Backend) Supports(c engine.Call) error {
 		return supportsConv(c, c.Conv)
 	case engine.ConvBackwardFilter:
 		return supportsConv(c, c.Conv)
-	case MaskedConvForward:
-		return errors.Join(c.supports(c, c.Conv), supportsConv(c, c.Conv))
-	case MaskedConvBackwardData:
-		return errors.Join(c.supports(c, c.Conv), supportsConv(c, c.Conv))
-	case MaskedConvBackwardFilter:
-		return errors.Join(c.supports(c, c.Conv), supportsConv(c, c.Conv))
-	case MaskFilter:
-		return c.supports(c, c.geometry())
+	case engine.MaskedConvForward:
+		return errors.Join(supportsMask(c, c.Mask, c.Conv), supportsConv(c, c.Conv))
+	case engine.MaskedConvBackwardData:
+		return errors.Join(supportsMask(c, c.Mask, c.Conv), supportsConv(c, c.Conv))
+	case engine.MaskedConvBackwardFilter:
+		return errors.Join(supportsMask(c, c.Mask, c.Conv), supportsConv(c, c.Conv))
+	case engine.MaskFilter:
+		return supportsMask(c, c.Mask, engine.Conv{K: c.K, C: c.C, Groups: 1})
 	case engine.LoadImages:
 		count = max(c.N, c.H, c.W, c.C)
 	case engine.BiasBackward:
@@ -147,7 +147,7 @@ func supportsConv(c engine.Call, g engine.Conv) error {
 // Workspace is where parts of sums lie until they are added up.
 func (b *Backend) Workspace(c engine.Call) int {
 	switch c := c.(type) {
-	case MaskedConvBackwardFilter:
+	case engine.MaskedConvBackwardFilter:
 		return b.Workspace(c.ConvBackwardFilter)
 	case engine.ConvBackwardFilter:
 		filter := c.K * c.R * c.S * (c.C / c.Groups)

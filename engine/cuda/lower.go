@@ -45,14 +45,14 @@ func (l *lowering) lower(c engine.Call) {
 		l.convBackwardData(c)
 	case engine.ConvBackwardFilter:
 		l.convBackwardFilter(c)
-	case MaskedConvForward:
+	case engine.MaskedConvForward:
 		launchGemm(l, "masked_conv_forward", forwardProduct(c.Conv), maskedConvForwardParams{l.forwardParams(c.ConvForward), l.mask(c.Mask, c.In), l.mask(c.Mask, c.Out), boolean(c.Leave)})
-	case MaskedConvBackwardData:
+	case engine.MaskedConvBackwardData:
 		launchGemm(l, "masked_conv_backward_data", dataProduct(c.Conv), maskedConvBackwardDataParams{l.dataParams(c.ConvBackwardData), l.mask(c.Mask, c.In), l.mask(c.Mask, c.Out)})
-	case MaskedConvBackwardFilter:
+	case engine.MaskedConvBackwardFilter:
 		launchGemm(l, "masked_conv_backward_filter", filterProduct(c.Conv), maskedConvBackwardFilterParams{l.filterParams(c.ConvBackwardFilter), l.mask(c.Mask, c.In), l.mask(c.Mask, c.Out)})
 		l.sumFilterParts(c.ConvBackwardFilter)
-	case MaskFilter:
+	case engine.MaskFilter:
 		launch(l, "mask_filter", flat(c.K*c.RS*c.C), maskFilterParams{l.at(c.Filter), l.mask(c.Mask, c.In), l.mask(c.Mask, c.Out), int32(c.K), int32(c.RS), int32(c.C)})
 	case engine.LoadImages:
 		launch(l, "load_images", flat(c.N*c.H*c.W*c.C), loadImagesParams{l.at(c.Y), l.at(c.Pixels), l.at(c.Moves), l.at(c.Mean), l.at(c.Scale), int32(c.N), int32(c.H), int32(c.W), int32(c.C)})

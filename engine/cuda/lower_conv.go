@@ -54,6 +54,6 @@ func (l *lowering) filterParams(c engine.ConvBackwardFilter) convBackwardFilterP
 	return convBackwardFilterParams{dw, l.at(c.DY), l.at(c.X), convOf(c.Conv), int32(parts), int32(filterChunk(c.Conv))}
 }
 
-func (l *lowering) mask(m Mask, list engine.Buffer) maskParams {
+func (l *lowering) mask(m engine.Mask, list engine.Buffer) maskParams {
 	return maskParams{l.at(list), int32(m.Chunk)}
 }

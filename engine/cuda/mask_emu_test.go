@@ -19,5 +19,6 @@ func TestMasked(t *testing.T) {
 		}
 	}
 	t.Run("filter", func(t *testing.T) { checkMaskFilter(t, backend(t, d, Float32)) })
+	t.Run("network", func(t *testing.T) { checkMaskedProgram(t, backend(t, d, Float32)) })
 	require.NoError(t, d.Close())
 }

@@ -27,7 +27,7 @@ func checkMasked(t *testing.T, b *Backend) {
 	} {
 		for j, kept := range []float64{0, 0.3, 0.7, 1} {
 			chunk := []int{8, 16, 32}[(i+j)%3]
-			m := Mask{Chunk: chunk, In: 6, Out: 7}
+			m := engine.Mask{Chunk: chunk, In: 6, Out: 7}
 			if kept == 0.7 { // one side alone
 				m.In, m.Out = []engine.Buffer{6, engine.None}[i%2], []engine.Buffer{engine.None, 7}[i%2]
 			}
@@ -38,10 +38,10 @@ func checkMasked(t *testing.T, b *Backend) {
 				masked, dense engine.Call
 				leave         bool
 			}{
-				{MaskedConvForward{forward, m, false}, forward, false},
-				{MaskedConvForward{forward, m, true}, forward, true},
-				{MaskedConvBackwardData{data, m}, data, false},
-				{MaskedConvBackwardFilter{filter, m}, filter, false},
+				{engine.MaskedConvForward{ConvForward: forward, Mask: m, Leave: false}, forward, false},
+				{engine.MaskedConvForward{ConvForward: forward, Mask: m, Leave: true}, forward, true},
+				{engine.MaskedConvBackwardData{ConvBackwardData: data, Mask: m}, data, false},
+				{engine.MaskedConvBackwardFilter{ConvBackwardFilter: filter, Mask: m}, filter, false},
 			} {
 				t.Run(fmt.Sprintf("%v/kept%g/leave=%v", c.masked, kept, c.leave), func(t *testing.T) {
 					x := newMaskedCase(t, g, m, kept)
@@ -70,9 +70,9 @@ func checkMasked(t *testing.T, b *Backend) {
 func checkMaskFilter(t *testing.T, b *Backend) {
 	g := engine.Conv{N: 1, H: 3, W: 3, C: 67, K: 50, R: 3, S: 3, P: 3, Q: 3, Groups: 1}
 	for _, kept := range []float64{0, 0.5, 1} {
-		m := Mask{Chunk: 16, In: 6, Out: 7}
+		m := engine.Mask{Chunk: 16, In: 6, Out: 7}
 		x := newMaskedCase(t, g, m, kept)
-		c := MaskFilter{K: g.K, RS: 9, C: g.C, Filter: 3, Mask: m}
+		c := engine.MaskFilter{K: g.K, RS: 9, C: g.C, Filter: 3, Mask: m}
 		want := append([]float32(nil), x.memory[3]...)
 		for i := range want {
 			if !x.on[3](i) {
@@ -92,7 +92,7 @@ type maskedCase struct {
 	on     [6]func(i int) bool
 }
 
-func newMaskedCase(t *testing.T, g engine.Conv, m Mask, kept float64) *maskedCase {
+func newMaskedCase(t *testing.T, g engine.Conv, m engine.Mask, kept float64) *maskedCase {
 	hash := fnv.New64a()
 	hash.Write([]byte(t.Name()))
 	r := rand.New(rand.NewPCG(hash.Sum64(), 0))
@@ -115,7 +115,7 @@ func newMaskedCase(t *testing.T, g engine.Conv, m Mask, kept float64) *maskedCas
 		return x
 	}
 	y := g.N * g.P * g.Q * g.K
-	c.memory = [8][]float32{nil, noise(y), noise(g.N * g.H * g.W * g.C), noise(g.K * g.R * g.S * g.C), noise(g.K), noise(y), ChunkList(in), ChunkList(out)}
+	c.memory = [8][]float32{nil, noise(y), noise(g.N * g.H * g.W * g.C), noise(g.K * g.R * g.S * g.C), noise(g.K), noise(y), engine.ChunkList(in), engine.ChunkList(out)}
 	ofK := func(i int) bool { return outOn(i % g.K) }
 	c.on = [6]func(int) bool{nil, ofK, func(i int) bool { return inOn(i % g.C) },
 		func(i int) bool { return inOn(i%g.C) && outOn(i/(g.R*g.S*g.C)) }, ofK, ofK}
@@ -161,7 +161,7 @@ func accumulates(c engine.Call) bool {
 	switch c := c.(type) {
 	case engine.ConvBackwardData:
 		return c.Accumulate
-	case MaskedConvBackwardData:
+	case engine.MaskedConvBackwardData:
 		return c.Accumulate
 	}
 	return false

@@ -14,9 +14,9 @@ func maskCases() []testCase {
 	var all []testCase
 	one, two := [2]int{1, 1}, [2]int{2, 2}
 	for i, g := range []engine.Conv{
-		square(1, 4, 5, 40, 72, 3, 1, 1),
-		square(1, 5, 7, 96, 50, 1, 1, 1),
-		conv(2, 7, 5, 67, 33, 3, 2, two, one, one, 1),
+		square(1, 4, 5, 24, 40, 3, 1, 1),
+		square(1, 3, 7, 96, 50, 1, 1, 1),
+		conv(2, 7, 5, 37, 19, 3, 2, two, one, one, 1),
 		linear(3, 130, 10),
 		square(2, 8, 7, 3, 16, 3, 2, 1),
 	} {
