@@ -11,8 +11,8 @@ import (
 // present; its String is the configuration's key in a Table. What of in and out
 // a call uses:
 //
-//	ConvForward                       C = in, K = out; groups stay
-//	ConvForward, one filter a channel C = K = groups = in = out
+//	ConvForward                       C = in, K = out; groups stay as many
+//	ConvForward in groups, C = K      C = K = in = out; groups stay as wide
 //	pools, BatchNormInfer, Mul, Scale C = in = out
 //	Softmax                           C = in = out
 //	Activate, Add, Clamp              Len = in·out: in is the rows, N·H·W
@@ -31,11 +31,13 @@ func WithChannels(c engine.Call, in, out int) engine.Call {
 	}
 	switch d := c.(type) {
 	case engine.ConvForward:
-		switch {
-		case d.Depthwise():
-			d.Groups = same()
-		case in%d.Groups != 0 || out%d.Groups != 0:
-			panic(fmt.Sprintf("bench: %v with %d and %d channels; want multiples of its %d groups", c, in, out, d.Groups))
+		each := d.Groups // what channels come in multiples of
+		if d.Groups > 1 && d.C == d.K {
+			each = d.C / d.Groups
+			d.Groups = same() / each
+		}
+		if in%each != 0 || out%each != 0 {
+			panic(fmt.Sprintf("bench: %v with %d and %d channels; want multiples of %d", c, in, out, each))
 		}
 		d.C, d.K = in, out
 		c = d

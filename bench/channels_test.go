@@ -16,6 +16,8 @@ func TestWithChannels(t *testing.T) {
 	depthwise.Groups = 16
 	grouped := conv(16, 32)
 	grouped.Groups = 4
+	even := conv(32, 32)
+	even.Groups = 4
 	pool := engine.Pool{N: 2, H: 8, W: 8, C: 16, R: 2, S: 2, P: 4, Q: 4, Stride: [2]int{2, 2}}
 	for _, c := range []struct {
 		call    engine.Call
@@ -25,6 +27,7 @@ func TestWithChannels(t *testing.T) {
 		{dense, 5, 7, "conv_forward+relu+bias+add/n2_8x8x5_k7x3x3_s1x1_p1x1_d1x1_g1_o8x8"},
 		{depthwise, 3, 3, "conv_forward+relu+bias/n2_8x8x3_k3x3x3_s1x1_p1x1_d1x1_g3_o8x8"},
 		{grouped, 8, 12, "conv_forward+relu+bias/n2_8x8x8_k12x3x3_s1x1_p1x1_d1x1_g4_o8x8"},
+		{even, 24, 24, "conv_forward+relu+bias/n2_8x8x24_k24x3x3_s1x1_p1x1_d1x1_g3_o8x8"},
 		{engine.MaxPoolForward{Pool: pool, Y: 9, X: 8}, 3, 3, "max_pool_forward/n2_8x8x3_2x2_s2x2_p0x0_o4x4"},
 		{engine.AvgPoolForward{Pool: pool, Y: 9, X: 8, CountPad: true}, 3, 3, "avg_pool_forward+countpad/n2_8x8x3_2x2_s2x2_p0x0_o4x4"},
 		{engine.BatchNormInfer{Rows: 128, C: 16, Y: 1, X: 2, Gamma: 3, Beta: 4, RunMean: 5, RunVar: 6, Act: engine.ReLU6}, 3, 3, "batch_norm_infer+relu6/128x3"},
@@ -46,6 +49,7 @@ func TestWithChannels(t *testing.T) {
 	}
 	assert.Panics(t, func() { WithChannels(depthwise, 3, 4) })
 	assert.Panics(t, func() { WithChannels(grouped, 3, 4) })
+	assert.Panics(t, func() { WithChannels(even, 20, 20) })
 	assert.Panics(t, func() { WithChannels(dense, 0, 4) })
 	assert.Panics(t, func() { WithChannels(engine.SGD{Len: 3}, 1, 1) })
 }

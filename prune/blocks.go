@@ -124,25 +124,29 @@ func (c *Coupling) closed(g *graph.Graph, branch []int, add int) bool {
 }
 
 // silencers returns the last nodes with weights on the paths from entry to exit:
-// with these at zero the output of exit is zero. It is false when a path has none.
+// with these at zero the output of exit is zero. It is false when it is not, as
+// where a path has none. Of a gate and what it gates, one that is zero is enough.
 func silencers(g *graph.Graph, entry, exit int) (last []int, ok bool) {
-	seen := map[int]bool{}
-	stack := []int{exit}
-	for len(stack) > 0 {
-		i := stack[len(stack)-1]
-		stack = stack[:len(stack)-1]
-		switch {
-		case i == entry:
-			return nil, false
-		case seen[i]:
-		case len(g.NodeParams(i)) > 0:
-			last = append(last, i)
-		default:
-			stack = append(stack, g.Inputs(i)...)
+	zero := map[int]bool{entry: false}
+	var silence func(i int) bool
+	silence = func(i int) bool {
+		if z, seen := zero[i]; seen {
+			return z
 		}
-		seen[i] = true
+		if len(g.NodeParams(i)) > 0 {
+			last = append(last, i)
+			zero[i] = true
+			return true
+		}
+		silent := make([]bool, len(g.Inputs(i)))
+		for j, k := range g.Inputs(i) {
+			silent[j] = silence(k)
+		}
+		zero[i] = silences(g.Node(i), silent)
+		return zero[i]
 	}
-	return last, true
+	ok = silence(exit)
+	return last, ok
 }
 
 // layers are the convolutions and linear layers among nodes.

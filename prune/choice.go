@@ -52,6 +52,9 @@ func (ch Choice) Check(g *graph.Graph, c *Coupling) error {
 			}
 			last = k
 		}
+		if u := group.unit(); u > 1 && !whole(keep, u) {
+			return fmt.Errorf("group %d %v: channels go in runs of %d, from a multiple of it on; keep all of a run or none", i, group.Producers, u)
+		}
 		if group.Fixed && len(keep) < group.Channels {
 			return fmt.Errorf("group %d %v: only %d of %d channels are kept, but all are fixed (%s)", i, group.Producers, len(keep), group.Channels, group.FixedWhy)
 		}
@@ -64,17 +67,29 @@ func (ch Choice) Check(g *graph.Graph, c *Coupling) error {
 	return nil
 }
 
-// Kept returns, ascending, which of node i's output channels stay: the group's
-// choice, repeated for every position of a flattened image.
+// whole says whether ascending channels are whole runs of unit.
+func whole(keep []int, unit int) bool {
+	for j, k := range keep {
+		if j%unit == 0 && k%unit != 0 || j%unit > 0 && k != keep[j-1]+1 {
+			return false
+		}
+	}
+	return len(keep)%unit == 0
+}
+
+// Kept returns, ascending, which of node i's output channels stay: its groups'
+// choices side by side, repeated for every position of a flattened image.
 func (c *Coupling) Kept(ch Choice, i int) []int {
-	if c.out[i] == none {
+	if len(c.out[i]) == 0 {
 		return upTo(c.features[i])
 	}
-	keep, channels := ch.Keep[c.out[i]], c.Groups[c.out[i]].Channels
-	kept := make([]int, 0, len(keep)*(c.features[i]/channels))
-	for base := 0; base < c.features[i]; base += channels {
-		for _, k := range keep {
-			kept = append(kept, base+k)
+	var kept []int
+	for base := 0; base < c.features[i]; {
+		for _, id := range c.out[i] {
+			for _, k := range ch.Keep[id] {
+				kept = append(kept, base+k)
+			}
+			base += c.Groups[id].Channels
 		}
 	}
 	return kept

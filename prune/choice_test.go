@@ -20,14 +20,15 @@ func randomChoice(c *Coupling, r *rand.Rand, on float64) Choice {
 			continue
 		}
 		var keep []int
-		p := r.Float64()
-		for k := range g.Channels {
+		p, u := r.Float64(), g.unit()
+		for k := 0; k < g.Channels; k += u {
 			if r.Float64() < p {
-				keep = append(keep, k)
+				keep = append(keep, upTo(g.Channels)[k:k+u]...)
 			}
 		}
 		if keep == nil {
-			keep = []int{r.IntN(g.Channels)}
+			k := r.IntN(g.Channels/u) * u
+			keep = upTo(g.Channels)[k : k+u]
 		}
 		ch.Keep[i] = keep
 	}

@@ -58,7 +58,7 @@ func (c *Coupling) fix(g *graph.Graph, pattern string) error {
 	found := false
 	for i := range g.Len() {
 		name := g.Node(i).Name
-		if match.MatchString(name) && c.out[i] != none {
+		if match.MatchString(name) && len(c.out[i]) > 0 {
 			found = true
 			if err := c.Fix(name, "asked for by fix"); err != nil {
 				return err

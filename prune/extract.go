@@ -46,8 +46,8 @@ func ExtractGraph(g *graph.Graph, c *Coupling, ch Choice) (*graph.Graph, error) 
 		switch n.Op {
 		case graph.OpConv2D:
 			n.Conv2D.Out = len(c.Kept(ch, i))
-			if depthwise(g, i) {
-				n.Conv2D.Groups = n.Conv2D.Out
+			if width := passed(g, i); width > 0 {
+				n.Conv2D.Groups = n.Conv2D.Out / width
 			}
 		case graph.OpLinear:
 			n.Linear.Out = len(c.Kept(ch, i))

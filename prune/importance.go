@@ -44,7 +44,9 @@ func (s Scores) Check() error {
 
 // Members lists what is scored, by group: the group's batch norms, and its
 // convolutions and linear layers but for those that one batch norm reads and
-// nothing else.
+// nothing else. A batch norm over several groups side by side is scored by
+// itself, in a list behind the groups': each of its channels counts for the
+// group it is of.
 // Fixed groups are scored as well: their members count for the blocks they are in.
 func Members(g *graph.Graph, c *Coupling) [][]string {
 	members := make([][]string, len(c.Groups))
@@ -56,8 +58,12 @@ func Members(g *graph.Graph, c *Coupling) [][]string {
 				continue
 			}
 		case graph.OpBatchNorm:
-			if c.OutGroup(i) == c.OutGroup(0) {
+			if slices.Equal(distinct(c.Out(i)), c.Out(0)) {
 				continue // a batch norm over the image keeps all of it
+			}
+			if c.OutGroup(i) == none {
+				members = append(members, []string{n.Name})
+				continue
 			}
 		default:
 			continue

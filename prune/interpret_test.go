@@ -63,9 +63,48 @@ func (n interpreter) node(i int, outs [][]float64) []float64 {
 			clipped := min(max(v, 0), top)
 			y[j] = clipped + n.leak*(v-clipped)
 		}
+	case graph.OpSigmoid, graph.OpHardSigmoid, graph.OpHardSwish, graph.OpSiLU, graph.OpClip:
+		for j, v := range x {
+			y[j] = smooth(node, v) + n.leak*v
+		}
 	case graph.OpAdd:
 		for j, v := range x {
 			y[j] = v + outs[in[1]][j]
+		}
+	case graph.OpMul:
+		for j := range y {
+			y[j] = 1
+			for _, k := range in {
+				at := j
+				if n.g.Shape(k) != shape {
+					at = j % shape.C
+				}
+				y[j] *= outs[k][at]
+			}
+		}
+	case graph.OpConcat:
+		at := 0
+		for _, k := range in {
+			c := n.g.Shape(k).C
+			for j, v := range outs[k] {
+				y[j/c*shape.C+at+j%c] = v
+			}
+			at += c
+		}
+	case graph.OpScale:
+		gamma, beta := n.w.Data(node.Name+".weight"), n.w.Data(node.Name+".bias")
+		for j, v := range x {
+			y[j] = float64(gamma[j%shape.C])*v + float64(beta[j%shape.C])
+		}
+	case graph.OpSoftmax:
+		for at := 0; at < len(x); at += shape.C {
+			sum := 0.0
+			for _, v := range x[at:][:shape.C] {
+				sum += math.Exp(v)
+			}
+			for j, v := range x[at:][:shape.C] {
+				y[at+j] = math.Exp(v) / sum
+			}
 		}
 	case graph.OpMaxPool, graph.OpAvgPool:
 		pool(y, x, node, from, shape)
@@ -79,6 +118,22 @@ func (n interpreter) node(i int, outs [][]float64) []float64 {
 		panic("the interpreter does not know " + string(node.Op))
 	}
 	return y
+}
+
+// smooth are the activations that bend, and those with bounds of their own.
+func smooth(n graph.Node, x float64) float64 {
+	sigmoid := 1 / (1 + math.Exp(-x))
+	switch n.Op {
+	case graph.OpHardSigmoid:
+		return min(max(n.HardSigmoid.Alpha*x+n.HardSigmoid.Beta, 0), 1)
+	case graph.OpHardSwish:
+		return x * min(max(x+3, 0), 6) / 6
+	case graph.OpSiLU:
+		return x * sigmoid
+	case graph.OpClip:
+		return min(max(x, n.Clip.Low), n.Clip.High)
+	}
+	return sigmoid
 }
 
 func (n interpreter) conv(y, x []float64, node graph.Node, from, to graph.Shape) {

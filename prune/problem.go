@@ -6,7 +6,6 @@ import (
 	"math"
 	"slices"
 
-	"mdp/bench"
 	"mdp/engine"
 	"mdp/engine/graph"
 	"mdp/prune/solve"
@@ -32,7 +31,7 @@ type Steps struct {
 	Step     []int // channels per option, by group
 }
 
-// NewSteps cuts every free group in steps. A step of 0 means the power of two
+// NewSteps cuts every free group in steps, rounded up to whole units. A step of 0 means the power of two
 // nearest below an eighth of the group's channels, from 4 to 64: chunks the
 // device likes, and few enough options to measure.
 func NewSteps(g *graph.Graph, c *Coupling, step int) *Steps {
@@ -49,6 +48,9 @@ func NewSteps(g *graph.Graph, c *Coupling, step int) *Steps {
 				s.Step[i] *= 2
 			}
 			s.Step[i] = min(s.Step[i], g.Channels)
+		}
+		if u := g.unit(); !g.Fixed {
+			s.Step[i] = (s.Step[i] + u - 1) / u * u
 		}
 	}
 	return s
@@ -72,63 +74,13 @@ func (s *Steps) lowest(group int) int {
 	return 1
 }
 
-// ends are the groups of a call's output and input channels.
-func (s *Space) ends(call int) (own, prev int) {
-	head := s.Program.Nodes(call)[0]
-	return s.Coupling.OutGroup(head), s.Coupling.InGroup(head)
-}
-
-// cell is the call as it runs with the given options of its own and its input's group.
-func (s *Space) cell(call, ownOption, prevOption int) engine.Call {
-	own, prev := s.ends(call)
-	g, head := s.Graph, s.Program.Nodes(call)[0]
-	// A linear layer over a flattened image reads several features per channel.
-	in := g.Shape(g.Inputs(head)[0]).C / s.Coupling.Groups[prev].Channels * s.channels(prev, prevOption)
-	out := g.Shape(head).C / s.Coupling.Groups[own].Channels * s.channels(own, ownOption)
-	c := s.Program.Plan().Calls[call]
-	switch c.(type) {
-	case engine.Activate, engine.Add:
-		in = s.Program.Options().Batch * g.Shape(head).H * g.Shape(head).W // their rows
-	}
-	return bench.WithChannels(c, in, out)
-}
-
-// Configurations lists every distinct call that some choice can make the
-// network run, in the network's order, the dense configurations first.
-func (s *Space) Configurations() []engine.Call {
-	var dense, rest []engine.Call
-	seen := map[string]bool{}
-	visit := func(into *[]engine.Call, c engine.Call) {
-		if k := c.String(); !seen[k] {
-			seen[k] = true
-			*into = append(*into, c)
-		}
-	}
-	for i := range s.Program.Plan().Calls {
-		own, prev := s.ends(i)
-		visit(&dense, s.cell(i, s.options(own), s.options(prev)))
-	}
-	for i := range s.Program.Plan().Calls {
-		own, prev := s.ends(i)
-		for a := s.options(own); a >= s.lowest(own); a-- {
-			for b := s.options(prev); b >= s.lowest(prev); b-- {
-				if own == prev && a != b {
-					continue
-				}
-				visit(&rest, s.cell(i, a, b))
-			}
-		}
-	}
-	return append(dense, rest...)
-}
-
 // importanceUnits is what the importance of the whole network is scaled to.
 const importanceUnits = 1_000_000_000
 
 // Problem joins scores and latencies into the MINLP. latencyNS gives a
 // configuration's latency, and false where there is none.
 //
-// One layer of the problem is one call of the network. Its importance at option
+// One layer of the problem is one piece of a call of the network. Its importance at option
 // k is that of the group's k best chunks of channels, all members in the group's
 // one order. Option 0 of a table stands for nothing and is never chosen.
 func (s *Space) Problem(scores Scores, latencyNS func(engine.Call) (int64, bool)) (*solve.Problem, error) {
@@ -150,9 +102,9 @@ func (s *Space) Problem(scores Scores, latencyNS func(engine.Call) (int64, bool)
 	if err != nil {
 		return nil, err
 	}
-	for i := range s.Program.Plan().Calls {
-		own, prev := s.ends(i)
-		nodes := s.Program.Nodes(i)
+	for _, piece := range s.pieces() {
+		own, prev := piece.own, piece.prev
+		nodes := s.Program.Nodes(piece.call)
 		l := solve.Layer{Name: g.Node(nodes[0]).Name, Group: own, PrevGroup: prev, Block: s.Coupling.BlockOf(nodes[0]) + 1}
 		for a := 0; a <= s.options(own); a++ {
 			row := make([]int64, s.options(prev)+1)
@@ -160,12 +112,12 @@ func (s *Space) Problem(scores Scores, latencyNS func(engine.Call) (int64, bool)
 				if a < s.lowest(own) || own == prev && a != b {
 					continue
 				}
-				c := s.cell(i, a, b)
+				c, weight := s.cell(piece, a, b)
 				ns, ok := latencyNS(c)
 				if !ok {
 					return nil, fmt.Errorf("the latency table has no row for %s, which layer %s needs: run mdp bench again", c, l.Name)
 				}
-				row[b] = ns
+				row[b] = int64(math.Round(float64(ns) * weight))
 			}
 			if own == prev {
 				l.Latency.Own = append(l.Latency.Own, row[a])
@@ -173,32 +125,45 @@ func (s *Space) Problem(scores Scores, latencyNS func(engine.Call) (int64, bool)
 				l.Latency.Pair = append(l.Latency.Pair, row)
 			}
 		}
-		l.Importance = s.cumulative(scores, nodes, own, order[own], total)
+		if piece.first {
+			l.Importance = s.cumulative(scores, nodes, own, order[own], total)
+		}
 		p.Layers = append(p.Layers, l)
 	}
 	return p, p.Validate()
 }
 
 // orders ranks each group's channels by the sum of their members' scores, best
-// first, the lower index first among equals; total is the sum of all scores.
+// first, the lower index first among equals, channels that go together by their
+// sum; total is the sum of all scores.
 func (s *Steps) orders(scores Scores) (order [][]int, total float64, err error) {
-	order = make([][]int, len(s.Coupling.Groups))
-	for i, members := range Members(s.Graph, s.Coupling) {
-		sum := make([]float64, s.Coupling.Groups[i].Channels)
-		for _, m := range members {
-			if len(scores.Members[m]) != len(sum) {
-				return nil, 0, fmt.Errorf("scores of %s: have %d channels, need %d: run mdp score again", m, len(scores.Members[m]), len(sum))
-			}
-			for c, v := range scores.Members[m] {
-				sum[c] += float64(v)
-				total += float64(v)
+	sums := make([][]float64, len(s.Coupling.Groups))
+	for i, g := range s.Coupling.Groups {
+		sums[i] = make([]float64, g.Channels)
+	}
+	for _, m := range slices.Concat(Members(s.Graph, s.Coupling)...) {
+		i, _ := s.Graph.Index(m)
+		if n := s.Graph.Shape(i).C; len(scores.Members[m]) != n {
+			return nil, 0, fmt.Errorf("scores of %s: have %d channels, need %d: run mdp score again", m, len(scores.Members[m]), n)
+		}
+		for group := range sums {
+			total += s.tally(sums[group], scores, i, group)
+		}
+	}
+	order = make([][]int, len(sums))
+	for i, sum := range sums {
+		unit := s.Coupling.Groups[i].unit()
+		units := make([]float64, len(sum)/unit)
+		for c, v := range sum {
+			units[c/unit] += v
+		}
+		ranks := upTo(len(units))
+		slices.SortStableFunc(ranks, func(a, b int) int { return cmp.Compare(units[b], units[a]) })
+		for _, u := range ranks {
+			for c := u * unit; c < (u+1)*unit; c++ {
+				order[i] = append(order[i], c)
 			}
 		}
-		order[i] = make([]int, len(sum))
-		for c := range order[i] {
-			order[i][c] = c
-		}
-		slices.SortStableFunc(order[i], func(a, b int) int { return cmp.Compare(sum[b], sum[a]) })
 	}
 	if total == 0 {
 		total = 1 // nothing matters: every importance is zero
@@ -206,14 +171,31 @@ func (s *Steps) orders(scores Scores) (order [][]int, total float64, err error) 
 	return order, total, nil
 }
 
+// tally adds node i's scores of a group's channels to sum, and returns what they
+// add up to.
+func (s *Steps) tally(sum []float64, scores Scores, i, group int) (total float64) {
+	score := scores.Members[s.Graph.Node(i).Name]
+	for at := 0; at < len(score); {
+		for _, id := range s.Coupling.Out(i) {
+			n := s.Coupling.Groups[id].Channels
+			if id == group {
+				for c, v := range score[at : at+n] {
+					sum[c] += float64(v)
+					total += float64(v)
+				}
+			}
+			at += n
+		}
+	}
+	return total
+}
+
 // cumulative is the importance of keeping the best k steps of channels of the
 // members among a call's nodes, for every option k.
 func (s *Steps) cumulative(scores Scores, nodes []int, group int, order []int, total float64) []int64 {
 	sum := make([]float64, len(order))
 	for _, n := range nodes {
-		for c, v := range scores.Members[s.Graph.Node(n).Name] {
-			sum[c] += float64(v)
-		}
+		s.tally(sum, scores, n, group)
 	}
 	importance := make([]int64, s.options(group)+1)
 	acc := 0.0

@@ -61,9 +61,10 @@ func TestProblemPredictsExtractedCalls(t *testing.T) {
 					solution.BlocksOn[i] = true
 				}
 				var cells []engine.Call
-				for i := range s.Program.Plan().Calls {
-					own, prev := s.ends(i)
-					cells = append(cells, s.cell(i, solution.Options[own], solution.Options[prev]))
+				for _, p := range s.pieces() {
+					c, weight := s.cell(p, solution.Options[p.own], solution.Options[p.prev])
+					require.EqualValues(t, 1, weight)
+					cells = append(cells, c)
 				}
 				choice, err := s.Choice(scores, solution)
 				require.NoError(t, err)
@@ -225,3 +226,84 @@ func signedTerms(g *graph.Graph, w, grads graph.Weights, name string) []float64 
 }
 
 func abs(x float64) float64 { return max(x, -x) }
+
+// TestPiecesAddUp: where latency grows in proportion to channels, what the solver
+// adds up over the pieces is what the extracted network takes, whatever is cut;
+// and on any latencies it is what the dense network takes.
+func TestPiecesAddUp(t *testing.T) {
+	b, err := cpu.New(cpu.Options{})
+	require.NoError(t, err)
+	proportional := func(c engine.Call) (int64, bool) {
+		switch c := c.(type) {
+		case engine.ConvForward:
+			return 1000 * c.MACs(), true
+		case engine.CopyChannels:
+			return int64(1000 * c.Rows * c.C), true
+		}
+		return int64(1000 * c.Operands()[0].Len), true
+	}
+	crooked := func(c engine.Call) (int64, bool) {
+		v, _ := proportional(c)
+		return v + int64(len(c.String())) + v*v%1009, true
+	}
+	r := randFor(t.Name())
+	concatenated := 0
+	for _, net := range testNets(t, 60)[len(nets.List()):] {
+		g := net.g
+		program, err := engine.Compile(g, b, engine.Options{Mode: engine.Infer, Batch: 2})
+		require.NoError(t, err)
+		c, err := Couple(g)
+		require.NoError(t, err)
+		s := NewSpace(program, c, 2)
+		scores := RandomScores(g, c, 1)
+		total := func(p *engine.Program, latency func(engine.Call) (int64, bool)) (sum int64) {
+			for _, c := range p.Plan().Calls {
+				ns, _ := latency(c)
+				sum += ns
+			}
+			return sum
+		}
+		on := slices.Repeat([]bool{true}, len(c.Blocks)+1)
+		problem, err := s.Problem(scores, proportional)
+		require.NoError(t, err, net.name)
+		slack := float64(len(problem.Layers))
+		for range 3 {
+			options := make([]int, len(c.Groups))
+			for i := range options {
+				options[i] = s.lowest(i) + r.IntN(s.options(i)-s.lowest(i)+1)
+			}
+			choice, err := s.Choice(scores, solve.Solution{Options: options, BlocksOn: on})
+			require.NoError(t, err, net.name)
+			small, err := ExtractGraph(g, c, choice)
+			require.NoError(t, err, net.name)
+			p, err := engine.Compile(small, b, program.Options())
+			require.NoError(t, err, net.name)
+			_, have, err := problem.Evaluate(options, on)
+			require.NoError(t, err, net.name)
+			require.InDelta(t, total(p, proportional), have, slack, net.name)
+			require.NoError(t, p.Close())
+		}
+		dense := make([]int, len(c.Groups))
+		for i := range dense {
+			dense[i] = s.options(i)
+		}
+		problem, err = s.Problem(scores, crooked)
+		require.NoError(t, err, net.name)
+		_, have, err := problem.Evaluate(dense, on)
+		require.NoError(t, err, net.name)
+		want := int64(0)
+		for i, p := range s.pieces() {
+			if i == 0 || s.pieces()[i-1].call != p.call {
+				c, _ := s.cell(p, dense[p.own], dense[p.prev])
+				ns, _ := crooked(c)
+				want += ns
+			}
+			if p.share < 1 {
+				concatenated++
+			}
+		}
+		require.InDelta(t, want, have, slack, net.name)
+		require.NoError(t, program.Close())
+	}
+	require.Greater(t, concatenated, 50, "the nets should have concatenations")
+}

@@ -53,7 +53,7 @@ func randomNet(t testing.TB, name string) *graph.Graph {
 	s.conv(2+2*r.IntN(3), 1)
 	trunk := []string{s.head}
 	for range 3 + r.IntN(7) {
-		switch r.IntN(10) {
+		switch r.IntN(13) {
 		case 0:
 			s.conv(2+2*r.IntN(3), 1+r.IntN(2))
 		case 1:
@@ -69,6 +69,18 @@ func randomNet(t testing.TB, name string) *graph.Graph {
 			}
 		case 5:
 			s.norm()
+		case 6:
+			s.excite()
+		case 7:
+			s.dense()
+		case 8: // beside anything of this height and width
+			beside := slices.DeleteFunc(slices.Clone(trunk), func(n string) bool {
+				a, b := s.shape[n], s.shape[s.head]
+				return a.H != b.H || a.W != b.W || a.C+b.C > 24
+			})
+			if len(beside) > 0 {
+				s.concat(s.head, beside[r.IntN(len(beside))])
+			}
 		default:
 			s.residual(2, 1+r.IntN(2))
 		}
@@ -117,7 +129,54 @@ func (s *sketch) conv2d(c graph.Conv2D, stride int) {
 func (s *sketch) norm() { s.grew(s.BatchNorm(s.name("bn"), s.head), s.shape[s.head]) }
 
 func (s *sketch) act() {
-	s.op([]graph.Op{graph.OpReLU, graph.OpReLU6}[s.r.IntN(2)], s.head)
+	switch s.r.IntN(6) {
+	case 0:
+		s.grew(s.Clip(s.name("clip"), s.head, -1, 2), s.shape[s.head])
+	case 1:
+		s.op(graph.OpScale, s.head)
+	default:
+		s.op([]graph.Op{graph.OpReLU, graph.OpReLU6, graph.OpHardSwish, graph.OpSiLU}[s.r.IntN(4)], s.head)
+	}
+}
+
+// excite gates the head with what a squeeze of it says.
+func (s *sketch) excite() {
+	x := s.head
+	s.grew(s.Op(graph.OpGlobalAvgPool, s.name("squeeze"), x), graph.Shape{H: 1, W: 1, C: s.shape[x].C})
+	s.conv2d(graph.Conv2D{Out: 2 + s.r.IntN(3), Bias: s.r.IntN(2) == 0}, 1)
+	s.act()
+	s.conv2d(graph.Conv2D{Out: s.shape[x].C, Bias: s.r.IntN(2) == 0}, 1)
+	if s.r.IntN(2) == 0 {
+		s.op(graph.OpSigmoid, s.head)
+	} else {
+		s.grew(s.HardSigmoid(s.name("gate"), s.head), s.shape[s.head])
+	}
+	operands := []string{x, s.head}
+	s.r.Shuffle(2, func(i, j int) { operands[i], operands[j] = operands[j], operands[i] })
+	gated := s.shape[x]
+	s.grew(s.Op(graph.OpMul, s.name("mul"), operands...), gated)
+}
+
+// dense are one or two layers that each read everything before them.
+func (s *sketch) dense() {
+	parts := []string{s.head}
+	for range 1 + s.r.IntN(2) {
+		if s.r.IntN(2) == 0 {
+			s.norm()
+			s.act()
+		}
+		s.conv(2+2*s.r.IntN(2), 1)
+		parts = append(parts, s.head)
+		s.concat(parts...)
+	}
+}
+
+func (s *sketch) concat(parts ...string) {
+	out := s.shape[parts[0]]
+	for _, p := range parts[1:] {
+		out.C += s.shape[p].C
+	}
+	s.grew(s.Op(graph.OpConcat, s.name("concat"), parts...), out)
 }
 
 func (s *sketch) depthwise() {
@@ -129,8 +188,13 @@ func (s *sketch) depthwise() {
 }
 
 func (s *sketch) grouped() {
-	if s.shape[s.head].C%2 == 0 && s.shape[s.head].C > 2 {
+	c := s.shape[s.head].C
+	switch {
+	case c%2 > 0 || c == 2:
+	case s.r.IntN(3) == 0:
 		s.conv2d(graph.Conv2D{Out: 2 * (1 + s.r.IntN(3)), Groups: 2}, 1)
+	default: // as many channels out as in, two or half of them to a group
+		s.conv2d(graph.Conv2D{Out: c, Groups: []int{2, c / 2}[s.r.IntN(2)], Bias: s.r.IntN(2) == 0}, 1)
 	}
 }
 
@@ -205,7 +269,15 @@ func (s *sketch) finish() {
 	linear := func(out int) {
 		s.grew(s.Linear(s.name("fc"), s.head, out), graph.Shape{H: 1, W: 1, C: out})
 	}
-	switch s.r.IntN(5) {
+	switch s.r.IntN(6) {
+	case 5: // a mean beside every pixel, and probabilities
+		image := s.head
+		flat()
+		pixels := s.head
+		s.grew(s.Op(graph.OpGlobalAvgPool, s.name("gap"), image), graph.Shape{H: 1, W: 1, C: s.shape[image].C})
+		s.concat(pixels, s.head)
+		linear(3)
+		s.op(graph.OpSoftmax, s.head)
 	case 0:
 		s.grew(s.Op(graph.OpGlobalAvgPool, s.name("gap"), s.head), graph.Shape{H: 1, W: 1, C: s.shape[s.head].C})
 		linear(3)
