@@ -23,6 +23,7 @@ func TestExamples(t *testing.T) {
 	require.NoError(t, os.Symlink(command(t, dir).Path, filepath.Join(dir, "bin", "mdp")))
 	write(t, filepath.Join(dir, "run.yaml"), "net: resnet8-cifar\nbudget: [0.5x]\n")
 	write(t, filepath.Join(dir, "sweep.yaml"), "net: resnet8-cifar\nseed: [1, 2]\n")
+	write(t, filepath.Join(dir, "titanv.pkl"), publishedTable())
 	for from, to := range map[string]string{
 		filepath.Join("..", "..", "prune", "solve", "testdata", "rn50_mdp_04.json"):             "problem.json",
 		filepath.Join("..", "..", "prune", "solve", "testdata", "examples", "two_devices.json"): "two-devices.json",
