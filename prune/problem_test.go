@@ -43,7 +43,7 @@ func keys(calls []engine.Call) []string {
 // TestProblemPredictsExtractedCalls: the cells that the solver adds up are the
 // very calls that the extracted network runs.
 func TestProblemPredictsExtractedCalls(t *testing.T) {
-	for _, name := range []string{"resnet14-cifar", "resnet50", "mobilenet_v1", "mobilenet_v2", "vgg11_bn"} {
+	for _, name := range []string{"resnet14-cifar", "resnet50", "mobilenet_v1", "mobilenet_v2", "mobilenet_v3_small", "regnet_y_400mf", "vgg11_bn"} {
 		t.Run(name, func(t *testing.T) {
 			s, w := space(t, name, 3)
 			reachable := map[string]bool{}

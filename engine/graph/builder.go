@@ -35,7 +35,12 @@ func (b *Builder) Linear(name, in string, out int) string {
 
 // BatchNorm adds a batch normalisation with PyTorch's eps 1e-5 and momentum 0.1.
 func (b *Builder) BatchNorm(name, in string) string {
-	return b.add(Node{Name: name, Op: OpBatchNorm, Inputs: []string{in}, BatchNorm: &BatchNorm{Eps: 1e-5, Momentum: 0.1}})
+	return b.Norm(name, in, BatchNorm{Eps: 1e-5, Momentum: 0.1})
+}
+
+// Norm adds a batch normalisation.
+func (b *Builder) Norm(name, in string, n BatchNorm) string {
+	return b.add(Node{Name: name, Op: OpBatchNorm, Inputs: []string{in}, BatchNorm: &n})
 }
 
 // HardSigmoid adds a hard sigmoid with PyTorch's slope 1/6 and offset 1/2.

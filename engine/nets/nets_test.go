@@ -32,6 +32,11 @@ func TestPublishedCounts(t *testing.T) {
 		{"vgg19_bn", 143_678_248, 19.632},
 		{"mobilenet_v1", 4_231_976, 0.569},
 		{"mobilenet_v2", 3_504_872, 0.301},
+		{"mobilenet_v3_small", 2_542_856, 0.057},
+		{"mobilenet_v3_large", 5_483_032, 0.217},
+		{"efficientnet_b0", 5_288_548, 0.386},
+		{"regnet_y_400mf", 4_344_144, 0.402},
+		{"densenet121", 7_978_856, 2.834},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g, err := Build(c.name, Options{})
@@ -84,6 +89,39 @@ func TestStateDictNames(t *testing.T) {
 			"features.18.1.running_var":   {1280},
 			"classifier.1.weight":         {1000, 1280},
 			"features.14.conv.1.1.weight": {576},
+		}},
+		{"mobilenet_v3_large", 266, map[string][]int{
+			"features.0.0.weight":           {16, 3, 3, 3},
+			"features.1.block.0.0.weight":   {16, 3, 3, 1},
+			"features.1.block.1.1.bias":     {16},
+			"features.4.block.2.fc1.weight": {24, 1, 1, 72},
+			"features.4.block.3.0.weight":   {40, 1, 1, 72},
+			"features.15.block.2.fc2.bias":  {960},
+			"features.16.0.weight":          {960, 1, 1, 160},
+			"classifier.0.weight":           {1280, 960},
+			"classifier.3.bias":             {1000},
+		}},
+		{"efficientnet_b0", 311, map[string][]int{
+			"features.1.0.block.1.fc1.weight": {8, 1, 1, 32},
+			"features.1.0.block.2.0.weight":   {16, 1, 1, 32},
+			"features.2.0.block.2.fc1.weight": {4, 1, 1, 96},
+			"features.6.3.block.1.0.weight":   {1152, 5, 5, 1},
+			"features.8.0.weight":             {1280, 1, 1, 320},
+		}},
+		{"regnet_y_400mf", 331, map[string][]int{
+			"stem.0.weight": {32, 3, 3, 3},
+			"trunk_output.block1.block1-0.proj.0.weight":   {48, 1, 1, 32},
+			"trunk_output.block1.block1-0.f.b.0.weight":    {48, 3, 3, 8},
+			"trunk_output.block2.block2-0.f.se.fc1.weight": {12, 1, 1, 104},
+			"trunk_output.block4.block4-5.f.c.1.bias":      {440},
+			"fc.weight": {1000, 440},
+		}},
+		{"densenet121", 606, map[string][]int{
+			"features.denseblock1.denselayer2.norm1.weight":  {96},
+			"features.denseblock4.denselayer16.conv2.weight": {32, 3, 3, 128},
+			"features.transition3.conv.weight":               {512, 1, 1, 1024},
+			"features.norm5.running_var":                     {1024},
+			"classifier.weight":                              {1000, 1024},
 		}},
 		{"mobilenet_v1", 137, map[string][]int{
 			"features.1.0.weight":  {32, 3, 3, 1},

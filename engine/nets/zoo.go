@@ -18,4 +18,9 @@ var zoo = []entry{
 	{Info{"vgg19_bn", "VGG-19 with batch norm (arXiv 1409.1556)", imageNet, 1000}, vgg(2, 2, 4, 4, 4)},
 	{Info{"mobilenet_v1", "MobileNet-V1, depthwise separable convolutions (arXiv 1704.04861)", imageNet, 1000}, mobileNetV1},
 	{Info{"mobilenet_v2", "MobileNet-V2, inverted residuals (arXiv 1801.04381)", imageNet, 1000}, mobileNetV2},
+	{Info{"mobilenet_v3_small", "MobileNet-V3 small, squeeze-excitation and hard swish (arXiv 1905.02244)", imageNet, 1000}, mobileNetV3Small},
+	{Info{"mobilenet_v3_large", "MobileNet-V3 large, squeeze-excitation and hard swish (arXiv 1905.02244)", imageNet, 1000}, mobileNetV3Large},
+	{Info{"efficientnet_b0", "EfficientNet-B0, squeeze-excitation and SiLU (arXiv 1905.11946)", imageNet, 1000}, efficientNetB0},
+	{Info{"regnet_y_400mf", "RegNet-Y-400MF, grouped convolutions and squeeze-excitation (arXiv 2003.13678)", imageNet, 1000}, regNetY400MF},
+	{Info{"densenet121", "DenseNet-121, concatenations (arXiv 1608.06993)", imageNet, 1000}, denseNet121},
 }
