@@ -47,9 +47,8 @@ func (p *Pipeline) PublishedProblem(t *bench.Published, batch int) (*solve.Probl
 			lookup.lacks, lookup.asked, lookup.such)
 	}
 	var denseNS int64
-	for i := range program.Plan().Calls {
-		own, prev := space.ends(i)
-		ns, _ := lookup.latency(space.cell(i, space.options(own), space.options(prev)))
+	for _, call := range program.Plan().Calls {
+		ns, _ := lookup.latency(call)
 		denseNS += ns
 	}
 	problem.Capacity, err = BudgetNS(p.Config.Budgets[0], denseNS)
