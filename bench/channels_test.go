@@ -47,6 +47,7 @@ func TestWithChannels(t *testing.T) {
 		}
 		assert.Len(t, got.Operands(), len(c.call.Operands()))
 	}
+	assert.Equal(t, layer(even), layer(WithChannels(even, 16, 16)), "as many channels in a group")
 	assert.Panics(t, func() { WithChannels(depthwise, 3, 4) })
 	assert.Panics(t, func() { WithChannels(grouped, 3, 4) })
 	assert.Panics(t, func() { WithChannels(even, 20, 20) })

@@ -133,11 +133,12 @@ func halving(s []engine.Call) []engine.Call {
 func layer(c engine.Call) string {
 	switch d := c.(type) {
 	case engine.ConvForward:
-		if d.Depthwise() {
-			return WithChannels(c, 2, 2).String()
+		if d.Groups > 1 && d.C == d.K { // two groups: of one it would be no longer grouped
+			two := 2 * d.C / d.Groups
+			return WithChannels(c, two, two).String()
 		}
 		return WithChannels(c, d.Groups, d.Groups).String()
-	case engine.MaxPoolForward, engine.AvgPoolForward, engine.BatchNormInfer:
+	case engine.MaxPoolForward, engine.AvgPoolForward, engine.BatchNormInfer, engine.Mul, engine.Scale, engine.Softmax, engine.CopyChannels:
 		return WithChannels(c, 1, 1).String()
 	}
 	name, _, _ := strings.Cut(c.String(), "/")
