@@ -16,7 +16,7 @@ import (
 //	pools, BatchNormInfer, Mul, Scale C = in = out
 //	Softmax                           C = in = out
 //	Activate, Add, Clamp              Len = in·out: in is the rows, N·H·W
-//	CopyChannels                      C = XC = in, YC = out, to the start of y
+//	CopyChannels                      C = XC = in, YC = out, to about the same place
 //
 // It panics for any other call and for channels the call cannot have.
 func WithChannels(c engine.Call, in, out int) engine.Call {
@@ -63,7 +63,7 @@ func WithChannels(c engine.Call, in, out int) engine.Call {
 		if in > out {
 			panic(fmt.Sprintf("bench: %v of %d channels among %d", c, in, out))
 		}
-		d.C, d.XC, d.XAt, d.YC, d.YAt = in, in, 0, out, 0
+		d.C, d.XC, d.XAt, d.YC, d.YAt = in, in, 0, out, min(d.YAt*out/d.YC, out-in)
 		c = d
 	case engine.Clamp:
 		d.Len = in * out

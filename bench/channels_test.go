@@ -37,7 +37,7 @@ func TestWithChannels(t *testing.T) {
 		{engine.Mul{N: 2, Pixels: 64, C: 16, Y: 1, A: 2, B: 3}, 3, 3, "mul/2x64x3"},
 		{engine.Scale{Rows: 128, C: 16, Y: 1, X: 2, Gamma: 3, Beta: 4}, 3, 3, "scale/128x3"},
 		{engine.Softmax{Rows: 2, C: 16, Y: 1, X: 2}, 3, 3, "softmax/2x3"},
-		{engine.CopyChannels{Rows: 128, C: 16, XC: 16, YC: 48, YAt: 16, Y: 1, X: 2}, 3, 9, "copy_channels/128x3_from3at0_to9at0"},
+		{engine.CopyChannels{Rows: 128, C: 16, XC: 16, YC: 48, YAt: 16, Y: 1, X: 2}, 3, 9, "copy_channels/128x3_from3at0_to9at3"},
 	} {
 		got := WithChannels(c.call, c.in, c.out)
 		assert.Equal(t, c.want, got.String())
