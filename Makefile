@@ -29,14 +29,15 @@ cuda: ## bin/mdp-cuda, with the kernels for NVIDIA GPUs; it runs without one, to
 .PHONY: test-emu
 test-emu: ## every kernel and the code that launches it, on this machine's processor (g++)
 	@command -v g++ >/dev/null || { echo "$@ is left out: g++ is not installed"; exit 0; }; \
-	set -x; CGO_ENABLED=1 go vet -tags emu ./kernels ./engine/cuda/... && CGO_ENABLED=1 go test -tags emu ./kernels ./engine/cuda/... && \
+	set -x; CGO_ENABLED=1 go vet -tags emu ./kernels ./engine/cuda/... ./engine/device ./prune && \
+	CGO_ENABLED=1 go test -tags emu ./kernels ./engine/cuda/... && CGO_ENABLED=1 go test -tags emu -run Device ./prune && \
 	CGO_ENABLED=1 CGO_CXXFLAGS='-O1 -g -fsanitize-sections=emu_shared' ASAN_OPTIONS=detect_leaks=0 go test -asan -tags emu -run 'TestConformance/shuffled|TestMasked|TestPrecision' ./engine/cuda
 
 .PHONY: test-cuda-build
 test-cuda-build: ## the kernels for a GPU and bin/mdp-cuda, as far as they can be tested without one (g++, nvcc)
 	@toolchain=$$(scripts/cuda-toolchain) || { [ $$? = 3 ] && echo "$@ is left out: see above" && exit 0; exit 1; }; \
 	eval "$$toolchain"; set -ex; $(MAKE) --no-print-directory cuda; \
-	go vet -tags cuda ./kernels ./engine/cuda/... ./cmd/mdp; go test -tags cuda ./kernels ./engine/cuda/...; go test -tags cuda -run GPU ./cmd/mdp; bin/mdp-cuda doctor
+	go vet -tags cuda ./kernels ./engine/cuda/... ./engine/device ./prune ./cmd/mdp; go test -tags cuda ./kernels ./engine/cuda/...; go test -tags cuda -run GPU ./cmd/mdp; bin/mdp-cuda doctor
 
 .PHONY: gpu-bundle
 gpu-bundle: ## bin/gpu-bundle, whose gpu-check proves the kernels on a machine with a GPU and without Go
