@@ -51,7 +51,7 @@ test-gpu-bundle: gpu-bundle ## gpu-check itself, on a driver that is emulated
 	LD_LIBRARY_PATH=$(CURDIR)/bin/emulated bin/gpu-bundle/gpu-check --short bin/gpu-check-emulated
 
 .PHONY: bench
-bench: build ## speed and memory, printed side by side
+bench: ## speed and memory: raw lines for benchstat in bin/bench.txt, and their table
 	scripts/bench
 
 .PHONY: bench-solve
