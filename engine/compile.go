@@ -3,7 +3,8 @@
 // or an allocation.
 //
 // Compile fuses nodes into units (fuse.go), lists each unit's calls forward
-// (forward.go) and, in training, backward (backward.go), and lays the buffers
+// (forward.go), joins what the backend has as one (norm.go) and, in training, lists
+// them backward (backward.go), and lays the buffers
 // in memory by their lifetimes (plan.go). A Backend runs the list (backend.go);
 // what each call must compute stands with the call (call.go).
 package engine
@@ -80,6 +81,7 @@ func Compile(g *graph.Graph, b Backend, o Options) (*Program, error) {
 	}
 	l.loadImages()
 	l.forward()
+	l.joinNorms(b)
 	backward, update := len(l.calls), len(l.calls)
 	if o.Mode == Train {
 		l.backward()

@@ -4,14 +4,14 @@
 //   runvar[c]  = (1−momentum)·runvar[c]  + momentum·var·rows/(rows−1)
 //   for i < rows: y[i,c] = act(γ[c]·(x[i,c]−mean[c])·invstd[c] + β[c] + z[i,c])
 //
-// Three kernels: moments of every chunk of rows about the first row, which keeps
-// the variance of data far from zero; each channel's statistics, in float64; y.
-// Bound: 12 bytes an element, 16 with z.
-#include "columns.cuh"
+// Kernels: the moments of runs of rows, unless a convolution has left them behind;
+// many runs made few; each channel's statistics; y.
+// Bound: 12 bytes an element, 16 with z; 4 less after such a convolution.
 #include "elementwise.cuh"
+#include "moments.cuh"
 
 struct BatchNormMoments {
-	float *partial; // [2, chunks, c]
+	float *partial; // [3, chunks, c]
 	const float *x;
 	Columns at;
 };
@@ -19,9 +19,9 @@ struct BatchNormMoments {
 KERNEL(column_threads, batch_norm_moments, BatchNormMoments p) {
 	__shared__ float sums[column_threads];
 	int c = p.at.column();
-	float sum = 0, squares = 0;
+	float shift = 0, sum = 0, squares = 0;
 	if (c < p.at.c) {
-		float shift = p.x[c];
+		shift = p.x[blockIdx.y * index_t(p.at.chunk) * p.at.c + c];
 		for (int i = p.at.first(); i < p.at.last(); i += p.at.step()) {
 			float v = p.x[index_t(i) * p.at.c + c] - shift;
 			sum += v;
@@ -31,34 +31,42 @@ KERNEL(column_threads, batch_norm_moments, BatchNormMoments p) {
 	sum = column_sum(sums, sum, p.at.width);
 	squares = column_sum(sums, squares, p.at.width);
 	if (threadIdx.x < p.at.width && c < p.at.c) {
-		p.partial[blockIdx.y * index_t(p.at.c) + c] = sum;
-		p.partial[(gridDim.y + blockIdx.y) * index_t(p.at.c) + c] = squares;
+		p.partial[blockIdx.y * index_t(p.at.c) + c] = shift;
+		p.partial[(gridDim.y + blockIdx.y) * index_t(p.at.c) + c] = sum;
+		p.partial[(2 * gridDim.y + blockIdx.y) * index_t(p.at.c) + c] = squares;
 	}
+}
+
+// batch_norm_merge makes one run of every chunk of them.
+struct BatchNormMerge {
+	float *partial; // [3, chunks, c]
+	Runs of;
+};
+
+KERNEL(column_threads, batch_norm_merge, BatchNormMerge p) {
+	__shared__ double sums[column_threads];
+	int c = p.of.at.column(), width = p.of.at.c;
+	Moments all = p.of.added(sums, c);
+	if (threadIdx.x >= p.of.at.width || c >= width) return;
+	p.partial[blockIdx.y * index_t(width) + c] = float(all.shift);
+	p.partial[(gridDim.y + blockIdx.y) * index_t(width) + c] = float(all.sum);
+	p.partial[(2 * gridDim.y + blockIdx.y) * index_t(width) + c] = float(all.squares);
 }
 
 struct BatchNormStatistics {
 	float *mean, *invstd, *runmean, *runvar;
-	const float *partial, *x;
-	Columns at; // over the rows of partial
-	int rows;   // of x
+	Runs of; // in one chunk
 	float eps, momentum;
 };
 
 KERNEL(column_threads, batch_norm_statistics, BatchNormStatistics p) {
 	__shared__ double sums[column_threads];
-	int c = p.at.column();
-	double sum = 0, squares = 0;
-	if (c < p.at.c)
-		for (int i = p.at.first(); i < p.at.rows; i += p.at.step()) {
-			sum += p.partial[index_t(i) * p.at.c + c];
-			squares += p.partial[(index_t(p.at.rows) + i) * p.at.c + c];
-		}
-	sum = column_sum(sums, sum, p.at.width);
-	squares = column_sum(sums, squares, p.at.width);
-	if (threadIdx.x >= p.at.width || c >= p.at.c) return;
-	double n = p.rows, mean = sum / n, var = fmax(squares / n - mean * mean, 0.0);
-	if (squares != squares) var = squares; // fmax would hide a NaN
-	mean += p.x[c];
+	int c = p.of.at.column();
+	Moments all = p.of.added(sums, c);
+	if (threadIdx.x >= p.of.at.width || c >= p.of.at.c) return;
+	double n = p.of.rows, mean = all.sum / n, var = fmax(all.squares / n - mean * mean, 0.0);
+	if (all.squares != all.squares) var = all.squares; // fmax would hide a NaN
+	mean += all.shift;
 	double unbiased = n > 1 ? var * n / (n - 1) : var;
 	p.mean[c] = float(mean);
 	p.invstd[c] = float(1 / sqrt(var + p.eps));

@@ -120,7 +120,9 @@ struct Bf16 : WarpSums {
 template <class Math> struct TiledGemm {
 	static constexpr int m = tile_m, n = tile_n, threads = gemm_threads;
 
-	template <class Problem> static __device__ void run(const Problem &problem, int m0, int n0) {
+	template <class Problem> static __device__ void run(const Problem &problem, int m0, int n0) { sums(problem, m0, n0).store(problem, m0, n0); }
+
+	template <class Problem> static __device__ Math sums(const Problem &problem, int m0, int n0) {
 		typedef GemmLoad<Problem::a_along_k> LoadA;
 		typedef GemmLoad<Problem::b_along_k> LoadB;
 		DYNAMIC_SHARED(float4, shared);
@@ -147,6 +149,6 @@ template <class Math> struct TiledGemm {
 			math.add(tile);
 			__syncthreads();
 		}
-		math.store(problem, m0, n0);
+		return math;
 	}
 };

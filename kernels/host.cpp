@@ -15,6 +15,7 @@
 #include "conv_backward_data.cu"
 #include "conv_backward_filter.cu"
 #include "conv_forward.cu"
+#include "conv_moments.cu"
 #include "copy_channels.cu"
 #include "depthwise.cu"
 #include "filter_taylor.cu"

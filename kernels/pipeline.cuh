@@ -177,7 +177,9 @@ template <class Shape, class Quads> struct TensorSums {
 };
 
 template <class Shape, class Sums> struct PipelinedGemm : Shape {
-	template <class Problem> static __device__ void run(const Problem &problem, int m0, int n0) {
+	template <class Problem> static __device__ void run(const Problem &problem, int m0, int n0) { sums(problem, m0, n0).store(problem, m0, n0); }
+
+	template <class Problem> static __device__ Sums sums(const Problem &problem, int m0, int n0) {
 		typedef typename Problem::Common Common;
 		struct Stage {
 			OperandTile<Problem::a_along_k, Shape::m> a;
@@ -204,17 +206,17 @@ template <class Shape, class Sums> struct PipelinedGemm : Shape {
 		};
 
 		for (int i = 0; i < Shape::stages - 1; i++) load(stage[i]);
-		Sums sums;
+		Sums all;
 		int now = 0, free = Shape::stages - 1;
 		for (int k = first; k < problem.k_last; k = seek(k + depth)) {
 			cp_async_wait<Shape::stages - 2>();
 			__syncthreads(); // the tile is there for all, and all are done with the one before
 			load(stage[free]);
-			sums.add(stage[now].a, stage[now].b);
+			all.add(stage[now].a, stage[now].b);
 			free = now;
 			now = now + 1 == Shape::stages ? 0 : now + 1;
 		}
-		sums.store(problem, m0, n0);
+		return all;
 	}
 };
 

@@ -134,6 +134,8 @@ func geometry(c engine.Call) (engine.Conv, bool) {
 	switch c := c.(type) {
 	case engine.ConvForward:
 		return c.Conv, true
+	case engine.ConvBatchNorm:
+		return c.Conv, true
 	case engine.ConvBackwardData:
 		return c.Conv, true
 	case engine.ConvBackwardFilter:

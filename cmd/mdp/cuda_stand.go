@@ -35,6 +35,13 @@ func trainingCalls(net string, batch int) ([]engine.Call, error) {
 		if !seen[c.String()] {
 			seen[c.String()] = true
 			calls = append(calls, c)
+			if both, ok := c.(engine.ConvBatchNorm); ok { // and what others can be compared with
+				if c = both.ConvForward; seen[c.String()] {
+					continue
+				}
+				seen[c.String()] = true
+				calls = append(calls, c)
+			}
 			if m, ok := masked(c); ok {
 				calls = append(calls, m)
 			}

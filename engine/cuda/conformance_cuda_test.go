@@ -30,6 +30,7 @@ func TestDevice(t *testing.T) {
 	for _, p := range []Precision{Float32, TF32, BFloat16} {
 		for _, v := range variants {
 			t.Run(string(p)+" "+string(v), func(t *testing.T) { checkPrecision(t, variant(t, d, p, v)) })
+			t.Run("norm "+string(p)+" "+string(v), func(t *testing.T) { checkNorm(t, variant(t, d, p, v)) })
 			t.Run("masked "+string(p)+" "+string(v), func(t *testing.T) { checkMasked(t, variant(t, d, p, v)) })
 		}
 	}

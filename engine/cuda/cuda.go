@@ -97,6 +97,11 @@ func (b *Backend) Supports(c engine.Call) error {
 		if count = c.Rows; !c.Act.Gates() {
 			return fmt.Errorf("cuda: %v: %w", c, engine.ErrUnsupported)
 		}
+	case engine.ConvBatchNorm:
+		if c.Depthwise() {
+			return fmt.Errorf("cuda: %v: %w", c, engine.ErrUnsupported)
+		}
+		return errors.Join(b.Supports(c.ConvForward), b.Supports(c.Norm))
 	case engine.BatchNormInfer:
 		count = c.Rows
 	case engine.BatchNormBackward:
@@ -159,8 +164,10 @@ func (b *Backend) Workspace(c engine.Call) int {
 		}
 	case engine.BiasBackward:
 		return columnsOf(c.Rows, c.C).chunks() * c.C
+	case engine.ConvBatchNorm:
+		return momentsLen(c, b.variant)
 	case engine.BatchNormForward:
-		return 2 * columnsOf(c.Rows, c.C).chunks() * c.C
+		return 3 * columnsOf(c.Rows, c.C).chunks() * c.C
 	case engine.BatchNormBackward:
 		return 2 * columnsOf(c.Rows, c.C).chunks() * c.C
 	case engine.SoftmaxLoss:

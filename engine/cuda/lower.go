@@ -62,6 +62,8 @@ func (l *lowering) lower(c engine.Call) {
 		l.sumPartials(l.at(c.DB), c.C, at.chunks())
 	case engine.BatchNormForward:
 		l.batchNormForward(c)
+	case engine.ConvBatchNorm:
+		l.convBatchNorm(c)
 	case engine.BatchNormInfer:
 		at := columnsOf(c.Rows, c.C)
 		launch(l, "batch_norm_infer", at.grid(), batchNormInferParams{l.at(c.Y), l.at(c.X), l.at(c.Z),
@@ -127,30 +129,6 @@ func (l *lowering) lower(c engine.Call) {
 // sumPartials adds up what lies in the scratch memory.
 func (l *lowering) sumPartials(y pointer, n, parts int) {
 	launch(l, "sum_partials", flat(n), sumPartialsParams{y, l.scratch, int64(n), int32(parts)})
-}
-
-func (l *lowering) batchNormForward(c engine.BatchNormForward) {
-	at := columnsOf(c.Rows, c.C)
-	one := at.partials()
-	launch(l, "batch_norm_moments", at.grid(), batchNormMomentsParams{l.scratch, l.at(c.X), at})
-	launch(l, "batch_norm_statistics", one.grid(), batchNormStatisticsParams{l.at(c.Mean), l.at(c.InvStd), l.at(c.RunMean), l.at(c.RunVar),
-		l.scratch, l.at(c.X), one, int32(c.Rows), c.Eps, c.Momentum})
-	launch(l, "batch_norm_apply", at.grid(), batchNormApplyParams{l.at(c.Y), l.at(c.X), l.at(c.Z),
-		l.at(c.Gamma), l.at(c.Beta), l.at(c.Mean), l.at(c.InvStd), at, int32(c.Act)})
-}
-
-func (l *lowering) batchNormBackward(c engine.BatchNormBackward) {
-	at := columnsOf(c.Rows, c.C)
-	one := at.partials()
-	y := l.at(c.Y)
-	if c.Act == engine.Identity {
-		y = 0
-	}
-	launch(l, "batch_norm_sums", at.grid(), batchNormSumsParams{l.scratch, l.at(c.DY), y, l.at(c.X), l.at(c.Mean), at, int32(c.Act)})
-	launch(l, "batch_norm_gradients", one.grid(), batchNormGradientsParams{l.at(c.DGamma), l.at(c.DBeta), l.at(c.Signed),
-		l.scratch, l.at(c.Gamma), l.at(c.Beta), l.at(c.InvStd), one})
-	launch(l, "batch_norm_input", at.grid(), batchNormInputParams{l.at(c.DX), l.at(c.DZ), l.at(c.DY), y, l.at(c.X),
-		l.at(c.Gamma), l.at(c.Mean), l.at(c.InvStd), l.at(c.DGamma), l.at(c.DBeta), at, int32(c.Act), boolean(c.AccumulateZ)})
 }
 
 func (l *lowering) mul(c engine.Mul) {

@@ -33,6 +33,8 @@ func batchOf(p *engine.Plan) (batch int, fixedBytes int64) {
 		switch c := c.(type) {
 		case engine.ConvForward:
 			batch, filters[c.W] = c.N, p.Span(c.W).Len
+		case engine.ConvBatchNorm:
+			batch, filters[c.W] = c.N, p.Span(c.W).Len
 		case engine.SGD:
 			copies = 3
 		}

@@ -83,11 +83,19 @@ type (
 		Partial, X pointer
 		At         columns
 	}
+	runsParams struct {
+		Partial   pointer
+		At        columns
+		Rows, Run int32
+	}
+	batchNormMergeParams struct {
+		Partial pointer
+		Of      runsParams
+	}
 	batchNormStatisticsParams struct {
-		Mean, InvStd, RunMean, RunVar, Partial, X pointer
-		At                                        columns
-		Rows                                      int32
-		Eps, Momentum                             float32
+		Mean, InvStd, RunMean, RunVar pointer
+		Of                            runsParams
+		Eps, Momentum                 float32
 	}
 	batchNormApplyParams struct {
 		Y, X, Z, Gamma, Beta, Mean, InvStd pointer
@@ -157,6 +165,10 @@ type (
 		Y, X, W, B, Z pointer
 		G             convParams
 		Act           int32
+	}
+	convMomentsParams struct {
+		O       convForwardParams
+		Partial pointer
 	}
 	convBackwardDataParams struct { // and depthwise_backward_data
 		DX, DY, W  pointer

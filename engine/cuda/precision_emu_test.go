@@ -16,6 +16,7 @@ func TestPrecision(t *testing.T) {
 	for _, p := range []Precision{Float32, TF32, BFloat16} {
 		for _, v := range variants {
 			t.Run(string(p)+" "+string(v), func(t *testing.T) { checkPrecision(t, variant(t, d, p, v)) })
+			t.Run("norm "+string(p)+" "+string(v), func(t *testing.T) { checkNorm(t, variant(t, d, p, v)) })
 		}
 	}
 	require.NoError(t, d.Close())

@@ -28,7 +28,7 @@ var acts = []engine.Act{engine.Identity, engine.ReLU, engine.ReLU6}
 func cases() []testCase {
 	var all []testCase
 	for _, group := range [][]testCase{
-		convCases(), maskCases(), batchNormCases(), elementwiseCases(), smoothCases(), gateCases(), poolCases(), lossCases(),
+		convCases(), maskCases(), batchNormCases(), convNormCases(), elementwiseCases(), smoothCases(), gateCases(), poolCases(), lossCases(),
 	} {
 		all = append(all, group...)
 	}
@@ -146,6 +146,28 @@ func batchNormCases() []testCase {
 			backward.Signed, backward.AccumulateZ = 12, true
 			all = append(all, testCase{call: backward})
 		}
+	}
+	return all
+}
+
+// convNormCases are convolutions with the batch norm that reads them.
+func convNormCases() []testCase {
+	var all []testCase
+	for i, g := range append(geometries(),
+		square(3, 19, 17, 8, 72, 3, 1, 1), // many rows
+		linear(137, 5, 1), square(1, 131, 137, 1, 2, 1, 1, 1)) {
+		if g.Depthwise() || i%2 == 1 && i < 24 {
+			continue
+		}
+		c := engine.ConvBatchNorm{ConvForward: engine.ConvForward{Conv: g, Y: 1, X: 2, W: 3}, Norm: engine.BatchNormForward{
+			Rows: g.N * g.P * g.Q, C: g.K, Y: 5, X: 1, Gamma: 6, Beta: 7, RunMean: 8, RunVar: 9, Mean: 10, InvStd: 11, Eps: 1e-5, Momentum: .1, Act: acts[i%3]}}
+		if i%4 < 2 {
+			c.B = 4
+		}
+		if i%5 < 2 {
+			c.Norm.Z = 12
+		}
+		all = append(all, testCase{call: c})
 	}
 	return all
 }

@@ -38,6 +38,11 @@ func data(c testCase, integers bool) Memory {
 	case engine.BatchNormForward:
 		offset(rng, m[c.X], c.C)
 		positive(m[c.RunVar])
+	case engine.ConvBatchNorm:
+		for k := range m[c.B] { // every channel far from zero
+			m[c.B][k] = float64(float32(100 * rng.NormFloat64()))
+		}
+		positive(m[c.Norm.RunVar])
 	case engine.BatchNormInfer:
 		offset(rng, m[c.X], c.C)
 		positive(m[c.RunVar])

@@ -31,6 +31,9 @@ func Reference(c engine.Call, m Memory) {
 		biasBackward(c, m)
 	case engine.BatchNormForward:
 		batchNormForward(c, m)
+	case engine.ConvBatchNorm:
+		convForward(c.ConvForward, m)
+		batchNormForward(c.Norm, m)
 	case engine.BatchNormInfer:
 		batchNormInfer(c, m)
 	case engine.BatchNormBackward:

@@ -1,0 +1,70 @@
+// The product that a convolution's forward pass is: for each group A[npq, rsc] = x
+// and B[rsc, k] = w. The grid's z is the groups.
+#pragma once
+
+#include "conv.cuh"
+#include "pipeline.cuh"
+
+struct ConvForward {
+	float *y;
+	const float *x, *w, *b, *z;
+	Conv g;
+	int act;
+};
+
+template <class Channels> struct ForwardProblem {
+	const ConvForward &o;
+	int group, m_last, k_first, k_last;
+	Channels in, out;
+	bool leave;
+
+	struct Row { index_t image; int h, w; };
+	struct Column { index_t filter; bool valid; };
+	struct Common { int r, s, c, k; };
+	static constexpr bool a_along_k = true, b_along_k = true;
+
+	__device__ Row row(int m) const {
+		if (m >= m_last) return {0, nowhere, nowhere};
+		const Conv &g = o.g;
+		int q = m % g.q, p = m / g.q % g.p, n = m / g.q / g.p;
+		return {g.x(n, 0, 0) + group * g.cg(), p * g.stride[0] - g.pad[0], q * g.stride[1] - g.pad[1]};
+	}
+	__device__ Column column(int n) const {
+		return {(index_t(group) * o.g.kg() + out.at(n)) * k_last, n < out.kept()};
+	}
+	__device__ Common common(int k) const {
+		int c = k % in.n, rs = k / in.n;
+		return {rs / o.g.s, rs % o.g.s, c, k};
+	}
+	__device__ void advance(Common &k, int by) const {
+		k.k += by;
+		for (k.c += by; k.c >= in.n; k.c -= in.n)
+			if (++k.s == o.g.s) k.s = 0, k.r++;
+	}
+	__device__ const float *a(const Row &m, const Common &k) const {
+		int h = m.h + k.r * o.g.dilation[0], w = m.w + k.s * o.g.dilation[1];
+		if (k.k >= k_last || !in.on(k.c) || !within(h, o.g.h) || !within(w, o.g.w)) return nullptr;
+		return &o.x[m.image + (index_t(h) * o.g.w + w) * o.g.c + k.c];
+	}
+	__device__ const float *b(const Common &k, const Column &n) const {
+		return n.valid && k.k < k_last && in.on(k.c) ? &o.w[n.filter + k.k] : nullptr;
+	}
+	__device__ bool any(int k, int last) const { return in.any(k, last); }
+	__device__ void store(int m, int n, float v) const {
+		if (m >= m_last || n >= o.g.kg()) return;
+		int k = group * o.g.kg() + out.at(n);
+		index_t at = index_t(m) * o.g.k + k;
+		if (n >= out.kept()) {
+			if (!leave) o.y[at] = 0;
+			return;
+		}
+		if (o.b) v += o.b[k];
+		if (o.z) v += o.z[at];
+		o.y[at] = activated(o.act, v);
+	}
+};
+
+__device__ __forceinline__ ForwardProblem<AllChannels> dense(const ConvForward &o) {
+	const Conv &g = o.g;
+	return {o, int(blockIdx.z), g.n * g.p * g.q, 0, g.r * g.s * g.cg(), {g.cg()}, {g.kg()}, false};
+}

@@ -1,0 +1,65 @@
+// for n, p, q, k: y[n,p,q,k] = b[k] + Σ over r, s, c < Cg of x[…] · w[k,r,s,c]
+// for each tile of rows npq, in column k: partial[:, tile, k] = a, Σ (y−a), Σ (y−a)²
+//
+// with a the tile's first y: conv_forward before a batch norm, which need not read y
+// for its statistics (moments.cuh). A tile goes through shared memory once it is
+// summed, so that a thread has a part of a column, and a warp stores 32 neighbours.
+// Grid: that of conv_forward.
+// Bound: 2·N·P·Q·K·R·S·Cg FLOP, and once over x, w and y; 12/64 or 12/128 bytes for each y more.
+#include "conv_forward.cuh"
+#include "moments.cuh"
+
+struct ConvMoments {
+	ConvForward o; // that ends in nothing and adds its bias alone
+	float *partial;
+};
+
+// A tile of sums in shared memory, whose lines' starts lie in different banks.
+template <int n> struct Staged {
+	static constexpr int line = n + 8;
+	float *at;
+	__device__ float &in(int m, int column) const { return at[m * line + column]; }
+	__device__ void store(int m, int column, float v) const { in(m, column) = v; }
+};
+
+template <class Gemm> __device__ void conv_moments_by(const ConvMoments &p) {
+	constexpr int shares = Gemm::threads / Gemm::n; // of a column
+	const Conv &g = p.o.g;
+	auto problem = dense(p.o);
+	int m0 = blockIdx.x * Gemm::m, n0 = blockIdx.y * Gemm::n;
+	auto sums = Gemm::sums(problem, m0, n0);
+	DYNAMIC_SHARED(float4, shared);
+	Staged<Gemm::n> tile = {reinterpret_cast<float *>(shared)};
+	__syncthreads(); // the last operands have been multiplied
+	sums.store(tile, 0, 0);
+	__syncthreads();
+
+	int column = threadIdx.x % Gemm::n, share = threadIdx.x / Gemm::n;
+	int k = problem.group * g.kg() + n0 + column, rows = min(Gemm::m, problem.m_last - m0);
+	bool valid = n0 + column < g.kg();
+	float bias = valid && p.o.b ? p.o.b[k] : 0;
+	float shift = tile.in(0, column) + bias, sum = 0, squares = 0;
+	if (valid)
+		for (int m = share; m < rows; m += shares) {
+			float y = tile.in(m, column) + bias, v = y - shift;
+			p.o.y[index_t(m0 + m) * g.k + k] = y;
+			sum += v;
+			squares += v * v;
+		}
+	__syncthreads();
+	tile.store(2 * share, column, sum);
+	tile.store(2 * share + 1, column, squares);
+	__syncthreads();
+	if (!valid || share > 0) return;
+	for (int i = 1; i < shares; i++) {
+		sum += tile.in(2 * i, column);
+		squares += tile.in(2 * i + 1, column);
+	}
+	p.partial[index_t(blockIdx.x) * g.k + k] = shift;
+	p.partial[index_t(gridDim.x + blockIdx.x) * g.k + k] = sum;
+	p.partial[index_t(2 * gridDim.x + blockIdx.x) * g.k + k] = squares;
+}
+
+#define CONV_MOMENTS(suffix, Gemm) \
+	KERNEL(Gemm::threads, conv_moments##suffix, ConvMoments p) { conv_moments_by<Gemm>(p); }
+EACH_GEMM(CONV_MOMENTS)

@@ -1,0 +1,35 @@
+// A batch norm's statistics, gathered in runs of rows of a matrix [rows, c]. Of each
+// run and column there are three numbers, partial [3, runs, c]: one of its own values
+// a, Σ (x−a) and Σ (x−a)², which keeps the variance of data far from zero. Runs are
+// added up in order and in float64.
+#pragma once
+
+#include "columns.cuh"
+
+struct Moments {
+	double shift, sum, squares; // Σ (x−shift), Σ (x−shift)²
+};
+
+struct Runs {
+	const float *partial;
+	Columns at; // over the runs
+	int rows, run; // of x; of each run but the last, which may be short
+
+	// The moments of the block's chunk of runs in column c, for the first width threads. By the whole block.
+	__device__ Moments added(double *sums, int c) const {
+		index_t plane = index_t(at.rows) * at.c;
+		Moments all = {};
+		if (c < at.c) {
+			all.shift = partial[blockIdx.y * index_t(at.chunk) * at.c + c];
+			for (int i = at.first(); i < at.last(); i += at.step()) {
+				const float *one = partial + index_t(i) * at.c + c;
+				double n = min(run, rows - i * run), by = one[0] - all.shift, sum = one[plane];
+				all.sum += sum + n * by;
+				all.squares += one[2 * plane] + (2 * sum + n * by) * by;
+			}
+		}
+		all.sum = column_sum(sums, all.sum, at.width);
+		all.squares = column_sum(sums, all.squares, at.width);
+		return all;
+	}
+};
