@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"mdp/engine"
 )
@@ -109,22 +110,13 @@ func (s *stand) round(c, reference engine.Call) (*round, error) {
 		r.plan.Calls = append(r.plan.Calls, d)
 	}
 
-	scratch := 0
 	for _, d := range r.plan.Calls {
-		if err := s.backend.Supports(d); err != nil {
-			return nil, err
-		}
-		scratch = max(scratch, s.backend.Workspace(d))
 		if conv, ok := d.(engine.ConvForward); ok {
 			r.plan.Constant = append(r.plan.Constant, conv.W)
 		}
 	}
-	workspace := engine.None
-	if scratch > 0 {
-		workspace = r.take(scratch)
-	}
-	for range r.plan.Calls {
-		r.plan.Workspace = append(r.plan.Workspace, workspace)
+	if err := r.workspace(s.backend); err != nil {
+		return nil, err
 	}
 	return r, nil
 }
@@ -141,6 +133,23 @@ func (r *round) own(c engine.Call) (engine.Call, error) {
 		return nil, fmt.Errorf("no call of an inference program")
 	}
 	return d, nil
+}
+
+// workspace gives all calls one scratch memory.
+func (r *round) workspace(b engine.Backend) error {
+	scratch := 0
+	for _, c := range r.plan.Calls {
+		if err := b.Supports(c); err != nil {
+			return err
+		}
+		scratch = max(scratch, b.Workspace(c))
+	}
+	workspace := engine.None
+	if scratch > 0 {
+		workspace = r.take(scratch)
+	}
+	r.plan.Workspace = slices.Repeat([]engine.Buffer{workspace}, len(r.plan.Calls))
+	return nil
 }
 
 // take is a buffer of n float32, on a cache line as the engine's are.

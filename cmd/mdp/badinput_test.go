@@ -48,6 +48,7 @@ func TestBadInput(t *testing.T) {
 		{"not YAML", file("run.yaml", "seed: [1\n"), "prune --run run --config run.yaml", exitUsage, "run.yaml"},
 		{"enum in the run file", file("run.yaml", "net: lenet\n"), "prune --run run --config run.yaml", exitUsage, "none of resnet18"},
 		{"damaged config.json", file("run/config.json", "{"), "prune --run run", exitUsage, "config.json"},
+		{"order of a roofline", none, "bench --roofline --sort name", exitUsage, "none of order, time, share, lost"},
 		{"no run there", none, "score --run elsewhere", exitFailed, "no run in elsewhere"},
 		{"no report there", none, "report elsewhere", exitFailed, "elsewhere is no run folder"},
 		{"run not finished", remove("run/eval.json"), "report run", exitFailed, "mdp prune"},

@@ -17,13 +17,24 @@ func newBenchCmd(a *app) *cobra.Command {
 		Short: "Measure what every choice of channels costs on this machine",
 		Long: `Measures every configuration that a choice of channels can reach, and the dense
 network end to end. Leaves latency.jsonl, a row a line, and dense.json. A table
-that was interrupted goes on with the rows it lacks.`,
+that was interrupted goes on with the rows it lacks.
+
+With --roofline it needs no run: it times every call of --net in its published
+form, for --batch images, beside what this machine can compute and move at most,
+measured in the same minute, so that one sees which layers are far from it.`,
 		Example: `  mdp bench --run runs/demo
-  mdp bench --run runs/demo --json`,
+  mdp bench --run runs/demo --json
+  mdp bench --roofline --net resnet8-cifar --batch 4 --sort lost`,
 		Args: cobra.NoArgs,
 	}
 	o := newRunOptions(a, cmd)
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return runBench(cmd.Context(), o) }
+	roofline := newRooflineOptions(o, cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if roofline.on {
+			return runRoofline(cmd.Context(), roofline)
+		}
+		return runBench(cmd.Context(), o)
+	}
 	return cmd
 }
 
