@@ -110,4 +110,18 @@ func TestCoarseFirst(t *testing.T) {
 		}
 	}
 	assert.Equal(t, []int{9, 1, 5, 7, 3, 8, 6, 4, 2}, channels)
+
+	var cells []engine.Call
+	for in := 1; in <= 5; in++ {
+		for out := 1; out <= 5; out++ {
+			cells = append(cells, WithChannels(conv(8, 8), in, out))
+		}
+	}
+	ordered := coarseFirst(cells)
+	for i, n := range []int{2, 3, 5} { // points of the grid on a side
+		for _, c := range ordered[:n*n] {
+			d := c.(engine.ConvForward)
+			assert.Zero(t, (d.C-1)%(4>>i)+(d.K-1)%(4>>i), "%d × %d first: %v", n, n, c)
+		}
+	}
 }

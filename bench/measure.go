@@ -3,7 +3,6 @@ package bench
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -82,51 +81,6 @@ func (t *Table) missing(calls []engine.Call) []engine.Call {
 		}
 	}
 	return missing
-}
-
-// coarseFirst orders calls so that a table cut short is useful: of each layer
-// its largest configuration, then its smallest, its middle, its quarters and so
-// on, the layers in turn.
-func coarseFirst(calls []engine.Call) []engine.Call {
-	layers := map[string][]engine.Call{}
-	var names []string
-	for _, c := range calls {
-		name := layer(c)
-		if layers[name] == nil {
-			names = append(names, name)
-		}
-		layers[name] = append(layers[name], c)
-	}
-	for name, of := range layers {
-		slices.SortStableFunc(of, func(a, b engine.Call) int { return size(b) - size(a) })
-		layers[name] = halving(of)
-	}
-	ordered := make([]engine.Call, 0, len(calls))
-	for rank := 0; len(ordered) < len(calls); rank++ {
-		for _, name := range names {
-			if of := layers[name]; rank < len(of) {
-				ordered = append(ordered, of[rank])
-			}
-		}
-	}
-	return ordered
-}
-
-// halving is the first and last of s, then the middle of what lies between,
-// then the middles of both halves, and so on.
-func halving(s []engine.Call) []engine.Call {
-	if len(s) < 3 {
-		return s
-	}
-	order := []engine.Call{s[0], s[len(s)-1]}
-	for spans := [][]engine.Call{s[1 : len(s)-1]}; len(spans) > 0; spans = spans[1:] {
-		if span := spans[0]; len(span) > 0 {
-			mid := len(span) / 2
-			order = append(order, span[mid])
-			spans = append(spans, span[:mid], span[mid+1:])
-		}
-	}
-	return order
 }
 
 // layer is what all configurations of one layer share.

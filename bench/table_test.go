@@ -62,7 +62,9 @@ func TestTableMeasuresAndResumes(t *testing.T) {
 	assert.Equal(t, header(), h)
 	assert.Len(t, rows, 16)
 	assert.Equal(t, WithChannels(conv(8, 8), 3, 3).String(), rows[0].Key, "the largest first")
-	assert.Equal(t, WithChannels(conv(8, 8), 1, 1).String(), rows[1].Key, "then the smallest")
+	for i, corner := range [][2]int{{1, 3}, {3, 1}, {1, 1}, {2, 3}} {
+		assert.Equal(t, WithChannels(conv(8, 8), corner[0], corner[1]).String(), rows[i+1].Key, "then the other corners")
+	}
 	for _, r := range rows {
 		assert.NotEmpty(t, r.SamplesNS)
 		assert.False(t, r.StartedAt.IsZero())

@@ -5,7 +5,6 @@ import (
 
 	"mdp/bench"
 	"mdp/engine"
-	"mdp/engine/cpu"
 	"mdp/prune/solve"
 )
 
@@ -26,16 +25,10 @@ func (p *Pipeline) PublishedProblem(t *bench.Published, batch int) (*solve.Probl
 	if err != nil {
 		return nil, err
 	}
-	// One image on the processor is enough to know the calls.
-	backend, err := cpu.New(cpu.Options{})
+	program, err := engine.Compile(g, engine.DryRun{}, engine.Options{Mode: engine.Infer, Batch: 1})
 	if err != nil {
 		return nil, err
 	}
-	program, err := engine.Compile(g, backend, engine.Options{Mode: engine.Infer, Batch: 1})
-	if err != nil {
-		return nil, err
-	}
-	defer program.Close()
 	space := NewSpace(program, coupling, p.Config.Step)
 	lookup := publishedLookup{table: t, batch: batch}
 	problem, err := space.Problem(scores, lookup.latency)

@@ -19,18 +19,32 @@ func newBenchCmd(a *app) *cobra.Command {
 network end to end. Leaves latency.jsonl, a row a line, and dense.json. A table
 that was interrupted goes on with the rows it lacks.
 
+With --model it needs no run: it measures the configurations of one network or
+several, those they share once, into the folder --out. There latency.jsonl has
+every sample, table.json and table.csv the medians. The corners of each layer's
+grid of channels come first, then what lies between, so that a table cut short is
+coarse, not useless; the same command goes on. Rows of another device, driver,
+build, precision, batch or rule are refused. --device, --precision, --threads,
+--isa, --width and --step count as they do for a run; --batch is the images of an
+inference.
+
 With --roofline it needs no run: it times every call of --net in its published
 form, for --batch images, beside what this machine can compute and move at most,
 measured in the same minute, so that one sees which layers are far from it.`,
 		Example: `  mdp bench --run runs/demo
   mdp bench --run runs/demo --json
+  mdp bench --model resnet8-cifar,resnet14-cifar --batch 1 --step 32 --out tables/cifar
   mdp bench --roofline --net resnet8-cifar --batch 4 --sort lost`,
 		Args: cobra.NoArgs,
 	}
 	o := newRunOptions(a, cmd)
+	table := newTableOptions(o, cmd)
 	roofline := newRooflineOptions(o, cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if roofline.on {
+		switch {
+		case len(table.models) > 0:
+			return runBenchTable(cmd.Context(), table)
+		case roofline.on:
 			return runRoofline(cmd.Context(), roofline)
 		}
 		return runBench(cmd.Context(), o)

@@ -25,13 +25,13 @@ func trainingCalls(net string, batch int) ([]engine.Call, error) {
 	if g, err = g.WithLoss(0); err != nil {
 		return nil, err
 	}
-	var p planner
-	if _, err := engine.Compile(g, &p, engine.Options{Mode: engine.Train, Batch: batch, Nesterov: true}); err != nil {
+	p, err := engine.Compile(g, engine.DryRun{}, engine.Options{Mode: engine.Train, Batch: batch, Nesterov: true})
+	if err != nil {
 		return nil, err
 	}
 	var calls []engine.Call
 	seen := map[string]bool{}
-	for _, c := range p.plan.Calls {
+	for _, c := range p.Plan().Calls {
 		if !seen[c.String()] {
 			seen[c.String()] = true
 			calls = append(calls, c)
@@ -106,18 +106,6 @@ func work(c engine.Call) int64 {
 		return conv.MACs()
 	}
 	return 0
-}
-
-// planner is a backend that keeps the plan and runs nothing.
-type planner struct{ plan *engine.Plan }
-
-func (p *planner) Name() string               { return "planner" }
-func (p *planner) Info() engine.Info          { return engine.Info{} }
-func (p *planner) Supports(engine.Call) error { return nil }
-func (p *planner) Workspace(engine.Call) int  { return 0 }
-func (p *planner) Prepare(plan *engine.Plan) (engine.Executor, error) {
-	p.plan = plan
-	return nil, nil
 }
 
 // kernelRule is nvbench's, cut short: hundreds of calls share a few minutes.

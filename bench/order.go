@@ -1,0 +1,104 @@
+package bench
+
+import (
+	"cmp"
+	"math/bits"
+	"slices"
+
+	"mdp/engine"
+)
+
+// coarseFirst orders calls so that a table cut short is useful: of each layer the
+// corners of its grid of channels, then the grid of twice as many points, and so on,
+// each the largest first and the layers in turn.
+func coarseFirst(calls []engine.Call) []engine.Call {
+	type cell struct {
+		engine.Call
+		in, out, depth, rank, layer int
+	}
+	var layers [][]*cell
+	number := map[string]int{}
+	for _, c := range calls {
+		name := layer(c)
+		n, ok := number[name]
+		if !ok {
+			n = len(layers)
+			number[name] = n
+			layers = append(layers, nil)
+		}
+		in, out := channels(c)
+		layers[n] = append(layers[n], &cell{Call: c, in: in, out: out, layer: n})
+	}
+	var all []*cell
+	for _, of := range layers {
+		in, out := map[int]int{}, map[int]int{}
+		for _, c := range of {
+			in[c.in], out[c.out] = 0, 0
+		}
+		depths(in)
+		depths(out)
+		for _, c := range of {
+			c.depth = max(in[c.in], out[c.out])
+		}
+		slices.SortStableFunc(of, func(a, b *cell) int {
+			return cmp.Or(cmp.Compare(a.depth, b.depth), cmp.Compare(size(b.Call), size(a.Call)))
+		})
+		for i, c := range of {
+			if i > 0 && of[i-1].depth == c.depth {
+				c.rank = of[i-1].rank + 1
+			}
+		}
+		all = append(all, of...)
+	}
+	slices.SortStableFunc(all, func(a, b *cell) int {
+		return cmp.Or(cmp.Compare(a.depth, b.depth), cmp.Compare(a.rank, b.rank), cmp.Compare(a.layer, b.layer))
+	})
+	ordered := make([]engine.Call, len(all))
+	for i, c := range all {
+		ordered[i] = c.Call
+	}
+	return ordered
+}
+
+// depths gives each width the number of halvings after which a grid has it: 0 the
+// largest and the smallest, 1 one near their middle, 2 those of the halves, ….
+func depths(widths map[int]int) {
+	var sorted []int
+	for w := range widths {
+		sorted = append(sorted, w)
+	}
+	slices.Sort(sorted)
+	last := len(sorted) - 1
+	for i, w := range sorted {
+		switch {
+		case i == 0 || i == last:
+			widths[w] = 0
+		default:
+			grid := bits.Len(uint(last - 1)) // halvings until every point is there
+			widths[w] = grid - bits.TrailingZeros(uint(i))
+		}
+	}
+}
+
+// channels that a call reads and writes; of one that knows no channels, its elements.
+func channels(c engine.Call) (in, out int) {
+	switch d := c.(type) {
+	case engine.ConvForward:
+		return d.C, d.K
+	case engine.MaxPoolForward:
+		return d.C, d.C
+	case engine.AvgPoolForward:
+		return d.C, d.C
+	case engine.BatchNormInfer:
+		return d.C, d.C
+	case engine.Mul:
+		return d.C, d.C
+	case engine.Scale:
+		return d.C, d.C
+	case engine.Softmax:
+		return d.C, d.C
+	case engine.CopyChannels:
+		return d.C, d.YC
+	}
+	return size(c), size(c)
+}

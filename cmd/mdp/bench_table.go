@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"mdp/bench"
+	"mdp/engine"
+	"mdp/engine/atomicfile"
+	"mdp/engine/device"
+	"mdp/engine/graph"
+	"mdp/engine/nets"
+	"mdp/prune"
+)
+
+// tableOptions are those of a table without a run.
+type tableOptions struct {
+	*runOptions
+	models []string
+	out    string // "" is tables/<models>
+}
+
+func newTableOptions(o *runOptions, cmd *cobra.Command) *tableOptions {
+	t := &tableOptions{runOptions: o}
+	flags := cmd.Flags()
+	flags.StringSliceVar(&t.models, "model", nil, "measure these networks without a run; mdp nets lists them")
+	flags.StringVar(&t.out, "out", "", "with --model: folder of the table (default tables/<models>)")
+	must(cmd.RegisterFlagCompletionFunc("model", cobra.FixedCompletions(choices("net"), cobra.ShellCompDirectiveNoFileComp)))
+	must(cmd.MarkFlagDirname("out"))
+	return t
+}
+
+// runBenchTable measures networks' configurations without a run.
+func runBenchTable(ctx context.Context, o *tableOptions) error {
+	c, err := o.over(o.app.defaults())
+	if err != nil {
+		return usageError{err}
+	}
+	if !o.flags.Changed("batch") {
+		c.Batch = c.LatencyBatch
+	}
+	if o.out == "" {
+		o.out = filepath.Join("tables", strings.Join(o.models, "+"))
+	}
+	on := device.Options{Name: c.Device, Precision: c.Precision, Threads: c.Threads, ISA: c.ISA}
+	if err := errors.Join(on.Check(), c.Check()); err != nil {
+		return usageError{err}
+	}
+	calls, err := modelCalls(o.models, c)
+	if err != nil {
+		return usageError{err}
+	}
+	d, err := device.Open(on)
+	if err != nil {
+		return err
+	}
+	err = o.measure(ctx, d, calls, c.Batch)
+	if errors.Is(err, context.Canceled) {
+		err = stoppedError{fmt.Sprintf("mdp bench --model %s --out %s with the same flags", strings.Join(o.models, ","), o.out)}
+	}
+	if errors.Is(err, syscall.ENOSPC) {
+		err = fmt.Errorf("%w: free some space, then the same command goes on", err)
+	}
+	return errors.Join(err, d.Close())
+}
+
+// modelCalls is every configuration that the models can reach.
+func modelCalls(models []string, c prune.Config) ([]engine.Call, error) {
+	var graphs []*graph.Graph
+	for _, name := range models {
+		g, err := nets.Build(name, nets.Options{Width: c.Width})
+		if err != nil {
+			return nil, err
+		}
+		graphs = append(graphs, g)
+	}
+	return prune.Configurations(graphs, c.Batch, c.Step)
+}
+
+// measure fills the table in the folder and writes its medians, whether or not
+// it gets done.
+func (o *tableOptions) measure(ctx context.Context, b engine.Backend, calls []engine.Call, batch int) error {
+	header, err := bench.NewHeader(b, batch, bench.CallRule())
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(o.out, 0o755); err != nil {
+		return err
+	}
+	path := filepath.Join(o.out, "latency.jsonl")
+	table, err := bench.OpenTable(path, header)
+	if err != nil {
+		return err
+	}
+	defer table.Close()
+	tell, done := narrate(o.stderr, o.quiet, batch)
+	err = fill(ctx, table, b, calls, tell)
+	done()
+	if err := errors.Join(err, o.export(path, calls)); err != nil {
+		return err
+	}
+	return o.print(tabled{Machine: header.Model, Backend: header.Backend, Batch: batch, Models: o.models, Configurations: len(calls), Rows: table.Len(), Folder: o.out}, o.json)
+}
+
+// fill measures what the table lacks, and says before how long that will take.
+func fill(ctx context.Context, table *bench.Table, b engine.Backend, calls []engine.Call, tell func(prune.Event)) error {
+	say := func(kind prune.EventKind, text string) {
+		tell(prune.Event{Stage: prune.StageBench, Kind: kind, Text: text})
+	}
+	say(prune.Begin, "")
+	if n := table.Notice(); n != "" {
+		say(prune.Remark, n)
+	}
+	left, err := table.Estimate(ctx, b, calls)
+	if err != nil {
+		return err
+	}
+	if left > 0 {
+		say(prune.Remark, fmt.Sprintf("%d configurations, %d of them measured; the rest takes about %s", len(calls), table.Len(), clock(left)))
+	}
+	err = table.Measure(ctx, b, calls, func(done, total int, _ time.Duration) {
+		tell(prune.Event{Stage: prune.StageBench, Kind: prune.Progress, Done: done, Total: total, Unit: "configurations"})
+	})
+	if err == nil {
+		say(prune.End, "")
+	}
+	return err
+}
+
+// export writes the table's medians beside it.
+func (o *tableOptions) export(path string, calls []engine.Call) error {
+	header, rows, err := bench.ReadTable(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		atomicfile.Write(filepath.Join(o.out, "table.json"), func(w io.Writer) error { return bench.WriteMedians(w, header, rows) }),
+		atomicfile.Write(filepath.Join(o.out, "table.csv"), func(w io.Writer) error { return bench.WriteCSV(w, rows, calls) }))
+}
+
+// tabled is what a table is of.
+type tabled struct {
+	Machine        string   `json:"machine"`
+	Backend        string   `json:"backend"`
+	Batch          int      `json:"batch"`
+	Models         []string `json:"models"`
+	Configurations int      `json:"configurations"` // of the models
+	Rows           int      `json:"rows"`           // of the table, which may have those of other models
+	Folder         string   `json:"folder"`
+}
+
+func (t tabled) writeText(w io.Writer) error {
+	return table(w, [][]string{
+		{"machine", t.Machine},
+		{"backend", t.Backend},
+		{"models", fmt.Sprintf("%s at batch %d", strings.Join(t.Models, ", "), t.Batch)},
+		{"configurations", fmt.Sprint(t.Configurations)},
+		{"table", fmt.Sprintf("%s, %d rows", filepath.Join(t.Folder, "table.csv"), t.Rows)},
+	})
+}
