@@ -9,9 +9,13 @@ import (
 	"mdp/engine"
 )
 
-// fake is a backend whose calls take as long as their size says, no time passing.
-// slow lists by how much each Prepare's executor is slower, 1 when it runs out.
-type fake struct{ slow *[]int64 }
+// fake is a backend whose calls take as long as their size says, by its clock if
+// it has one, else no time passing. slow lists by how much each Prepare's executor
+// is slower, 1 when it runs out.
+type fake struct {
+	slow  *[]int64
+	clock *fakeClock
+}
 
 func (fake) Name() string               { return "fake" }
 func (fake) Info() engine.Info          { return engine.Info{Device: "fake"} }
@@ -21,21 +25,29 @@ func (f fake) Prepare(p *engine.Plan) (engine.Executor, error) {
 	if f.slow != nil && len(*f.slow) > 0 {
 		slow := (*f.slow)[0]
 		*f.slow = (*f.slow)[1:]
-		return &fakeExecutor{p, slow}, nil
+		return &fakeExecutor{p, slow, f.clock}, nil
 	}
-	return &fakeExecutor{p, 1}, nil
+	return &fakeExecutor{p, 1, f.clock}, nil
 }
 
 type fakeExecutor struct {
-	plan *engine.Plan
-	slow int64
+	plan  *engine.Plan
+	slow  int64
+	clock *fakeClock
 }
 
 func (*fakeExecutor) Write(engine.Buffer, []float32) error { return nil }
 func (*fakeExecutor) Read([]float32, engine.Buffer) error  { return nil }
-func (*fakeExecutor) Run(int, int) error                   { return nil }
 func (*fakeExecutor) Start(int, int) error                 { return nil }
 func (*fakeExecutor) Close() error                         { return nil }
+func (e *fakeExecutor) Run(from, to int) error {
+	for _, c := range e.plan.Calls[from:to] {
+		if e.clock != nil {
+			e.clock.pass(e.slow * fakeNS(c))
+		}
+	}
+	return nil
+}
 func (e *fakeExecutor) Time(latencyNS []int64) error {
 	for i, c := range e.plan.Calls {
 		latencyNS[i] = e.slow * fakeNS(c)

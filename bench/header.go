@@ -101,9 +101,9 @@ func (e *OtherHeaderError) Error() string {
 	return fmt.Sprintf("measured with another %s: %+v, now %+v; measure into another folder, or delete the table to start again", e.Field, e.have, e.want)
 }
 
-// differs is nil, or an OtherHeaderError that names the first field in which a
-// table's header is not want.
-func (h Header) differs(want Header) error {
+// Check is nil, or an OtherHeaderError that names the first field in which a
+// table's header is not want: their rows must not mix.
+func (h Header) Check(want Header) error {
 	for _, f := range []struct {
 		name       string
 		have, want any

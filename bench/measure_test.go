@@ -17,7 +17,7 @@ import (
 func TestTie(t *testing.T) {
 	calls := grid(2) // one layer; the last is its largest
 	table := open(t, filepath.Join(t.TempDir(), "latency.jsonl"))
-	require.NoError(t, table.Measure(context.Background(), fake{&[]int64{1, 4, 2, 3}}, calls, nil))
+	require.NoError(t, table.Measure(context.Background(), fake{slow: &[]int64{1, 4, 2, 3}}, calls, nil))
 	for _, r := range table.Rows() {
 		assert.Equal(t, calls[3].String(), r.Reference)
 	}
@@ -65,6 +65,52 @@ func TestNetworks(t *testing.T) {
 	assert.Empty(t, missing)
 	_, missing = Predict(programs[1], latencyNS)
 	assert.Len(t, missing, 1)
+}
+
+// With a clock that only calls move, networks take what their rows add up to,
+// and the slower one's row is as slow beside its reference.
+func TestNetworksByTheClock(t *testing.T) {
+	b := graph.NewBuilder("tiny", graph.Shape{H: 1, W: 1, C: 4})
+	b.Linear("fc2", b.Linear("fc1", "input", 8), 3)
+	g, err := b.Build()
+	require.NoError(t, err)
+	clock := &fakeClock{}
+	backend := fake{slow: &[]int64{1, 3}, clock: clock}
+	var programs []*engine.Program
+	for range 2 {
+		p, err := engine.Compile(g, backend, engine.Options{Mode: engine.Infer, Batch: 2})
+		require.NoError(t, err)
+		programs = append(programs, p)
+	}
+	table := open(t, filepath.Join(t.TempDir(), "latency.jsonl"))
+	require.NoError(t, table.Measure(context.Background(), backend, programs[0].Plan().Calls, nil))
+	sum, missing := Predict(programs[0], Tie(table.Rows(), nil))
+	require.Empty(t, missing)
+	results, err := networks(context.Background(), programs, quick(), clock.now)
+	require.NoError(t, err)
+	assert.Equal(t, sum, results[0].MedianNS)
+	assert.Equal(t, 3*sum, results[1].MedianNS)
+}
+
+// A network's row is measured once, beside its reference.
+func TestTableOfNetworks(t *testing.T) {
+	b := graph.NewBuilder("tiny", graph.Shape{H: 1, W: 1, C: 4})
+	b.Linear("fc", "input", 3)
+	g, err := b.Build()
+	require.NoError(t, err)
+	p, err := engine.Compile(g, fake{}, engine.Options{Mode: engine.Infer, Batch: 2})
+	require.NoError(t, err)
+	table := open(t, filepath.Join(t.TempDir(), "networks.jsonl"))
+	for range 2 {
+		require.NoError(t, table.Network(context.Background(), "small", p, "dense", p))
+	}
+	require.Equal(t, 1, table.Len())
+	row, ok := table.Find("small")
+	require.True(t, ok)
+	assert.Equal(t, "dense", row.Reference)
+	assert.Positive(t, row.ReferenceNS)
+	require.NoError(t, table.Network(context.Background(), "other", p, "dense", p))
+	assert.Equal(t, 2, table.Len())
 }
 
 func TestCall(t *testing.T) {

@@ -23,19 +23,41 @@ func Network(ctx context.Context, p *engine.Program, rule Rule) (Result, error) 
 // turn runs its program twice and times the second, which finds the caches as a
 // program that runs alone does; the first finds them full of another's data.
 func Networks(ctx context.Context, programs []*engine.Program, rule Rule) ([]Result, error) {
+	return networks(ctx, programs, rule, time.Now)
+}
+
+func networks(ctx context.Context, programs []*engine.Program, rule Rule, now func() time.Time) ([]Result, error) {
 	samples := make([]func() (int64, error), len(programs))
 	for i, p := range programs {
 		samples[i] = func() (int64, error) {
 			var latency time.Duration
 			for range 2 {
-				start := time.Now()
+				start := now()
 				if err := p.Forward(); err != nil {
 					return 0, fmt.Errorf("time %s: %w", p.Graph().Name(), err)
 				}
-				latency = time.Since(start)
+				latency = now().Sub(start)
 			}
 			return latency.Nanoseconds(), nil
 		}
 	}
-	return interleave(ctx, rule, samples, time.Now)
+	return interleave(ctx, rule, samples, now)
+}
+
+// Network adds a program's row, timed in turn with a reference's, unless the
+// table has it: its key and the reference's name are the caller's. As with calls,
+// the ratio of the two is what changes least with the machine's pace.
+func (t *Table) Network(ctx context.Context, key string, p *engine.Program, reference string, of *engine.Program) error {
+	if _, ok := t.rows[key]; ok {
+		return nil
+	}
+	begun := time.Now()
+	r, err := Networks(ctx, []*engine.Program{p, of}, t.header.Rule)
+	if err != nil {
+		return err
+	}
+	return t.append(Row{
+		Key: key, StartedAt: begun.UTC().Truncate(time.Millisecond), CostNS: time.Since(begun).Nanoseconds(),
+		Reference: reference, ReferenceNS: r[1].MedianNS, Result: r[0],
+	})
 }

@@ -59,7 +59,7 @@ func (t *Table) resume() error {
 		return err
 	}
 	if c.good > 0 {
-		if err := c.header.differs(t.header); err != nil {
+		if err := c.header.Check(t.header); err != nil {
 			return err
 		}
 		t.header = c.header
@@ -93,8 +93,11 @@ func (t *Table) Notice() string { return t.notice }
 func (t *Table) Len() int { return len(t.rows) }
 
 // Row of a call's configuration.
-func (t *Table) Row(c engine.Call) (Row, bool) {
-	r, ok := t.rows[c.String()]
+func (t *Table) Row(c engine.Call) (Row, bool) { return t.Find(c.String()) }
+
+// Find is the row of a key.
+func (t *Table) Find(key string) (Row, bool) {
+	r, ok := t.rows[key]
 	return r, ok
 }
 

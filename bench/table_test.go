@@ -233,7 +233,7 @@ func TestTableNowhere(t *testing.T) {
 func TestNewHeader(t *testing.T) {
 	h, err := NewHeader(fake{}, 8, quick())
 	require.NoError(t, err)
-	assert.NoError(t, h.differs(h))
+	assert.NoError(t, h.Check(h))
 	for name, s := range map[string]string{"machine": h.Machine, "os": h.OS, "build": h.Build, "go": h.Go, "backend": h.Backend} {
 		assert.NotEmpty(t, s, name)
 	}

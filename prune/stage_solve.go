@@ -25,6 +25,15 @@ type denseLatency struct {
 // that calls share, and what lies between them.
 func (d denseLatency) correction() float64 { return float64(d.MeasuredNS) / float64(d.SumNS) }
 
+// latency is what a configuration adds to a network's latency.
+func (d denseLatency) latency(rows []bench.Row) func(engine.Call) (int64, bool) {
+	tied := bench.Tie(rows, d.CallsNS)
+	return func(c engine.Call) (int64, bool) {
+		ns, ok := tied[c.String()]
+		return int64(float64(ns) * d.correction()), ok
+	}
+}
+
 // bench measures every configuration the options can reach, and the dense
 // network end to end. The table itself remembers what is measured, so a stage
 // that was stopped goes on.
@@ -138,11 +147,7 @@ func (p *Pipeline) problem(space *Space) (*solve.Problem, error) {
 	if err != nil {
 		return nil, err
 	}
-	latency := bench.Tie(rows, dense.CallsNS)
-	return space.Problem(scores, func(c engine.Call) (int64, bool) {
-		ns, ok := latency[c.String()]
-		return int64(float64(ns) * dense.correction()), ok
-	})
+	return space.Problem(scores, dense.latency(rows))
 }
 
 // measure fills the table and times the dense network end to end.
@@ -158,7 +163,7 @@ func (p *Pipeline) measure(ctx context.Context, table *bench.Table, space *Space
 	if err != nil {
 		return err
 	}
-	if err := space.Program.SetWeights(w); err != nil {
+	if err := ready(space.Program, w); err != nil {
 		return err
 	}
 	r, err := bench.Network(ctx, space.Program, bench.NetworkRule())

@@ -49,6 +49,7 @@ measured in the same minute, so that one sees which layers are far from it.`,
 		}
 		return runBench(cmd.Context(), o)
 	}
+	cmd.AddCommand(newBenchVerifyCmd(a))
 	return cmd
 }
 

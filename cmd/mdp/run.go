@@ -17,13 +17,13 @@ import (
 type runOptions struct {
 	*app
 	settings
-	command string // as the user would type it
+	command string // as the user would type it, up to the folder
 	json    bool
 	quiet   bool
 }
 
 func newRunOptions(a *app, cmd *cobra.Command) *runOptions {
-	o := &runOptions{app: a, command: "mdp " + cmd.Name(), settings: settings{defaults: a.defaults}}
+	o := &runOptions{app: a, command: "mdp " + cmd.Name() + " --run ", settings: settings{defaults: a.defaults}}
 	o.addFlags(cmd)
 	cmd.Flags().BoolVar(&o.json, "json", false, "print the result as JSON")
 	cmd.Flags().BoolVarP(&o.quiet, "quiet", "q", false, "tell nothing but errors and the result")
@@ -42,19 +42,25 @@ func (o *runOptions) stages(ctx context.Context, after func(*prune.Pipeline) err
 			return fmt.Errorf("there is no run in %s: mdp prune or mdp train starts one, --run DIR names another", folder)
 		}
 	}
+	return o.inRun(ctx, folder, c, func(p *prune.Pipeline) error { return p.Run(ctx, stages...) }, after)
+}
+
+// inRun does something in a run's folder, telling how it goes on, and then calls
+// after on what it left.
+func (o *runOptions) inRun(ctx context.Context, folder string, c prune.Config, do, after func(*prune.Pipeline) error) error {
 	tell, done := narrate(o.stderr, o.quiet, c.Batch)
 	p, err := prune.NewPipeline(folder, c, tell)
 	if err != nil {
 		return err
 	}
 	defer p.Close()
-	err = p.Run(ctx, stages...)
+	err = do(p)
 	done()
 	if errors.Is(err, context.Canceled) && !strings.Contains(err.Error(), "\n") { // else it failed to save, too
-		return stoppedError{o.command + " --run " + folder}
+		return stoppedError{o.command + folder}
 	}
 	if errors.Is(err, syscall.ENOSPC) {
-		return fmt.Errorf("%w: free some space, then the same command goes on: %s --run %s", err, o.command, folder)
+		return fmt.Errorf("%w: free some space, then the same command goes on: %s%s", err, o.command, folder)
 	}
 	if err != nil {
 		return err

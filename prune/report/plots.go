@@ -91,11 +91,8 @@ func agreementFigure(r Run) (figure, bool) {
 	}
 	most *= 1.12
 	p.X.Min, p.Y.Min, p.X.Max, p.Y.Max = 0, 0, most, most
-	// |predicted − measured| ≤ within · measured, so measured lies between predicted/(1±within).
-	low, high := most/(1+within), most*(1-within)
 	drawn := p.Draw
-	wedge := &plotter.Polygon{XYs: []plotter.XYs{{{X: 0, Y: 0}, {X: most, Y: low}, {X: most, Y: most}, {X: high, Y: most}}}, Color: band.rgba}
-	equal := lines(plotter.XYs{{X: 0, Y: 0}, {X: most, Y: most}}, line(muted, 1))
+	wedge, equal := agreement(most, within)
 	return figure{
 		title: "Predicted against measured latency",
 		desc:  fmt.Sprintf("%d networks, %d outside the band of ±%.0f %% around equality.", shown, outside, predictionErrorPct),
@@ -107,6 +104,14 @@ func agreementFigure(r Run) (figure, bool) {
 			drawn(c)
 		},
 	}, true
+}
+
+// agreement is the band of |predicted − measured| ≤ within · measured, and equality:
+// measured lies between predicted/(1±within).
+func agreement(most, within float64) (wedge *plotter.Polygon, equal *plotter.Line) {
+	low, high := most/(1+within), most*(1-within)
+	wedge = &plotter.Polygon{XYs: []plotter.XYs{{{X: 0, Y: 0}, {X: most, Y: low}, {X: most, Y: most}, {X: high, Y: most}}}, Color: band.rgba}
+	return wedge, lines(plotter.XYs{{X: 0, Y: 0}, {X: most, Y: most}}, line(muted, 1))
 }
 
 // curvesFigure is accuracy over the epochs of each training: the test set's

@@ -35,9 +35,9 @@ func Baselines(ctx context.Context, p *Problem, budget int64, opts Options) ([]B
 		name    string
 		problem *Problem
 	}{
-		{"output channels", outputOnly(p)},
+		{"output channels", OutputOnly(p)},
 		{"channels only", channelsOnly(p)},
-		{"halp", channelsOnly(outputOnly(p))},
+		{"halp", channelsOnly(OutputOnly(p))},
 	} {
 		s, err := Optimum(ctx, simple.problem, budget, opts)
 		if err != nil {
@@ -68,8 +68,8 @@ func Baselines(ctx context.Context, p *Problem, budget int64, opts Options) ([]B
 	return all, nil
 }
 
-// outputOnly takes every layer's input to be as wide as it may be.
-func outputOnly(p *Problem) *Problem {
+// OutputOnly takes every layer's input to be as wide as it may be.
+func OutputOnly(p *Problem) *Problem {
 	q := *p
 	q.Layers = slices.Clone(p.Layers)
 	for i, l := range q.Layers {

@@ -56,7 +56,7 @@ func TestBaselinesThatAreExact(t *testing.T) {
 	for i := range few(t, 200) {
 		name := fmt.Sprintf("exact-baselines-%d", i)
 		r := seeded(name)
-		p := channelsOnly(outputOnly(randomProblem(r, shapes[i%len(shapes)], 1+r.IntN(4), 4)))
+		p := channelsOnly(OutputOnly(randomProblem(r, shapes[i%len(shapes)], 1+r.IntN(4), 4)))
 		front := bruteFront(p)
 		budget := front[r.IntN(len(front))].Latency
 		best, err := Optimum(context.Background(), p, budget, Options{})

@@ -1,0 +1,226 @@
+package prune
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+
+	"mdp/bench"
+	"mdp/engine"
+	"mdp/engine/graph"
+	"mdp/prune/report"
+	"mdp/prune/solve"
+)
+
+// StageVerify is no step of the flow: nothing depends on it.
+const StageVerify Stage = "verify"
+
+// Verify times n random sub-networks end to end, and the run's solutions if it
+// has any, each extracted and in turn with the dense network, and compares them
+// with what the run's table predicts:
+//
+//	corrected  what the solver adds up
+//	additive   the rows as they were measured, alone
+//	linear     the corrected ones by each layer's output channels, its input whole
+//
+// All are at the pace of the dense network in the same rounds. Leaves
+// verify.jsonl, raw and resumed, verify.json and verify.svg.
+func (p *Pipeline) Verify(ctx context.Context, n int, rule bench.Rule) (v report.Verification, err error) {
+	if err := errors.Join(p.openDevice(), p.Lock()); err != nil {
+		return v, err
+	}
+	table, err := p.verifyTable(rule)
+	if err != nil {
+		return v, err
+	}
+	defer table.Close()
+	var dense denseLatency
+	if err := p.ReadJSON("dense.json", &dense); err != nil {
+		return v, err
+	}
+	err = p.withSpace(func(space *Space) error {
+		models, err := p.models(space, dense)
+		if err != nil {
+			return err
+		}
+		subnets, err := p.subnets(space, models, n)
+		if err != nil {
+			return err
+		}
+		if err := p.timeSubnets(ctx, table, space, subnets); err != nil {
+			return err
+		}
+		for _, s := range subnets {
+			row, _ := table.Find(space.key(s))
+			net := report.Subnet{Name: s.Name, Keeps: row.Key, DenseMS: ms(row.ReferenceNS), MeasuredMS: ms(row.MedianNS)}
+			for _, m := range models {
+				_, ns, err := m.problem.Evaluate(s.Options, s.BlocksOn)
+				if err != nil {
+					return err
+				}
+				net.PredictedMS = append(net.PredictedMS, ms(ns)*float64(row.ReferenceNS)/float64(dense.MeasuredNS))
+			}
+			v.Networks = append(v.Networks, net)
+		}
+		var names []string
+		for _, m := range models {
+			names = append(names, m.name)
+		}
+		v.SumUp(names)
+		return nil
+	})
+	if err != nil {
+		return v, err
+	}
+	return v, errors.Join(p.WriteJSON("verify.json", v), p.Write("verify.svg", v.WriteSVG))
+}
+
+// VerifyRule suits pairs of whole programs: a second or two for each.
+func VerifyRule() bench.Rule {
+	r := bench.NetworkRule()
+	r.WarmUpNS, r.MinTotalNS, r.MaxRSD = 20e6, 100e6, 0.02
+	return r
+}
+
+// verifyTable opens the rows of networks. They are compared with latency.jsonl,
+// which must be of this machine and build.
+func (p *Pipeline) verifyTable(rule bench.Rule) (*bench.Table, error) {
+	h, err := bench.NewHeader(p.Backend, p.Config.LatencyBatch, rule)
+	if err != nil {
+		return nil, err
+	}
+	calls, _, err := bench.ReadTable(p.Path("latency.jsonl"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: run mdp bench first", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	calls.Rule = rule
+	if err := calls.Check(h); err != nil {
+		return nil, fmt.Errorf("%s: %w", p.Path("latency.jsonl"), err)
+	}
+	return bench.OpenTable(p.Path("verify.jsonl"), h)
+}
+
+// model is one way to add up a network's latency.
+type model struct {
+	name    string
+	problem *solve.Problem
+}
+
+// models are those that Verify compares. What importance their problems have
+// does not matter.
+func (p *Pipeline) models(space *Space, dense denseLatency) ([]model, error) {
+	_, rows, err := bench.ReadTable(p.Path("latency.jsonl"))
+	if err != nil {
+		return nil, err
+	}
+	scores := RandomScores(space.Graph, space.Coupling, 1)
+	corrected, err := space.Problem(scores, dense.latency(rows))
+	if err != nil {
+		return nil, err
+	}
+	alone := bench.Tie(rows, nil)
+	additive, err := space.Problem(scores, func(c engine.Call) (int64, bool) { ns, ok := alone[c.String()]; return ns, ok })
+	if err != nil {
+		return nil, err
+	}
+	return []model{{"corrected", corrected}, {"additive", additive}, {"linear", solve.OutputOnly(corrected)}}, nil
+}
+
+// subnets are n random ones, drawn by the additive model so that they stay the
+// same however rows are corrected, and the run's solutions.
+func (p *Pipeline) subnets(space *Space, models []model, n int) (all []subnet, err error) {
+	const seed = 2
+	for i := range n {
+		s, err := draw(models[1].problem, seed, i)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, s)
+	}
+	var answers []Answer
+	if err := p.ReadJSON("solution.json", &answers); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	for _, a := range answers {
+		if len(a.Options) != len(space.Step) || len(a.BlocksOn) != len(space.Coupling.Blocks)+1 {
+			return nil, fmt.Errorf("%s is of another network: run mdp solve again", p.Path("solution.json"))
+		}
+		all = append(all, subnet{"solution " + a.Asked, a.Options, a.BlocksOn})
+	}
+	return all, nil
+}
+
+// timeSubnets adds the rows that the table lacks.
+func (p *Pipeline) timeSubnets(ctx context.Context, table *bench.Table, space *Space, subnets []subnet) error {
+	w, err := p.readWeights("weights.safetensors", space.Graph)
+	if err != nil {
+		return err
+	}
+	if err := ready(space.Program, w); err != nil {
+		return err
+	}
+	p.Notify(Event{Stage: StageVerify, Kind: Begin})
+	tell := p.progress(StageVerify, "networks")
+	for i, s := range subnets {
+		tell(i, len(subnets), s.Name)
+		if _, ok := table.Find(space.key(s)); ok {
+			continue
+		}
+		if err := p.timeSubnet(ctx, table, space, w, s); err != nil {
+			return fmt.Errorf("%s: %w", s.Name, err)
+		}
+	}
+	tell(len(subnets), len(subnets), "")
+	p.Notify(Event{Stage: StageVerify, Kind: End})
+	return nil
+}
+
+// timeSubnet runs a sub-network as it would be exported.
+func (p *Pipeline) timeSubnet(ctx context.Context, table *bench.Table, space *Space, w graph.Weights, s subnet) (err error) {
+	program, err := p.extracted(space, w, s)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, program.Close()) }()
+	return table.Network(ctx, space.key(s), program, space.Graph.Name(), space.Program)
+}
+
+// extracted is a sub-network's program, ready to be timed. Which channels stay
+// makes no difference to that.
+func (p *Pipeline) extracted(space *Space, w graph.Weights, s subnet) (*engine.Program, error) {
+	choice, err := space.Choice(RandomScores(space.Graph, space.Coupling, 1), solve.Solution{Options: s.Options, BlocksOn: s.BlocksOn})
+	if err != nil {
+		return nil, err
+	}
+	g, weights, err := Extract(space.Graph, w, space.Coupling, choice)
+	if err != nil {
+		return nil, err
+	}
+	program, err := engine.Compile(g, p.Backend, space.Program.Options())
+	if err != nil {
+		return nil, err
+	}
+	if err := ready(program, weights); err != nil {
+		return nil, errors.Join(err, program.Close())
+	}
+	return program, nil
+}
+
+// ready gives a program weights and images of noise: zeros can be fast.
+func ready(program *engine.Program, w graph.Weights) error {
+	if err := program.SetWeights(w); err != nil {
+		return err
+	}
+	g, batch := program.Graph(), program.Options().Batch
+	r := rand.New(rand.NewPCG(1, 2))
+	images := make([]float32, batch*g.Shape(0).Size())
+	for i := range images {
+		images[i] = float32(r.NormFloat64())
+	}
+	return program.Infer(make([]float32, batch*g.Shape(g.Len()-1).C), images)
+}
