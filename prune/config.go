@@ -22,7 +22,7 @@ import (
 type Config struct {
 	Net         string   `yaml:"net" json:"net" help:"network to prune; mdp nets lists them"`
 	Width       float64  `yaml:"width" json:"width" help:"width multiplier of the network"`
-	Weights     string   `yaml:"weights" json:"weights" help:"safetensors file of trained weights; without it the network is trained here"`
+	Weights     string   `yaml:"weights" json:"weights" help:"trained weights: a folder that mdp import made, whose network replaces --net, or a safetensors or .pth file; without it the network is trained here"`
 	Data        string   `yaml:"data" json:"data" help:"data set: fashion-mnist, synthetic, or a folder (IDX files or train/<class>/*.jpg)"`
 	Size        int      `yaml:"size" json:"size" help:"height and width of the images; 0 takes the data set's own"`
 	Crop        int      `yaml:"crop" json:"crop" help:"padding of the random crop in training, pixels"`

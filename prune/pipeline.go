@@ -217,38 +217,14 @@ func (p *Pipeline) remark(s Stage, format string, args ...any) {
 	p.Notify(Event{Stage: s, Kind: Remark, Text: fmt.Sprintf(format, args...)})
 }
 
-func (p *Pipeline) readGraph(name string) (*graph.Graph, error) {
-	f, err := os.Open(p.Path(name))
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	g, err := graph.Read(f)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", p.Path(name), err)
-	}
-	return g, nil
-}
+func (p *Pipeline) readGraph(name string) (*graph.Graph, error) { return readGraph(p.Path(name)) }
 
 func (p *Pipeline) readWeights(name string, g *graph.Graph) (graph.Weights, error) {
 	return readWeights(p.Path(name), g)
 }
 
-// readWeights reads the weights of g from any file.
-func readWeights(path string, g *graph.Graph) (graph.Weights, error) {
-	tensors, _, err := safetensors.Read(path)
-	if err != nil {
-		return nil, err
-	}
-	w := graph.Weights(tensors)
-	if err := w.Check(g); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return w, nil
-}
-
 func (p *Pipeline) writeWeights(name string, w graph.Weights) error {
-	return safetensors.Write(p.Path(name), w, map[string]string{"layout": "KRSC"})
+	return safetensors.Write(p.Path(name), w, layout)
 }
 
 // network reads a graph, its weights and its coupling.

@@ -45,7 +45,7 @@ func given(t *testing.T) Config {
 func writeGiven(t *testing.T, c Config, seed uint64) {
 	g, err := nets.Build(c.Net, nets.Options{Classes: 10, Input: graph.Shape{H: 28, W: 28, C: 1}, Width: c.Width})
 	require.NoError(t, err)
-	require.NoError(t, safetensors.Write(c.Weights, graph.InitWeights(g, seed), nil))
+	require.NoError(t, safetensors.Write(c.Weights, graph.InitWeights(g, seed), layout))
 }
 
 // TestWeightsThatDoNotFit leave the network that was there as it was.
@@ -56,7 +56,7 @@ func TestWeightsThatDoNotFit(t *testing.T) {
 	other := c
 	other.Net = "resnet14-cifar"
 	_, _, err = stages(t, dir, other, StageTrain)
-	require.ErrorContains(t, err, "weights do not fit")
+	require.ErrorContains(t, err, "the tensors do not fit")
 	_, skipped, err := stages(t, dir, c, StageTrain)
 	require.NoError(t, err)
 	require.Equal(t, []Stage{StageTrain}, skipped)

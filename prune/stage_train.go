@@ -23,7 +23,7 @@ func (p *Pipeline) trainDense(ctx context.Context) error {
 	given := ""
 	if c.Weights != "" {
 		var err error
-		if given, err = digest(c.Weights); err != nil {
+		if given, err = digestModel(c.Weights); err != nil {
 			return fmt.Errorf("%s: %w", StageTrain, err)
 		}
 	}
@@ -38,17 +38,15 @@ func (p *Pipeline) trainDense(ctx context.Context) error {
 		return err
 	}
 	return p.finish(p.stage(StageTrain, "", key, nil, out, func() error {
-		input := graph.Shape{H: p.train.H, W: p.train.W, C: p.train.C}
-		g, err := nets.Build(c.Net, nets.Options{Classes: len(p.train.Classes), Input: input, Width: c.Width})
+		g, w, err := p.first()
 		if err != nil {
 			return err
 		}
 		if _, err := p.couple(g); err != nil { // hours of training would come before it is used
 			return err
 		}
-		if c.Weights != "" {
-			w, err := readWeights(c.Weights, g)
-			if err != nil {
+		if w != nil {
+			if err := p.readyFor(g); err != nil {
 				return err
 			}
 			return p.writeTrained(g, w, []train.Epoch{})
@@ -59,6 +57,20 @@ func (p *Pipeline) trainDense(ctx context.Context) error {
 		}
 		return p.writeTrained(g, r.Weights, r.History)
 	}), checkpoint)
+}
+
+// first is the network of the run, with the weights that it was given, if it was.
+func (p *Pipeline) first() (*graph.Graph, graph.Weights, error) {
+	c := p.Config
+	if isFolder(c.Weights) {
+		return ReadModel(c.Weights)
+	}
+	input := graph.Shape{H: p.train.H, W: p.train.W, C: p.train.C}
+	g, err := nets.Build(c.Net, nets.Options{Classes: len(p.train.Classes), Input: input, Width: c.Width})
+	if err != nil || c.Weights == "" {
+		return g, nil, err
+	}
+	return importWeights(c.Weights, g)
 }
 
 // writeTrained replaces the dense network, once there is one to take its place.

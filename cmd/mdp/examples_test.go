@@ -34,6 +34,7 @@ func TestExamples(t *testing.T) {
 		write(t, filepath.Join(dir, to), string(b))
 	}
 	require.NoError(t, os.Link(filepath.Join(dir, "problem.json"), filepath.Join(dir, "phone.json")))
+	require.NoError(t, os.Link(filepath.Join(dir, "weights.safetensors"), filepath.Join(dir, "resnet8.pth")))
 	visit(newRootCmd(&app{defaults: tiny}), func(cmd *cobra.Command) {
 		assert.NotEmpty(t, cmd.Long, cmd.CommandPath())
 		assert.Contains(t, cmd.Example, cmd.CommandPath(), "%s has no example", cmd.CommandPath())

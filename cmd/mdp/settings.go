@@ -39,7 +39,7 @@ func (s *settings) addFlags(cmd *cobra.Command) {
 	must(cmd.RegisterFlagCompletionFunc("data", cobra.FixedCompletions([]string{"fashion-mnist", "synthetic"}, cobra.ShellCompDirectiveDefault)))
 	must(cmd.MarkFlagDirname("run"))
 	must(cmd.MarkFlagFilename("config", "yaml", "yml"))
-	must(cmd.MarkFlagFilename("weights", "safetensors"))
+	must(cmd.MarkFlagFilename("weights", "safetensors", "pt", "pth"))
 }
 
 // resolve reads what there is and returns the run's folder and configuration.

@@ -235,15 +235,24 @@ func (m *machine) call(op byte) error {
 		if err != nil {
 			return err
 		}
-		m.push(Persistent{id})
+		return m.persistent(id)
 	case 'Q': // BINPERSID
 		id, err := m.pop()
 		if err != nil {
 			return err
 		}
-		m.push(Persistent{id})
+		return m.persistent(id)
 	}
 	return nil
+}
+
+// persistent pushes what the file keeps outside of the pickle.
+func (m *machine) persistent(id any) error {
+	v, err := m.load(id)
+	if err == nil {
+		m.push(v)
+	}
+	return err
 }
 
 func (m *machine) global() (Global, error) {

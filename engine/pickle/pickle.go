@@ -76,7 +76,12 @@ type Persistent struct{ ID any }
 // Read reads one pickle and nothing behind it, so that several in a row can be
 // read.
 func Read(r *bufio.Reader) (any, error) {
-	m := machine{r: r, memo: map[uint32]any{}}
+	return ReadPersistent(r, func(id any) (any, error) { return Persistent{id}, nil })
+}
+
+// ReadPersistent is Read with load's values in place of Persistent ones.
+func ReadPersistent(r *bufio.Reader, load func(id any) (any, error)) (any, error) {
+	m := machine{r: r, load: load, memo: map[uint32]any{}}
 	for {
 		op, err := r.ReadByte()
 		if err == nil {
@@ -100,6 +105,7 @@ type mark struct{}
 // machine is the stack machine that a pickle is a program of.
 type machine struct {
 	r     *bufio.Reader
+	load  func(id any) (any, error)
 	at    int64 // bytes read
 	stack []any
 	memo  map[uint32]any

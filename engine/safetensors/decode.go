@@ -8,9 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 
 	"gorgonia.org/tensor"
+
+	"mdp/engine/dtype"
 )
 
 const (
@@ -21,58 +24,112 @@ const (
 	maxEntryBytes  = 1 << 10
 )
 
-// dtypes are the element types read and written, by their name in the format.
-var dtypes = map[string]struct {
-	tensor tensor.Dtype
-	bytes  int64
-}{
-	"F32": {tensor.Float32, 4},
-	"I64": {tensor.Int64, 8},
-}
-
 // entry is what the header says of one tensor; Offsets count from the end of the header.
 type entry struct {
-	Dtype   string  `json:"dtype"`
-	Shape   []int   `json:"shape"`
-	Offsets []int64 `json:"data_offsets"`
+	Dtype   dtype.Type `json:"dtype"`
+	Shape   []int      `json:"shape"`
+	Offsets []int64    `json:"data_offsets"`
+}
+
+// File is a safetensors file whose header has been read and checked; its tensors are read one at a time.
+type File struct {
+	r        io.ReaderAt
+	data     int64 // where the tensors begin
+	entries  map[string]entry
+	metadata map[string]string
+}
+
+// NewFile reads the header of a file of size bytes. Every byte must be accounted for: tensors neither overlap
+// nor leave holes. Errors are one line and name the tensor.
+func NewFile(r io.ReaderAt, size int64) (*File, error) {
+	if size < 8 {
+		return nil, fmt.Errorf("not a safetensors file: %d bytes, at least 8 expected", size)
+	}
+	var word [8]byte
+	if _, err := r.ReadAt(word[:], 0); err != nil {
+		return nil, err
+	}
+	n := binary.LittleEndian.Uint64(word[:])
+	switch {
+	case n > maxHeaderBytes:
+		return nil, fmt.Errorf("not a safetensors file: header of %d bytes is over the limit of %d", n, maxHeaderBytes)
+	case n > uint64(size-8):
+		return nil, fmt.Errorf("truncated: header of %d bytes, %d found", n, size-8)
+	}
+	f := &File{r: r, data: 8 + int64(n)}
+	var err error
+	if f.entries, f.metadata, err = decodeHeader(io.NewSectionReader(r, 8, int64(n))); err != nil {
+		return nil, err
+	}
+	return f, checkLayout(f.entries, size-f.data)
+}
+
+// Metadata of the file, nil if it has none.
+func (f *File) Metadata() map[string]string { return f.metadata }
+
+// Names of the tensors in the order in which they lie in the file.
+func (f *File) Names() []string { return inOrder(f.entries) }
+
+// Shape of a tensor, to be read only, and its type.
+func (f *File) Shape(name string) ([]int, dtype.Type) {
+	e := f.entries[name]
+	return e.Shape, e.Dtype
+}
+
+// Floats fills dst with a tensor of floating point, which has as many elements.
+func (f *File) Floats(dst []float32, name string) error {
+	e := f.entries[name]
+	if err := e.Dtype.Read(dst, f.section(e)); err != nil {
+		return fmt.Errorf("tensor %.80q: %w", name, err)
+	}
+	return nil
+}
+
+func (f *File) section(e entry) io.Reader {
+	return io.NewSectionReader(f.r, f.data+e.Offsets[0], e.Offsets[1]-e.Offsets[0])
+}
+
+// tensors reads all of them: float32, whatever type of floating point they have in the file, or int64.
+func (f *File) tensors() (map[string]*tensor.Dense, error) {
+	tensors := make(map[string]*tensor.Dense, len(f.entries))
+	for name, e := range f.entries {
+		count := 1
+		for _, d := range e.Shape {
+			count *= d
+		}
+		switch {
+		case e.Dtype.Float():
+			data := make([]float32, count)
+			if err := f.Floats(data, name); err != nil {
+				return nil, err
+			}
+			tensors[name] = newDense(data, e.Shape)
+		case e.Dtype == dtype.I64:
+			data := make([]int64, count)
+			if err := binary.Read(f.section(e), binary.LittleEndian, data); err != nil {
+				return nil, fmt.Errorf("tensor %.80q: %w", name, err)
+			}
+			tensors[name] = newDense(data, e.Shape)
+		default:
+			return nil, fmt.Errorf("tensor %.80q: dtype %q is not read: convert it to F32 or I64", name, e.Dtype)
+		}
+	}
+	return tensors, nil
 }
 
 // Decode returns the tensors (float32 or int64; copies, b is not kept) and the metadata in the bytes of a safetensors file.
-// Every byte must be accounted for: tensors neither overlap nor leave holes. Errors are one line and name the tensor.
 func Decode(b []byte) (map[string]*tensor.Dense, map[string]string, error) {
-	if len(b) < 8 {
-		return nil, nil, fmt.Errorf("not a safetensors file: %d bytes, at least 8 expected", len(b))
-	}
-	n := binary.LittleEndian.Uint64(b)
-	switch {
-	case n > maxHeaderBytes:
-		return nil, nil, fmt.Errorf("not a safetensors file: header of %d bytes is over the limit of %d", n, maxHeaderBytes)
-	case n > uint64(len(b)-8):
-		return nil, nil, fmt.Errorf("truncated: header of %d bytes, %d found", n, len(b)-8)
-	}
-	entries, metadata, err := decodeHeader(b[8 : 8+n])
+	f, err := NewFile(bytes.NewReader(b), int64(len(b)))
 	if err != nil {
 		return nil, nil, err
 	}
-	data := b[8+n:]
-	if err := checkLayout(entries, int64(len(data))); err != nil {
-		return nil, nil, err
-	}
-
-	tensors := make(map[string]*tensor.Dense, len(entries))
-	for name, e := range entries {
-		t, err := e.decode(data[e.Offsets[0]:e.Offsets[1]])
-		if err != nil {
-			return nil, nil, fmt.Errorf("tensor %.80q: %w", name, err)
-		}
-		tensors[name] = t
-	}
-	return tensors, metadata, nil
+	tensors, err := f.tensors()
+	return tensors, f.metadata, err
 }
 
 // decodeHeader walks the header's keys one by one, because a decoder of whole maps keeps the last of two equal names silently.
-func decodeHeader(header []byte) (map[string]entry, map[string]string, error) {
-	dec := json.NewDecoder(bytes.NewReader(header))
+func decodeHeader(header io.Reader) (map[string]entry, map[string]string, error) {
+	dec := json.NewDecoder(header)
 	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
 		return nil, nil, errors.New("not a safetensors file: the header is not a JSON object")
 	}
@@ -124,10 +181,10 @@ func parseEntry(raw json.RawMessage) (entry, error) {
 	if err := dec.Decode(&e); err != nil {
 		return entry{}, err
 	}
-	dtype, known := dtypes[e.Dtype]
+	width := int64(e.Dtype.Size())
 	switch {
-	case !known:
-		return entry{}, fmt.Errorf("dtype %q is not read: convert it to F32 or I64", e.Dtype)
+	case width == 0:
+		return entry{}, fmt.Errorf("dtype %q is not known", string(e.Dtype))
 	case e.Shape == nil:
 		return entry{}, errors.New("no shape")
 	case len(e.Offsets) != 2 || e.Offsets[0] < 0 || e.Offsets[1] < e.Offsets[0]:
@@ -145,7 +202,7 @@ func parseEntry(raw json.RawMessage) (entry, error) {
 		}
 		count *= int64(d)
 	}
-	if size%dtype.bytes != 0 || count != size/dtype.bytes {
+	if size%width != 0 || count != size/width {
 		return entry{}, fmt.Errorf("shape %v of %s does not fill its %d bytes of data", e.Shape, e.Dtype, size)
 	}
 	return e, nil
@@ -153,15 +210,8 @@ func parseEntry(raw json.RawMessage) (entry, error) {
 
 // checkLayout checks that the tensors tile the data: no overlap, no hole, nothing left over.
 func checkLayout(entries map[string]entry, dataBytes int64) error {
-	names := make([]string, 0, len(entries))
-	for name := range entries {
-		names = append(names, name)
-	}
-	slices.SortFunc(names, func(a, b string) int {
-		return cmp.Or(cmp.Compare(entries[a].Offsets[0], entries[b].Offsets[0]), cmp.Compare(a, b))
-	})
 	var end int64
-	for _, name := range names {
+	for _, name := range inOrder(entries) {
 		o := entries[name].Offsets
 		switch {
 		case o[0] != end:
@@ -177,25 +227,16 @@ func checkLayout(entries map[string]entry, dataBytes int64) error {
 	return nil
 }
 
-// decode makes the tensor from its bytes, whose number parseEntry checked.
-func (e entry) decode(b []byte) (*tensor.Dense, error) {
-	if e.Dtype == "I64" {
-		return newDense[int64](b, e.Shape)
-	}
-	return newDense[float32](b, e.Shape)
+// inOrder lists the tensors as they lie in the file.
+func inOrder(entries map[string]entry) []string {
+	return slices.SortedFunc(maps.Keys(entries), func(a, b string) int {
+		return cmp.Or(cmp.Compare(entries[a].Offsets[0], entries[b].Offsets[0]), cmp.Compare(a, b))
+	})
 }
 
-func newDense[T float32 | int64](b []byte, shape []int) (*tensor.Dense, error) {
-	count := 1
-	for _, d := range shape {
-		count *= d
-	}
-	data := make([]T, count)
-	if _, err := binary.Decode(b, binary.LittleEndian, data); err != nil {
-		return nil, err
-	}
+func newDense[T float32 | int64](data []T, shape []int) *tensor.Dense {
 	if len(shape) == 0 {
-		return tensor.New(tensor.FromScalar(data[0])), nil
+		return tensor.New(tensor.FromScalar(data[0]))
 	}
-	return tensor.New(tensor.WithShape(shape...), tensor.WithBacking(data)), nil
+	return tensor.New(tensor.WithShape(shape...), tensor.WithBacking(data))
 }

@@ -11,6 +11,8 @@ import (
 	"unicode/utf8"
 
 	"gorgonia.org/tensor"
+
+	"mdp/engine/dtype"
 )
 
 // Encode writes the tensors (float32 or int64, row-major) and the metadata (may be nil) to w, ordered by name.
@@ -84,14 +86,18 @@ func newEntry(name string, t *tensor.Dense, offset int64) (entry, error) {
 	case !t.IsScalar() && (t.DataSize() != t.Shape().TotalSize() || t.DataOrder() != 0):
 		return entry{}, fmt.Errorf("shape %v is a view, transposed or column-major: write a row-major copy", t.Shape())
 	}
-	for dtype, d := range dtypes {
-		if d.tensor == t.Dtype() {
-			shape := append([]int{}, t.Shape()...) // never nil: a scalar's shape is [], not null
-			size := int64(t.Shape().TotalSize()) * d.bytes
-			return entry{dtype, shape, []int64{offset, offset + size}}, nil
-		}
+	var kind dtype.Type
+	switch t.Dtype() {
+	case tensor.Float32:
+		kind = dtype.F32
+	case tensor.Int64:
+		kind = dtype.I64
+	default:
+		return entry{}, fmt.Errorf("dtype %v cannot be written: convert it to float32 or int64", t.Dtype())
 	}
-	return entry{}, fmt.Errorf("dtype %v cannot be written: convert it to float32 or int64", t.Dtype())
+	shape := append([]int{}, t.Shape()...) // never nil: a scalar's shape is [], not null
+	size := int64(t.Shape().TotalSize() * kind.Size())
+	return entry{kind, shape, []int64{offset, offset + size}}, nil
 }
 
 // writeAll writes data in chunks, so that a large tensor is never held twice.

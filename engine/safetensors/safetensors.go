@@ -21,18 +21,32 @@ import (
 	"mdp/engine/atomicfile"
 )
 
-// Read returns the tensors (float32 or int64) and the metadata of a file. It holds the file's bytes and
-// the tensors at once: about twice the file's size. An error names the file and the tensor.
+// Read returns the tensors (float32, whatever type of floating point they have in the file, or int64) and the
+// metadata of a file, with little more memory than the tensors take. An error names the file and the tensor.
 func Read(path string) (map[string]*tensor.Dense, map[string]string, error) {
-	b, err := os.ReadFile(path)
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, nil, err // names the file already
 	}
-	tensors, metadata, err := Decode(b)
+	defer f.Close()
+	tensors, metadata, err := read(f)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return tensors, metadata, nil
+}
+
+func read(f *os.File) (map[string]*tensor.Dense, map[string]string, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, nil, err
+	}
+	file, err := NewFile(f, info.Size())
+	if err != nil {
+		return nil, nil, err
+	}
+	tensors, err := file.tensors()
+	return tensors, file.metadata, err
 }
 
 // Write writes the tensors (float32 or int64) and the metadata (may be nil) to a file, or leaves what

@@ -110,6 +110,20 @@ func TestAgainstOtherImplementation(t *testing.T) {
 	assert.Equal(t, metadata, gotMetadata)
 }
 
+// Halves and doubles are read as float32.
+func TestFloatTypes(t *testing.T) {
+	b := file(`{"half":{"dtype":"F16","shape":[2],"data_offsets":[0,4]},"brain":{"dtype":"BF16","shape":[1,1],"data_offsets":[4,6]},"double":{"dtype":"F64","shape":[],"data_offsets":[6,14]}}`, 0)
+	b = append(b, 0x00, 0x3c, 0x00, 0xc0, 0x80, 0x3f)
+	b = binary.LittleEndian.AppendUint64(b, math.Float64bits(-0.1))
+	got, _, err := Decode(b)
+	require.NoError(t, err)
+	assertEqual(t, map[string]*tensor.Dense{
+		"half":   tensor.New(tensor.WithShape(2), tensor.WithBacking([]float32{1, -2})),
+		"brain":  tensor.New(tensor.WithShape(1, 1), tensor.WithBacking([]float32{1})),
+		"double": tensor.New(tensor.FromScalar(float32(-0.1))),
+	}, got)
+}
+
 // file joins a header and data bytes.
 func file(header string, dataBytes int) []byte {
 	b := binary.LittleEndian.AppendUint64(nil, uint64(len(header)))
@@ -133,7 +147,8 @@ var hostile = []struct {
 	{"metadata twice", "metadata given twice", file(`{"__metadata__":{},"__metadata__":{}}`, 0)},
 	{"null", `tensor "a": dtype ""`, file(`{"a":null}`, 0)},
 	{"unknown key", `tensor "a": json: unknown field`, file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"x":1}}`, 4)},
-	{"unknown dtype", `tensor "a": dtype "BF16" is not read`, file(`{"a":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}}`, 4)},
+	{"unknown dtype", `tensor "a": dtype "F8_E4M3" is not known`, file(`{"a":{"dtype":"F8_E4M3","shape":[4],"data_offsets":[0,4]}}`, 4)},
+	{"integers", `tensor "a": dtype "I16" is not read`, file(`{"a":{"dtype":"I16","shape":[2],"data_offsets":[0,4]}}`, 4)},
 	{"no shape", `tensor "a": no shape`, file(`{"a":{"dtype":"F32","data_offsets":[0,4]}}`, 4)},
 	{"no offsets", `tensor "a": data_offsets []`, file(`{"a":{"dtype":"F32","shape":[1]}}`, 4)},
 	{"three offsets", `tensor "a": data_offsets`, file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4,8]}}`, 4)},

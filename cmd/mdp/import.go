@@ -1,0 +1,123 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"mdp/engine/graph"
+	"mdp/engine/pytorch"
+	"mdp/prune"
+)
+
+// importOptions are what mdp import takes.
+type importOptions struct {
+	*app
+	out, net      string
+	size, classes int
+	width         float64
+	json          bool
+}
+
+func newImportCmd(a *app) *cobra.Command {
+	o := &importOptions{app: a}
+	cmd := &cobra.Command{
+		Use:   "import FILE",
+		Short: "Read a trained model from elsewhere into a model folder",
+		Long: `Reads the weights of a network that mdp nets lists from a safetensors file or from
+one that torch.save wrote (.pt, .pth: a state dict, a dictionary with one in it, or
+a whole module), by torchvision's or timm's names. Nothing in the file is executed.
+Numbers of 16 and 64 bits become float32.
+
+The network is the one whose tensors these are; --net names it where that is not
+plain, or lists every difference. Leaves graph.json and weights.safetensors in a
+folder, which mdp prune --weights takes.`,
+		Example: `  mdp import weights.safetensors
+  mdp import resnet8.pth --net resnet8-cifar --size 28 --out models/mine`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error { return runImport(o, args[0]) },
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return []string{"safetensors", "pt", "pth"}, cobra.ShellCompDirectiveFilterFileExt
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.out, "out", "", "folder to write (default models/<name of the file>)")
+	f.StringVar(&o.net, "net", "", "the network (default: the one that the tensors fit)")
+	f.IntVar(&o.classes, "classes", 0, "classes; 0 is as many as the file's last layer has")
+	f.IntVar(&o.size, "size", 0, "height and width of the images; 0 is the network's own")
+	f.Float64Var(&o.width, "width", a.defaults().Width, "width multiplier of the network")
+	f.BoolVar(&o.json, "json", false, "print the result as JSON")
+	must(cmd.RegisterFlagCompletionFunc("net", cobra.FixedCompletions(choices("net"), cobra.ShellCompDirectiveNoFileComp)))
+	must(cmd.MarkFlagDirname("out"))
+	return cmd
+}
+
+func runImport(o *importOptions, file string) error {
+	g, w, err := o.read(file)
+	var mismatch *pytorch.MismatchError
+	if errors.As(err, &mismatch) {
+		if err := o.print(differences{mismatch}, o.json); err != nil {
+			return err
+		}
+	}
+	if err != nil {
+		return usageError{err}
+	}
+	if o.out == "" {
+		name := filepath.Base(file)
+		o.out = filepath.Join("models", strings.TrimSuffix(name, filepath.Ext(name)))
+	}
+	if err := prune.WriteModel(o.out, g, w); err != nil {
+		return err
+	}
+	return o.print(imported{o.out, g.Name(), g.Shape(0), g.Shape(g.Len() - 1).C, g.ParamCount(), g.MACs()}, o.json)
+}
+
+// read reads the network in the file.
+func (o *importOptions) read(file string) (*graph.Graph, graph.Weights, error) {
+	c, err := pytorch.Open(file)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer c.Close()
+	var g *graph.Graph
+	if o.net == "" {
+		g, err = c.Find(o.classes, o.size, o.width)
+	} else {
+		g, err = c.Build(o.net, o.classes, o.size, o.width)
+	}
+	if err == nil {
+		var w graph.Weights
+		if g, w, err = c.Load(g); err == nil {
+			return g, w, nil
+		}
+	}
+	return nil, nil, fmt.Errorf("%s: %w", file, err)
+}
+
+// differences are those of a file to a network, each on a line of its own.
+type differences struct{ *pytorch.MismatchError }
+
+func (d differences) writeText(w io.Writer) error {
+	_, err := fmt.Fprintln(w, strings.Join(d.Lines(), "\n"))
+	return err
+}
+
+// imported is what mdp import made.
+type imported struct {
+	Folder     string      `json:"folder"`
+	Net        string      `json:"net"`
+	Input      graph.Shape `json:"input"`
+	Classes    int         `json:"classes"`
+	Parameters int64       `json:"parameters"`
+	MACs       int64       `json:"macs"`
+}
+
+func (i imported) writeText(w io.Writer) error {
+	_, err := fmt.Fprintf(w, "%s: %s for images of %v, %d classes, %d parameters, %s MMAC\n", i.Folder, i.Net, i.Input, i.Classes, i.Parameters, mega(i.MACs))
+	return err
+}
