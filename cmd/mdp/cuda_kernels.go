@@ -32,11 +32,13 @@ func newKernelsCmd(a *app) *cobra.Command {
 	o := kernelsOptions{device: "cuda:0", net: "resnet50", batch: 256, time: 4 * time.Minute}
 	cmd := &cobra.Command{
 		Use:   "kernels",
-		Short: "Time every kernel of a network's training step on a GPU",
-		Long: `Times each distinct call of a training step by itself: convolutions in every
-precision and in every variant of the bfloat16 kernels, and masked to half of their input and half of their output channels in
-chunks of 32; the rest in float32. Prints JSON, a line each: first the machine, then
-the calls, the costliest first, until all are timed or the time is over.`,
+		Short: "Time a network's training step and every kernel of it on a GPU",
+		Long: `Times a network's training step and its inference, then each distinct call of
+the training step by itself: convolutions in every precision and in every variant
+of the bfloat16 kernels, and masked to half of their input and half of their
+output channels in chunks of 32; the rest in float32. Prints JSON, a line each:
+first the machine, then the network, then the calls, the costliest first, until
+all are timed or the time is over.`,
 		Example: `  mdp kernels --device cuda:0 > kernels.jsonl
   mdp kernels --net mobilenet_v1 --batch 64 --time 1m`,
 		Args: cobra.NoArgs,
@@ -92,31 +94,67 @@ func runKernels(ctx context.Context, w io.Writer, o kernelsOptions) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.time)
 	defer cancel()
-	failed := 0
+	steps, err := timeSteps(ctx, lines, gpu, o)
+	if err != nil {
+		return err
+	}
+	failed, err := timeCalls(ctx, lines, gpu, calls)
+	if err != nil {
+		return err
+	}
+	if failed += steps; failed > 0 {
+		return fmt.Errorf("%d could not be timed; their lines say why", failed)
+	}
+	return nil
+}
+
+// timeSteps writes a line for each row of stepRows and counts those that failed.
+func timeSteps(ctx context.Context, lines *json.Encoder, gpu driver.Device, o kernelsOptions) (failed int, err error) {
+	rows := stepRows(o.net, o.batch)
+	for i, row := range rows {
+		b, err := cuda.New(gpu, cuda.Options{Precision: row.Precision})
+		if err != nil {
+			return failed, err
+		}
+		err = row.measure(ctx, b)
+		if ctx.Err() != nil {
+			fmt.Fprintf(os.Stderr, "mdp: the time was over after %d of %d steps of the network\n", i, len(rows))
+			return failed, nil
+		}
+		if err != nil {
+			row.Error = oneLine(err)
+			failed++
+		}
+		if err := lines.Encode(row); err != nil {
+			return failed, err
+		}
+	}
+	return failed, nil
+}
+
+// timeCalls writes a line for each kernel of each call and counts those that failed.
+func timeCalls(ctx context.Context, lines *json.Encoder, gpu driver.Device, calls []engine.Call) (failed int, err error) {
 	for i, c := range calls {
 		for _, o := range kernelsOf(c) {
 			b, err := cuda.New(gpu, o)
 			if err != nil {
-				return err
+				return failed, err
 			}
 			row, err := timeCall(ctx, b, c, o, gpu.Info().L2Bytes)
 			if ctx.Err() != nil {
 				fmt.Fprintf(os.Stderr, "mdp: the time was over after %d of %d calls\n", i, len(calls))
-				return nil
+				return failed, nil
 			}
 			if err != nil {
 				row.Error = oneLine(err)
 				failed++
 			}
 			if err := lines.Encode(row); err != nil {
-				return err
+				return failed, err
 			}
 		}
 	}
-	if failed > 0 {
-		return fmt.Errorf("%d calls could not be timed; their lines say why", failed)
-	}
-	return nil
+	return failed, nil
 }
 
 // kernelsOf are the kernels that a call has: of a convolution one in each precision,

@@ -47,12 +47,19 @@ func TestGPUKernels(t *testing.T) {
 	if _, err := cu.Devices(); err != nil {
 		t.Skip(err)
 	}
-	out := execute(t, command(t, t.TempDir(), "kernels", "--net", "resnet8-cifar", "--batch", "1", "--time", "5s"))
+	out := execute(t, command(t, t.TempDir(), "kernels", "--net", "resnet8-cifar", "--batch", "1", "--time", "30s"))
 	require.Zero(t, out.code, out.stderr)
 	lines := json.NewDecoder(strings.NewReader(out.stdout))
 	var h kernelsHeader
 	require.NoError(t, lines.Decode(&h))
 	assert.Equal(t, "resnet8-cifar", h.Net)
+	for range stepRows("resnet8-cifar", 1) {
+		var r stepRow
+		require.NoError(t, lines.Decode(&r))
+		assert.Empty(t, r.Error, r.Mode)
+		assert.Positive(t, r.ImagesPerSecond, r.Mode)
+		assert.Positive(t, r.ProgramBytes, r.Mode)
+	}
 	rows := 0
 	for ; lines.More(); rows++ {
 		var r kernelRow
