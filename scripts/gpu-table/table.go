@@ -172,7 +172,7 @@ func (t table) memoryBound() {
 	t.line("\n| memory-bound, the largest of its kind | GB/s | of a copy's %s |\n|---|--:|--:|", number(copied))
 	largest := map[string]row{}
 	for _, r := range t.ours {
-		if convolution.MatchString(r.Call) || r.Bytes == 0 || r.MedianNS == 0 {
+		if r.Call == "" || r.FLOP > 0 || r.Bytes == 0 || r.MedianNS == 0 {
 			continue
 		}
 		if k := kind(r.Call); r.Bytes > largest[k].Bytes {
