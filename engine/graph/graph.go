@@ -180,7 +180,7 @@ func (g *Graph) add(i int, n Node) error {
 		g.inputs[i][j] = k
 		g.consumers[k] = append(g.consumers[k], i)
 	}
-	shape, err := infer(n, in)
+	shape, err := Infer(n, in)
 	if err != nil {
 		return err
 	}

@@ -14,9 +14,9 @@ const (
 	maxFilter   = math.MaxInt32
 )
 
-// infer returns the output shape of n for inputs of the given shapes, and is
+// Infer returns the output shape of n for inputs of the given shapes, and is
 // the one place that says what a well-formed node is.
-func infer(n Node, in []Shape) (Shape, error) {
+func Infer(n Node, in []Shape) (Shape, error) {
 	want, more := 1, ""
 	switch n.Op {
 	case OpInput:

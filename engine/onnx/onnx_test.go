@@ -92,31 +92,6 @@ func TestEncode(t *testing.T) {
 	assert.Equal(t, m, again)
 }
 
-// Halves against their definition, all 65,536.
-func TestHalf(t *testing.T) {
-	for h := range 1 << 16 {
-		exponent, fraction := h>>10&31, float64(h&1023)
-		want := math.Ldexp(1+fraction/1024, exponent-15)
-		switch {
-		case exponent == 0:
-			want = math.Ldexp(fraction, -24)
-		case exponent == 31 && fraction == 0:
-			want = math.Inf(1)
-		case exponent == 31:
-			want = math.NaN()
-		}
-		if h>>15 == 1 {
-			want = math.Copysign(want, -1)
-		}
-		have := half(uint16(h))
-		if math.IsNaN(want) {
-			require.True(t, have != have, "%#x", h)
-			continue
-		}
-		require.Equal(t, math.Float32bits(float32(want)), math.Float32bits(have), "%#x", h)
-	}
-}
-
 func wrap(number protowire.Number, b []byte) []byte {
 	return protowire.AppendBytes(protowire.AppendTag(nil, number, protowire.BytesType), b)
 }

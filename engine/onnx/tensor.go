@@ -4,8 +4,11 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"mdp/engine/dtype"
 )
 
 // width is the number of bytes of an element, 0 where it has no fixed one.
@@ -159,48 +162,23 @@ func (d *decoder) data(f field, t *Tensor) error {
 }
 
 // Floats appends the tensor's elements as float32 to dst: floats of any width,
-// and integers. Doubles round to the nearest.
+// and whole numbers. Doubles round to the nearest.
 func (t *Tensor) Floats(dst []float32) ([]float32, error) {
-	b := t.Raw
-	switch t.Type {
-	case Float:
-		for ; len(b) >= 4; b = b[4:] {
-			dst = append(dst, math.Float32frombits(binary.LittleEndian.Uint32(b)))
-		}
-	case Double:
-		for ; len(b) >= 8; b = b[8:] {
-			dst = append(dst, float32(math.Float64frombits(binary.LittleEndian.Uint64(b))))
-		}
-	case Float16:
-		for ; len(b) >= 2; b = b[2:] {
-			dst = append(dst, half(binary.LittleEndian.Uint16(b)))
-		}
-	case BFloat16:
-		for ; len(b) >= 2; b = b[2:] {
-			dst = append(dst, math.Float32frombits(uint32(binary.LittleEndian.Uint16(b))<<16))
-		}
-	default:
-		ints, err := t.Ints()
-		if err != nil {
-			return nil, fmt.Errorf("tensor %.80q of %v has no floats", t.Name, t.Type)
-		}
-		for _, v := range ints {
-			dst = append(dst, float32(v))
-		}
+	if kind, ok := map[DataType]dtype.Type{Float: dtype.F32, Double: dtype.F64, Float16: dtype.F16, BFloat16: dtype.BF16}[t.Type]; ok {
+		n := len(t.Raw) / kind.Size()
+		dst = slices.Grow(dst, n)
+		dst = dst[:len(dst)+n]
+		kind.Decode(dst[len(dst)-n:], t.Raw)
+		return dst, nil
+	}
+	ints, err := t.Ints()
+	if err != nil {
+		return nil, fmt.Errorf("tensor %.80q of %v has no floats", t.Name, t.Type)
+	}
+	for _, v := range ints {
+		dst = append(dst, float32(v))
 	}
 	return dst, nil
-}
-
-// half is the value of IEEE 754's binary16.
-func half(h uint16) float32 {
-	sign, exponent, fraction := uint32(h>>15)<<31, h>>10&31, uint32(h&1023)
-	switch exponent {
-	case 0: // subnormal: fraction·2^−24, exact in float32
-		return math.Float32frombits(sign | math.Float32bits(float32(fraction)/(1<<24)))
-	case 31:
-		return math.Float32frombits(sign | 255<<23 | fraction<<13)
-	}
-	return math.Float32frombits(sign | uint32(exponent+112)<<23 | fraction<<13)
 }
 
 // Ints are the elements of a tensor of whole numbers or bools.

@@ -39,7 +39,6 @@ func run(w io.Writer, dir string) error {
 	t.machine()
 	t.network()
 	t.convolutions()
-	t.ladder()
 	t.masks()
 	t.memoryBound()
 	t.layers()

@@ -1,0 +1,228 @@
+package onnx
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// call is a node being converted, with the values of its inputs. Attributes are
+// taken through its methods, which keep the first thing wrong and know in the
+// end which attributes nobody asked for.
+type call struct {
+	*converter
+	*Node
+	in    []value
+	asked map[string]bool
+	err   error
+}
+
+// operators are what a node of each type becomes.
+var operators = map[string]func(*call) (value, error){
+	"Conv": conv, "Gemm": gemm, "MatMul": matMul, "BatchNormalization": batchNorm,
+	"Relu": unary, "Sigmoid": unary, "HardSwish": unary, "HardSigmoid": hardSigmoid, "Swish": swish, "Clip": clip,
+	"Add": add, "Sum": sum, "Sub": sub, "Mul": mul, "Div": div, "Neg": neg, "Concat": concat,
+	"MaxPool": maxPool, "AveragePool": averagePool, "GlobalAveragePool": globalPool, "GlobalMaxPool": globalPool, "ReduceMean": reduceMean,
+	"Pad": pad, "Flatten": reshaped, "Reshape": reshaped, "Squeeze": reshaped, "Unsqueeze": reshaped, "Transpose": transpose,
+	"Identity": same, "Dropout": dropout, "Cast": cast, "Softmax": softmax,
+}
+
+// advice is what could be done about operators that people do meet.
+var advice = map[string]string{
+	"LeakyRelu": "train with Relu or HardSwish in its place", "PRelu": "train with Relu or HardSwish in its place",
+	"Elu": "train with Relu or Swish in its place", "Tanh": "train with Sigmoid or HardSwish in its place", "Gelu": "train with Swish in its place",
+	"Erf": "it is a part of Gelu: train with Swish in its place", "LogSoftmax": "end in the logits before it (--output-name)",
+	"LayerNormalization": "only BatchNormalization can be folded away", "InstanceNormalization": "only BatchNormalization can be folded away",
+	"LRN":           "train without it, or with BatchNormalization",
+	"ConvTranspose": "networks here classify images; end in a value before it (--output-name)", "Resize": "networks here classify images; end in a value before it (--output-name)",
+	"QuantizeLinear": "export the model before quantisation", "DequantizeLinear": "export the model before quantisation",
+	"If": "export with fixed shapes, so that the exporter resolves it", "Loop": "export with fixed shapes, so that the exporter resolves it",
+	"Slice": "of an image it is not supported", "Split": "of an image it is not supported", "Gather": "of an image it is not supported",
+}
+
+// convert makes the node's value. One that follows from an unsupported node is
+// left unknown and is not reported again.
+func (c *converter) convert(n *Node) (err error) {
+	if len(n.Outputs) == 0 || n.Outputs[0] == "" {
+		return errors.New("its first output has no name")
+	}
+	out := value{}
+	defer func() { c.values[n.Outputs[0]] = out }()
+	if n.Domain != "" && n.Domain != "ai.onnx" {
+		return fmt.Errorf("the operators of %.80q are not known: export with ONNX's own, inlining functions", n.Domain)
+	}
+	for i, o := range n.Outputs[1:] {
+		if o != "" && c.read(o) {
+			return fmt.Errorf("its output %d, %.80q, is used, and only the first can be", i+1, o)
+		}
+	}
+	k := &call{converter: c, Node: n, asked: map[string]bool{}}
+	constants, unknown := true, false
+	for _, name := range n.Inputs {
+		v, ok := c.values[name]
+		if !ok && name != "" {
+			return fmt.Errorf("nothing makes its input %.80q", name)
+		}
+		if name == "" {
+			v.constant = absent
+		}
+		k.in = append(k.in, v)
+		constants = constants && v.constant != nil
+		unknown = unknown || v.unknown()
+	}
+	operator, known := operators[n.OpType]
+	fold, folds := folded[n.OpType]
+	switch {
+	case !known && !folds:
+		return errors.New("this operator is not supported" + advised(n.OpType))
+	case unknown:
+		return nil
+	case folds && (constants || n.OpType == "Shape"):
+		t, err := fold(k)
+		if err = errors.Join(k.err, err); err != nil {
+			return err
+		}
+		out = value{constant: t}
+	case known:
+		out, err = operator(k)
+	default:
+		return errors.New("of an image, this operator is not supported" + advised(n.OpType))
+	}
+	if err = errors.Join(k.err, err); err != nil {
+		out = value{}
+		return errors.New(strings.ReplaceAll(err.Error(), "\n", "; "))
+	}
+	for _, a := range n.Attributes {
+		if !k.asked[a.Name] {
+			out = value{}
+			return fmt.Errorf("its attribute %.80q is not known", a.Name)
+		}
+	}
+	return nil
+}
+
+func advised(op string) string {
+	if a := advice[op]; a != "" {
+		return ": " + a
+	}
+	return ": replace it, or end in a value before it (--output-name)"
+}
+
+// read says whether any node, or the model's caller, reads the value.
+func (c *converter) read(name string) bool {
+	for _, n := range c.graph.Nodes {
+		for _, in := range n.Inputs {
+			if in == name {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (k *call) fail(format string, args ...any) {
+	if k.err == nil {
+		k.err = fmt.Errorf(format, args...)
+	}
+}
+
+// attribute marks it as asked for, and checks its type.
+func (k *call) attribute(name string, kind AttributeType) *Attribute {
+	k.asked[name] = true
+	a := k.Attribute(name)
+	if a != nil && a.Type != kind && a.Type != 0 {
+		k.fail("its attribute %q has type %d, must be %d", name, a.Type, kind)
+		return nil
+	}
+	return a
+}
+
+func (k *call) int(name string, otherwise int64) int64 {
+	if a := k.attribute(name, AttributeInt); a != nil {
+		return a.Int
+	}
+	return otherwise
+}
+
+func (k *call) float(name string, otherwise float32) float32 {
+	if a := k.attribute(name, AttributeFloat); a != nil {
+		return a.Float
+	}
+	return otherwise
+}
+
+func (k *call) text(name, otherwise string) string {
+	if a := k.attribute(name, AttributeString); a != nil {
+		return a.String
+	}
+	return otherwise
+}
+
+func (k *call) ints(name string) []int64 {
+	if a := k.attribute(name, AttributeInts); a != nil {
+		return a.Ints
+	}
+	return nil
+}
+
+// input i, or an absent constant where the node has none.
+func (k *call) input(i int) value {
+	if i < len(k.in) {
+		return k.in[i]
+	}
+	return value{constant: absent}
+}
+
+func (k *call) has(i int) bool { return k.input(i).constant != absent }
+
+// image is input i, which must come from the image.
+func (k *call) image(i int) (value, error) {
+	v := k.input(i)
+	if v.constant != nil {
+		return value{}, fmt.Errorf("its input %d is missing or a constant, and must come from the image", i)
+	}
+	return v, nil
+}
+
+// number is input i, a constant.
+func (k *call) number(i int) (*constant, error) {
+	v := k.input(i)
+	switch {
+	case v.constant == absent:
+		return nil, fmt.Errorf("its input %d is missing", i)
+	case v.constant == nil:
+		return nil, fmt.Errorf("its input %d depends on the image, and must be a constant", i)
+	}
+	return v.constant, k.load(v.constant)
+}
+
+// list is input i, a constant of whole numbers, or the attribute of older opsets; nil where there is neither.
+func (k *call) list(i int, attribute string) ([]int64, error) {
+	if attribute != "" && k.Attribute(attribute) != nil {
+		return k.ints(attribute), nil
+	}
+	if !k.has(i) {
+		return nil, nil
+	}
+	t, err := k.number(i)
+	if err != nil {
+		return nil, err
+	}
+	return t.Ints()
+}
+
+// scalar is input i, a constant of one element, or otherwise.
+func (k *call) scalar(i int, otherwise float32) (float32, error) {
+	if !k.has(i) {
+		return otherwise, nil
+	}
+	t, err := k.number(i)
+	if err != nil {
+		return 0, err
+	}
+	v, err := t.floats(1)
+	if err != nil {
+		return 0, err
+	}
+	return v[0], nil
+}

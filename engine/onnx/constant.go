@@ -1,0 +1,177 @@
+package onnx
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"slices"
+	"strconv"
+)
+
+// constant is a tensor known when converting. A uniform one has a single element
+// in Raw, whatever its shape.
+type constant struct {
+	*Tensor
+	uniform bool
+}
+
+// absent is an input left out.
+var absent = &constant{Tensor: &Tensor{}}
+
+// maxFolded is how many elements what is computed from constants may have.
+const maxFolded = 1 << 26
+
+// load makes sure that the elements are there: it reads those that lie outside
+// the model's file.
+func (c *converter) load(t *constant) error {
+	if t.External == nil {
+		if t.Type.width() == 0 {
+			return fmt.Errorf("the constant %.80q is of %v, which is not read", t.Name, t.Type)
+		}
+		return nil
+	}
+	raw, err := c.outside(t.Tensor)
+	if err != nil {
+		return fmt.Errorf("the external data of %.80q: %w", t.Name, err)
+	}
+	inside := *t.Tensor
+	inside.Raw, inside.External = raw, nil
+	t.Tensor = &inside
+	return nil
+}
+
+// outside reads a tensor's data from a file in the model's folder, and from
+// nowhere else: os.Root stops a path, or a link, that leads out of it.
+func (c *converter) outside(t *Tensor) ([]byte, error) {
+	var location string
+	offset, length := int64(0), int64(-1)
+	for _, e := range t.External {
+		var err error
+		switch e.Key {
+		case "location":
+			location = e.Value
+		case "offset":
+			offset, err = strconv.ParseInt(e.Value, 10, 64)
+		case "length":
+			length, err = strconv.ParseInt(e.Value, 10, 64)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s %.40q is not a number", e.Key, e.Value)
+		}
+	}
+	count, err := t.Len()
+	if err != nil {
+		return nil, err
+	}
+	width := t.Type.width()
+	if width == 0 {
+		return nil, fmt.Errorf("elements of %v are not read", t.Type)
+	}
+	need := count * width
+	if length >= 0 && length != need {
+		return nil, fmt.Errorf("%d bytes, the shape needs %d", length, need)
+	}
+	root, err := os.OpenRoot(c.dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	f, err := root.Open(location)
+	if err != nil {
+		return nil, fmt.Errorf("%w; it must be a file in the model's folder", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || offset < 0 || offset > info.Size() || need > info.Size()-offset {
+		return nil, fmt.Errorf("%d bytes from %d on do not lie in %.80q, which has %d", need, offset, location, info.Size())
+	}
+	raw := make([]byte, need)
+	_, err = f.ReadAt(raw, offset)
+	if err == io.EOF {
+		err = nil
+	}
+	return raw, err
+}
+
+// floats are the elements, whose number must be n.
+func (t *constant) floats(n int) ([]float32, error) {
+	count, err := t.Len()
+	if err != nil {
+		return nil, err
+	}
+	if count != int64(n) {
+		return nil, fmt.Errorf("the constant %.80q has %d elements, must have %d", t.Name, count, n)
+	}
+	v, err := t.Tensor.Floats(nil)
+	if err == nil && t.uniform {
+		v = slices.Repeat(v, n)
+	}
+	return v, err
+}
+
+// Ints are the elements of a constant of whole numbers.
+func (t *constant) Ints() ([]int64, error) {
+	v, err := t.Tensor.Ints()
+	if err == nil && t.uniform {
+		n, err := t.small()
+		if err != nil {
+			return nil, err
+		}
+		v = slices.Repeat(v, n)
+	}
+	return v, err
+}
+
+// small is the number of elements, which must be such that computing with them is no burden.
+func (t *constant) small() (int, error) {
+	n, err := t.Len()
+	if err == nil && n > maxFolded {
+		err = fmt.Errorf("the constant %.80q has %d elements; to compute with, %d are allowed", t.Name, n, maxFolded)
+	}
+	return int(n), err
+}
+
+// bytes are the elements as they lie in memory, each of its own.
+func (t *constant) bytes() ([]byte, error) {
+	if !t.uniform {
+		return t.Raw, nil
+	}
+	n, err := t.small()
+	if err != nil {
+		return nil, err
+	}
+	return slices.Repeat(t.Raw, n), nil
+}
+
+// wholes makes a constant of int64.
+func wholes(dims []int64, v []int64) *constant {
+	t := &Tensor{Type: Int64, Dims: dims, Raw: make([]byte, 0, 8*len(v))}
+	for _, e := range v {
+		t.Raw = append64(t.Raw, uint64(e))
+	}
+	return &constant{Tensor: t}
+}
+
+// singles makes a constant of float32.
+func singles(dims []int64, v []float32) *constant {
+	t := &Tensor{Type: Float, Dims: dims, Raw: make([]byte, 0, 4*len(v))}
+	for _, e := range v {
+		t.Raw = append32(t.Raw, math.Float32bits(e))
+	}
+	return &constant{Tensor: t}
+}
+
+// axis is a dimension's number, which may count from the end, among rank.
+func axis(a int64, rank int) (int, error) {
+	if a < 0 {
+		a += int64(rank)
+	}
+	if a < 0 || a >= int64(rank) {
+		return 0, fmt.Errorf("axis %d of %d dimensions", a, rank)
+	}
+	return int(a), nil
+}

@@ -1,0 +1,549 @@
+package onnx
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+)
+
+// folded are the operators that are computed where all they read is constant:
+// what exporters spell out to make shapes, paddings and filters.
+var folded = map[string]func(*call) (*constant, error){
+	"Constant": foldConstant, "ConstantOfShape": foldFill, "Shape": foldShape, "Size": foldSize,
+	"Identity": foldSame, "Dropout": foldSame, "Cast": foldCast,
+	"Reshape": foldReshape, "Flatten": foldReshape, "Squeeze": foldReshape, "Unsqueeze": foldReshape,
+	"Gather": foldGather, "Slice": foldSlice, "Concat": foldConcat, "Transpose": foldTranspose, "Expand": foldExpand,
+	"Add": foldArithmetic, "Sub": foldArithmetic, "Mul": foldArithmetic, "Div": foldArithmetic,
+	"Neg": foldFunction, "Sqrt": foldFunction, "Reciprocal": foldFunction, "Floor": foldFunction, "Ceil": foldFunction,
+	"ReduceProd": foldProduct,
+}
+
+func append32(b []byte, v uint32) []byte { return binary.LittleEndian.AppendUint32(b, v) }
+func append64(b []byte, v uint64) []byte { return binary.LittleEndian.AppendUint64(b, v) }
+
+func foldConstant(k *call) (*constant, error) {
+	for _, a := range k.Attributes {
+		k.asked[a.Name] = true
+		switch a.Name {
+		case "value":
+			if a.Tensor != nil {
+				return &constant{Tensor: a.Tensor}, nil
+			}
+		case "value_float":
+			return singles(nil, []float32{a.Float}), nil
+		case "value_floats":
+			return singles([]int64{int64(len(a.Floats))}, a.Floats), nil
+		case "value_int":
+			return wholes(nil, []int64{a.Int}), nil
+		case "value_ints":
+			return wholes([]int64{int64(len(a.Ints))}, a.Ints), nil
+		}
+	}
+	return nil, errors.New("it holds no tensor of numbers")
+}
+
+func foldFill(k *call) (*constant, error) {
+	dims, err := k.list(0, "")
+	if err != nil {
+		return nil, err
+	}
+	t := &Tensor{Type: Float, Raw: make([]byte, 4)}
+	if a := k.attribute("value", AttributeTensor); a != nil && a.Tensor != nil {
+		copied := *a.Tensor
+		t = &copied
+	}
+	if int64(len(t.Raw)) != t.Type.width() || len(t.Raw) == 0 {
+		return nil, errors.New("its value is not one number")
+	}
+	t.Dims = dims
+	_, err = t.Len()
+	return &constant{Tensor: t, uniform: true}, err
+}
+
+func foldShape(k *call) (*constant, error) {
+	dims := k.dims(k.input(0))
+	start, end := k.int("start", 0), k.int("end", int64(len(dims)))
+	if start < 0 {
+		start += int64(len(dims))
+	}
+	if end < 0 {
+		end += int64(len(dims))
+	}
+	start = min(max(start, 0), int64(len(dims)))
+	end = min(max(end, start), int64(len(dims)))
+	dims = dims[start:end]
+	return wholes([]int64{int64(len(dims))}, dims), nil
+}
+
+func foldSize(k *call) (*constant, error) {
+	n, err := k.input(0).constant.Len()
+	return wholes(nil, []int64{n}), err
+}
+
+func foldSame(k *call) (*constant, error) {
+	if err := k.inference(); err != nil {
+		return nil, err
+	}
+	return k.number(0)
+}
+
+func foldCast(k *call) (*constant, error) {
+	t, err := k.number(0)
+	if err != nil {
+		return nil, err
+	}
+	k.asked["saturate"] = true
+	to := DataType(k.int("to", 0))
+	if to == t.Type {
+		return t, nil
+	}
+	one := *t.Tensor // of a uniform constant, the one element is cast
+	switch to {
+	case Float, Float16, BFloat16, Double: // what is computed with is float32
+		v, err := one.Floats(nil)
+		if err != nil {
+			return nil, err
+		}
+		return &constant{singles(t.Dims, v).Tensor, t.uniform}, nil
+	case Int64, Int32:
+		var v []int64
+		if v, err = one.Ints(); err != nil {
+			floats, err := one.Floats(nil)
+			if err != nil {
+				return nil, err
+			}
+			for _, f := range floats {
+				v = append(v, int64(f))
+			}
+		}
+		return &constant{wholes(t.Dims, v).Tensor, t.uniform}, nil
+	}
+	return nil, fmt.Errorf("it casts a constant to %v", to)
+}
+
+// foldReshape is also Flatten, Squeeze and Unsqueeze.
+func foldReshape(k *call) (*constant, error) {
+	t, err := k.number(0)
+	if err != nil {
+		return nil, err
+	}
+	dims, err := k.newDims(t.Dims)
+	if err != nil {
+		return nil, err
+	}
+	seen := *t.Tensor
+	seen.Dims = dims
+	before, _ := t.Len()
+	after, err := seen.Len()
+	if err == nil && before != after {
+		err = fmt.Errorf("it reshapes %v to %v", t.Dims, dims)
+	}
+	return &constant{&seen, t.uniform}, err
+}
+
+// strides of a tensor, in elements.
+func strides(dims []int64) []int64 {
+	s := make([]int64, len(dims))
+	n := int64(1)
+	for i := len(dims) - 1; i >= 0; i-- {
+		s[i] = n
+		n *= dims[i]
+	}
+	return s
+}
+
+// pick makes a tensor of shape dims whose element at index is t's at
+// offset + Σ index·stride, and is how all that moves elements is done.
+func pick(t *constant, dims, stride []int64, offset int64) (*constant, error) {
+	out := &Tensor{Type: t.Type, Dims: dims}
+	made := &constant{Tensor: out, uniform: t.uniform}
+	if t.uniform {
+		out.Raw = t.Raw
+		return made, nil
+	}
+	n, err := made.small()
+	if err != nil {
+		return nil, err
+	}
+	width := t.Type.width()
+	out.Raw = make([]byte, 0, int64(n)*width)
+	index := make([]int64, len(dims))
+	for range n {
+		out.Raw = append(out.Raw, t.Raw[offset*width:(offset+1)*width]...)
+		for d := len(dims) - 1; d >= 0; d-- {
+			offset += stride[d]
+			if index[d]++; index[d] < dims[d] {
+				break
+			}
+			offset -= stride[d] * dims[d]
+			index[d] = 0
+		}
+	}
+	return made, nil
+}
+
+func foldTranspose(k *call) (*constant, error) {
+	t, err := k.number(0)
+	if err != nil {
+		return nil, err
+	}
+	perm, err := k.permutation(len(t.Dims))
+	if err != nil {
+		return nil, err
+	}
+	stride, dims, from := strides(t.Dims), make([]int64, len(perm)), make([]int64, len(perm))
+	for i, p := range perm {
+		dims[i], from[i] = t.Dims[p], stride[p]
+	}
+	return pick(t, dims, from, 0)
+}
+
+func foldExpand(k *call) (*constant, error) {
+	t, err := k.number(0)
+	if err != nil {
+		return nil, err
+	}
+	to, err := k.list(1, "")
+	if err != nil {
+		return nil, err
+	}
+	dims, err := broadcast(t.Dims, to)
+	if err != nil {
+		return nil, err
+	}
+	return spread(t, dims)
+}
+
+// broadcast is the shape of two that are computed with together.
+func broadcast(a, b []int64) ([]int64, error) {
+	dims := make([]int64, max(len(a), len(b)))
+	if len(dims) > maxRank {
+		return nil, fmt.Errorf("%d dimensions", len(dims))
+	}
+	at := func(s []int64, i int) int64 {
+		if i += len(s) - len(dims); i >= 0 {
+			return s[i]
+		}
+		return 1
+	}
+	for i := range dims {
+		x, y := at(a, i), at(b, i)
+		switch {
+		case x == y || y == 1:
+			dims[i] = x
+		case x == 1:
+			dims[i] = y
+		default:
+			return nil, fmt.Errorf("shapes %v and %v do not go together", a, b)
+		}
+	}
+	return dims, nil
+}
+
+// spread repeats the elements of t along dims.
+func spread(t *constant, dims []int64) (*constant, error) {
+	own, stride := strides(t.Dims), make([]int64, len(dims))
+	for i := range dims {
+		if j := i + len(t.Dims) - len(dims); j >= 0 && t.Dims[j] != 1 {
+			stride[i] = own[j]
+		}
+	}
+	return pick(t, dims, stride, 0)
+}
+
+func foldGather(k *call) (*constant, error) {
+	t, err := k.number(0)
+	if err != nil {
+		return nil, err
+	}
+	index, err := k.number(1)
+	if err != nil {
+		return nil, err
+	}
+	at, err := index.Ints()
+	if err != nil {
+		return nil, err
+	}
+	a, err := axis(k.int("axis", 0), len(t.Dims))
+	if err != nil {
+		return nil, err
+	}
+	stride := strides(t.Dims)
+	slice := slices.Concat(t.Dims[:a], []int64{1}, t.Dims[a+1:])
+	var parts []*constant
+	for _, i := range at {
+		if i < 0 {
+			i += t.Dims[a]
+		}
+		if i < 0 || i >= t.Dims[a] {
+			return nil, fmt.Errorf("index %d of %d", i, t.Dims[a])
+		}
+		p, err := pick(t, slice, stride, i*stride[a])
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, p)
+	}
+	joined, err := join(parts, a)
+	if err != nil {
+		return nil, err
+	}
+	joined.Dims = slices.Concat(t.Dims[:a], index.Dims, t.Dims[a+1:])
+	return joined, nil
+}
+
+func foldConcat(k *call) (*constant, error) {
+	var parts []*constant
+	for i := range k.in {
+		t, err := k.number(i)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, t)
+	}
+	if len(parts) == 0 {
+		return nil, errors.New("it has no inputs")
+	}
+	a, err := axis(k.int("axis", 0), len(parts[0].Dims))
+	if err != nil {
+		return nil, err
+	}
+	return join(parts, a)
+}
+
+// join puts constants side by side along an axis.
+func join(parts []*constant, a int) (*constant, error) {
+	if len(parts) == 0 {
+		return nil, errors.New("nothing is left of a constant")
+	}
+	first := parts[0]
+	out := &Tensor{Type: first.Type, Dims: slices.Clone(first.Dims)}
+	out.Dims[a] = 0
+	blocks := make([][]byte, len(parts))
+	total := 0
+	for i, p := range parts {
+		others := slices.Clone(p.Dims)
+		if len(others) == len(out.Dims) {
+			others[a] = out.Dims[a]
+		}
+		if p.Type != out.Type || !slices.Equal(others, out.Dims) {
+			return nil, fmt.Errorf("%v of %v and %v of %v do not go side by side", first.Dims, first.Type, p.Dims, p.Type)
+		}
+		out.Dims[a] += p.Dims[a]
+		b, err := p.bytes()
+		if err != nil {
+			return nil, err
+		}
+		blocks[i] = b
+		if total += len(b); total > 8*maxFolded {
+			return nil, errors.New("constants side by side take too much memory")
+		}
+	}
+	rows := int64(1)
+	for _, d := range out.Dims[:a] {
+		rows *= d
+	}
+	for row := range rows {
+		for _, b := range blocks {
+			size := int64(len(b)) / rows
+			out.Raw = append(out.Raw, b[row*size:(row+1)*size]...)
+		}
+	}
+	return &constant{Tensor: out}, nil
+}
+
+func foldSlice(k *call) (*constant, error) {
+	t, err := k.number(0)
+	if err != nil {
+		return nil, err
+	}
+	var arguments [4][]int64
+	for i, name := range []string{"starts", "ends", "axes", "steps"} {
+		if k.opset >= 10 {
+			name = ""
+		}
+		if arguments[i], err = k.list(i+1, name); err != nil {
+			return nil, err
+		}
+	}
+	starts, ends, axes, steps := arguments[0], arguments[1], arguments[2], arguments[3]
+	dims, stride, offset := slices.Clone(t.Dims), strides(t.Dims), int64(0)
+	seen := map[int]bool{}
+	for i := range starts {
+		a, step := i, int64(1)
+		if axes != nil && i < len(axes) {
+			if a, err = axis(axes[i], len(dims)); err != nil {
+				return nil, err
+			}
+		}
+		if i < len(steps) {
+			step = steps[i]
+		}
+		if i >= len(ends) || a >= len(dims) || step == 0 || step < -math.MaxInt32 || step > math.MaxInt32 || seen[a] {
+			return nil, errors.New("its starts, ends, axes and steps make no sense")
+		}
+		seen[a] = true
+		d := t.Dims[a]
+		low, high := int64(0), d
+		if step < 0 {
+			low, high = -1, d-1
+		}
+		within := func(v int64) int64 {
+			if v < 0 {
+				v += d
+			}
+			return min(max(v, low), high)
+		}
+		start, end := within(starts[i]), within(ends[i])
+		if step < 0 && ends[i] < -d {
+			end = -1
+		}
+		length := (end - start + step) / step
+		if step > 0 {
+			length = (end - start + step - 1) / step
+		} else {
+			length = (start - end - step - 1) / -step
+		}
+		dims[a] = max(0, length)
+		if dims[a] > 0 {
+			offset += start * stride[a]
+		}
+		stride[a] *= step
+	}
+	return pick(t, dims, stride, offset)
+}
+
+func foldArithmetic(k *call) (*constant, error) {
+	a, err := k.number(0)
+	if err != nil {
+		return nil, err
+	}
+	b, err := k.number(1)
+	if err != nil {
+		return nil, err
+	}
+	dims, err := broadcast(a.Dims, b.Dims)
+	if err != nil {
+		return nil, err
+	}
+	uniform := a.uniform && b.uniform
+	if !uniform {
+		if a, err = spread(a, dims); err != nil {
+			return nil, err
+		}
+		if b, err = spread(b, dims); err != nil {
+			return nil, err
+		}
+	}
+	if x, err := a.elements(uniform); err == nil {
+		y, err := b.elements(uniform)
+		if err != nil {
+			return nil, err
+		}
+		for i := range x {
+			if k.OpType == "Div" && y[i] == 0 {
+				return nil, errors.New("it divides a whole number by zero")
+			}
+			x[i] = arithmetic(k.OpType, x[i], y[i])
+		}
+		return &constant{wholes(dims, x).Tensor, uniform}, nil
+	}
+	x, err := a.all(uniform)
+	if err != nil {
+		return nil, err
+	}
+	y, err := b.all(uniform)
+	if err != nil {
+		return nil, err
+	}
+	for i := range x {
+		x[i] = arithmetic(k.OpType, x[i], y[i])
+	}
+	return &constant{singles(dims, x).Tensor, uniform}, nil
+}
+
+// elements are the whole numbers, or the one of a uniform constant where that is enough.
+func (t *constant) elements(one bool) ([]int64, error) {
+	if one {
+		return t.Tensor.Ints()
+	}
+	return t.Ints()
+}
+
+// all are the floats, or the one of a uniform constant where that is enough.
+func (t *constant) all(one bool) ([]float32, error) {
+	if one {
+		return t.Tensor.Floats(nil)
+	}
+	n, err := t.small()
+	if err != nil {
+		return nil, err
+	}
+	return t.floats(n)
+}
+
+func arithmetic[T int64 | float32](op string, x, y T) T {
+	switch op {
+	case "Add":
+		return x + y
+	case "Sub":
+		return x - y
+	case "Mul":
+		return x * y
+	}
+	return x / y
+}
+
+func foldFunction(k *call) (*constant, error) {
+	t, err := k.number(0)
+	if err != nil {
+		return nil, err
+	}
+	if v, err := t.elements(t.uniform); err == nil {
+		if k.OpType != "Neg" {
+			return nil, errors.New("it takes a function of whole numbers")
+		}
+		for i := range v {
+			v[i] = -v[i]
+		}
+		return &constant{wholes(t.Dims, v).Tensor, t.uniform}, nil
+	}
+	v, err := t.all(t.uniform)
+	if err != nil {
+		return nil, err
+	}
+	f := map[string]func(float64) float64{
+		"Neg": func(x float64) float64 { return -x }, "Sqrt": math.Sqrt, "Reciprocal": func(x float64) float64 { return 1 / x },
+		"Floor": math.Floor, "Ceil": math.Ceil,
+	}[k.OpType]
+	for i := range v {
+		v[i] = float32(f(float64(v[i])))
+	}
+	return &constant{singles(t.Dims, v).Tensor, t.uniform}, nil
+}
+
+// foldProduct multiplies all elements, as the arithmetic of shapes does.
+func foldProduct(k *call) (*constant, error) {
+	t, err := k.number(0)
+	if err != nil {
+		return nil, err
+	}
+	v, err := t.Ints()
+	if err != nil {
+		return nil, err
+	}
+	if len(t.Dims) != 1 {
+		return nil, errors.New("it multiplies along some axes of a constant")
+	}
+	k.asked["axes"], k.asked["noop_with_empty_axes"] = true, true
+	product := int64(1)
+	for _, e := range v {
+		product *= e
+	}
+	if k.int("keepdims", 1) == 1 {
+		return wholes([]int64{1}, []int64{product}), nil
+	}
+	return wholes(nil, []int64{product}), nil
+}

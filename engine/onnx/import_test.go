@@ -1,0 +1,211 @@
+package onnx
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"mdp/engine/graph"
+)
+
+func readTensor(t testing.TB, path string) *Tensor {
+	b, err := os.ReadFile(path)
+	require.NoError(t, err)
+	v, err := DecodeTensor(b)
+	require.NoError(t, err)
+	return v
+}
+
+// Small models in the forms that exporters emit, against ONNX Runtime; see testdata/cases.py.
+func TestCases(t *testing.T) {
+	paths, err := filepath.Glob("testdata/cases/*.onnx")
+	require.NoError(t, err)
+	require.NotEmpty(t, paths)
+	for _, path := range paths {
+		stem := strings.TrimSuffix(path, ".onnx")
+		t.Run(filepath.Base(stem), func(t *testing.T) {
+			n, err := Import(path, Options{})
+			require.NoError(t, err)
+			in, want := readTensor(t, stem+".in.pb"), readTensor(t, stem+".out.pb")
+			data, err := in.Floats(nil)
+			require.NoError(t, err)
+			values, err := want.Floats(nil)
+			require.NoError(t, err)
+			have, dims := infer(t, n, data, int(in.Dims[0]))
+			require.Len(t, dims, len(want.Dims))
+			for i, d := range want.Dims {
+				assert.EqualValues(t, d, dims[i])
+			}
+			tol := 1e-5
+			if strings.HasSuffix(stem, "halves") { // ONNX Runtime rounds what lies between
+				tol = 4. / (1 << 11)
+			}
+			compare(t, values, have, tol)
+		})
+	}
+}
+
+// ops of an imported model, the input left out.
+func ops(t *testing.T, path string) []graph.Op {
+	n, err := Import(path, Options{})
+	require.NoError(t, err)
+	var all []graph.Op
+	for _, node := range n.Graph.Nodes()[1:] {
+		all = append(all, node.Op)
+	}
+	return all
+}
+
+// What exporters multiply out becomes one operation again.
+func TestPatterns(t *testing.T) {
+	const conv, linear = graph.OpConv2D, graph.OpLinear
+	for name, want := range map[string][]graph.Op{
+		"hard_swish_div":     {conv, graph.OpHardSwish},
+		"hard_swish_mul":     {conv, graph.OpHardSwish},
+		"hard_swish_sigmoid": {conv, graph.OpHardSwish, graph.OpHardSwish},
+		"swish":              {conv, graph.OpSiLU},
+		"relu6_attribute":    {conv, graph.OpReLU6, graph.OpClip},
+		"excite":             {conv, graph.OpGlobalAvgPool, linear, graph.OpReLU, linear, graph.OpSigmoid, graph.OpMul},
+		"excite_old":         {conv, graph.OpGlobalAvgPool, conv, graph.OpReLU, conv, graph.OpHardSigmoid, graph.OpMul},
+		"norms":              {conv, graph.OpBatchNorm},
+		"head_mean":          {conv, graph.OpGlobalAvgPool, linear, graph.OpSoftmax},
+		"channels_last":      {conv, conv, graph.OpReLU, graph.OpFlatten, linear},
+		"pads":               {conv, graph.OpReLU, graph.OpMaxPool, conv},
+	} {
+		assert.Equal(t, want, ops(t, "testdata/cases/"+name+".onnx"), name)
+	}
+}
+
+// Parameters carry PyTorch's names where the file has them.
+func TestNames(t *testing.T) {
+	n, err := Import("testdata/cases/view_chain.onnx", Options{})
+	require.NoError(t, err)
+	for _, name := range []string{"c.weight", "c.bias", "fc.weight", "fc.bias"} {
+		assert.Contains(t, n.Weights, name)
+	}
+	assert.Len(t, n.Weights, 4)
+	assert.Equal(t, Port{"x", "BCHW", graph.Shape{}, anyBatch}, n.Input)
+}
+
+// model makes one of nodes that read "x", a 4-channel image, and end in "y".
+func model(nodes ...Node) *Model {
+	return &Model{Opsets: []Opset{{"", 17}}, Graph: Graph{
+		Nodes:   nodes,
+		Inputs:  []Value{{"x", Float, true, []Dim{{-1, "N"}, {4, ""}, {6, ""}, {5, ""}}}},
+		Outputs: []Value{{"y", Float, false, nil}},
+	}}
+}
+
+func node(op, in, out string, attributes ...Attribute) Node {
+	return Node{OpType: op, Inputs: strings.Fields(in), Outputs: strings.Fields(out), Attributes: attributes}
+}
+
+// Everything unsupported is named at once, with what could be done; what follows
+// from it is not.
+func TestUnsupported(t *testing.T) {
+	_, err := Convert(model(
+		node("LeakyRelu", "x", "a"), node("Relu", "a", "b"), node("Gelu", "b", "c"), node("Relu", "x", "d"),
+		node("Resize", "d", "e"), node("Transpose", "d", "f", Attribute{Name: "perm", Type: AttributeInts, Ints: []int64{1, 0, 2, 3}}),
+		node("Relu", "d", "g", Attribute{Name: "slope", Type: AttributeFloat}),
+		node("Sum", "c e f g", "y"),
+	), "m", "", Options{})
+	var u Unsupported
+	require.ErrorAs(t, err, &u)
+	assert.Equal(t, Unsupported{
+		`the node of "a" (LeakyRelu): this operator is not supported: train with Relu or HardSwish in its place`,
+		`the node of "c" (Gelu): this operator is not supported: train with Swish in its place`,
+		`the node of "e" (Resize): this operator is not supported: networks here classify images; end in a value before it (--output-name)`,
+		`the node of "f" (Transpose): it moves the batch`,
+		`the node of "g" (Relu): its attribute "slope" is not known`,
+	}, u)
+}
+
+func TestMistakes(t *testing.T) {
+	relu := node("Relu", "x", "y")
+	for name, c := range map[string]struct {
+		change func(m *Model)
+		err    string
+	}{
+		"opset":         {func(m *Model) { m.Opsets[0].Version = 5 }, "opset 5, and opsets 6 to 23"},
+		"no opset":      {func(m *Model) { m.Opsets = nil }, "opset 0"},
+		"no output":     {func(m *Model) { m.Graph.Outputs = nil }, "no output"},
+		"output unmade": {func(m *Model) { m.Graph.Outputs[0].Name = "z" }, "depends on no input"},
+		"cycle":         {func(m *Model) { m.Graph.Nodes = []Node{node("Add", "x z", "y"), node("Relu", "y", "z")} }, "cycle or out of order"},
+		"made twice":    {func(m *Model) { m.Graph.Nodes = append(m.Graph.Nodes, relu) }, `two nodes make the value "y"`},
+		"nothing makes": {func(m *Model) { m.Graph.Nodes[0] = node("Add", "x z", "y") }, `nothing makes its input "z"`},
+		"two inputs": {func(m *Model) {
+			m.Graph.Nodes[0] = node("Add", "x z", "y")
+			m.Graph.Inputs = append(m.Graph.Inputs, Value{Name: "z"})
+		}, `2 inputs, and a network has one: "x", "z"`},
+		"open size":        {func(m *Model) { m.Graph.Inputs[0].Dims[2] = Dim{-1, "H"} }, "open size"},
+		"no shape":         {func(m *Model) { m.Graph.Inputs[0].Shaped = false }, "no shape"},
+		"large input":      {func(m *Model) { m.Graph.Inputs[0].Dims[2].Size = 1 << 62 }, "H = "},
+		"sparse":           {func(m *Model) { m.Graph.Sparse = 1 }, "sparse"},
+		"constant":         {func(m *Model) { m.Graph.Nodes = []Node{node("Shape", "x", "y")} }, "is a constant"},
+		"foreign operator": {func(m *Model) { m.Graph.Nodes[0].Domain = "com.who" }, `the operators of "com.who" are not known`},
+		"nameless output": {func(m *Model) {
+			m.Graph.Nodes = append([]Node{{OpType: "Relu", Inputs: []string{"x"}, Outputs: []string{"", "q"}}}, node("Relu", "q", "y"))
+		}, "no name"},
+		"string input": {func(m *Model) { m.Graph.Inputs[0].Type = String }, "no tensor of numbers"},
+		"filter of 2^63": {func(m *Model) {
+			m.Graph.Nodes = []Node{node("Conv", "x w", "y")}
+			m.Graph.Initializers = []Tensor{{Name: "w", Type: Float, Dims: []int64{1 << 62, 1, 1, 1}}}
+		}, "shape"},
+		"huge uniform": {func(m *Model) {
+			m.Graph.Initializers = []Tensor{*wholes([]int64{4}, []int64{16384, 4, 128, 128}).Tensor}
+			m.Graph.Initializers[0].Name = "s"
+			m.Graph.Nodes = []Node{node("ConstantOfShape", "s", "w"), node("Conv", "x w", "y", Attribute{Name: "pads", Type: AttributeInts, Ints: []int64{100, 100, 100, 100}})}
+		}, "more than 2 GB"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := model(relu)
+			c.change(m)
+			_, err := Convert(m, "m", "", Options{})
+			assert.ErrorContains(t, err, c.err)
+		})
+	}
+}
+
+// Data outside the file lie in the model's folder, or nowhere.
+func TestEscape(t *testing.T) {
+	dir := t.TempDir()
+	inside := filepath.Join(dir, "inside")
+	require.NoError(t, os.MkdirAll(inside, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "secret"), make([]byte, 64), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(inside, "data"), make([]byte, 64), 0o644))
+	require.NoError(t, os.Symlink("../secret", filepath.Join(inside, "link")))
+	for _, c := range []struct{ location, offset, length, err string }{
+		{"data", "0", "64", ""},
+		{"data", "", "", ""},
+		{"../secret", "0", "64", "escapes"},
+		{filepath.Join(dir, "secret"), "0", "64", "escapes"},
+		{"link", "0", "64", "escapes"},
+		{"absent", "0", "64", "no such file"},
+		{"", "0", "64", "the external data"},
+		{".", "0", "64", "do not lie in"},
+		{"data", "1", "64", "do not lie in"},
+		{"data", "-1", "64", "do not lie in"},
+		{"data", "9223372036854775807", "64", "do not lie in"},
+		{"data", "0", "9223372036854775807", "the shape needs 64"},
+		{"data", "x", "64", "is not a number"},
+	} {
+		m := model(node("Conv", "x w", "y"))
+		external := []Entry{{"location", c.location}}
+		for k, v := range map[string]string{"offset": c.offset, "length": c.length} {
+			if v != "" {
+				external = append(external, Entry{k, v})
+			}
+		}
+		m.Graph.Initializers = []Tensor{{Name: "w", Type: Float, Dims: []int64{4, 4, 1, 1}, External: external}}
+		_, err := Convert(m, "m", inside, Options{})
+		if c.err == "" {
+			assert.NoError(t, err)
+		} else {
+			assert.ErrorContains(t, err, c.err, c.location)
+		}
+	}
+}

@@ -1,0 +1,1 @@
+BoutJ ZSA”©@AÏ¸ˆAb' AnÊTAµö1AnQAÑÁA
