@@ -27,6 +27,7 @@ type Info struct {
 	Threads     int    `json:"threads"`                // of a processor, 0 elsewhere
 	Driver      string `json:"driver,omitempty"`       // of a GPU, and below
 	MemoryBytes int64  `json:"memory_bytes,omitempty"` // all there is
+	CacheBytes  int    `json:"cache_bytes,omitempty"`  // of the last level, 0 where unknown
 	SMs         int    `json:"sms,omitempty"`
 	ClockMHz    int    `json:"clock_mhz,omitempty"` // the most it runs at
 }
@@ -54,7 +55,8 @@ type Executor interface {
 	// Start is Run that may return before the calls are done. What is written next
 	// comes after them; Read, Run and Time wait for them and may return their error.
 	Start(from, to int) error
-	// Time executes every call in order and stores how long each one took.
+	// Time executes the first len(latencyNS) calls in order and stores how long each
+	// one took.
 	Time(latencyNS []int64) error
 	Close() error
 }

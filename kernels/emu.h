@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include <chrono>
 #include <vector>
 
 extern "C" {
@@ -97,6 +98,9 @@ struct emu_kernel {
 	int threads;
 	emu_kernel *next;
 };
+
+// The clock that a kernel reads; here a cycle is a nanosecond.
+inline int64_t clock64() { return std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1); }
 
 inline void __syncthreads() { emu::block_barrier(); }
 inline void __syncwarp(unsigned mask = ~0u) { emu::warp_barrier(mask); }

@@ -31,4 +31,5 @@
 #include "sgd.cu"
 #include "softmax.cu"
 #include "softmax_loss.cu"
+#include "spin.cu"
 #include "sum_partials.cu"

@@ -56,5 +56,6 @@ func (b *Backend) Name() string {
 
 // Info of the processor; its ISA is generic, avx2 or avx512.
 func (b *Backend) Info() engine.Info {
-	return engine.Info{Device: "cpu", Model: Info().Model, ISA: b.isa.String(), Precision: "fp32", Threads: b.threads}
+	m := Info()
+	return engine.Info{Device: "cpu", Model: m.Model, ISA: b.isa.String(), Precision: "fp32", Threads: b.threads, CacheBytes: max(0, m.L2, m.L3)}
 }

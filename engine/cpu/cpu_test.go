@@ -85,7 +85,7 @@ func TestExecutorRefusesWhatDoesNotFit(t *testing.T) {
 	assert.ErrorContains(t, e.Run(2, 9), "plan of 8")
 	assert.Error(t, e.Run(-1, 2))
 	assert.Error(t, e.Run(2, 1))
-	assert.Error(t, e.Time(make([]int64, 7)))
+	assert.Error(t, e.Time(make([]int64, 9)))
 	require.NoError(t, e.Time(make([]int64, 8)))
 	require.NoError(t, e.Close())
 	require.NoError(t, e.Close())

@@ -26,7 +26,7 @@ func (b *Backend) Supports(c engine.Call) error {
 		engine.Clamp, engine.ClampBackward, engine.Mul, engine.GateBackward,
 		engine.Scale, engine.CopyChannels, engine.Softmax,
 		engine.MaxPoolForward, engine.MaxPoolBackward, engine.AvgPoolForward, engine.AvgPoolBackward,
-		engine.SoftmaxLoss, engine.Record, engine.SGD, engine.FilterTaylor, engine.Importance:
+		engine.SoftmaxLoss, engine.Record, engine.SGD, engine.FilterTaylor, engine.Importance, engine.Spin:
 		return nil
 	}
 	switch c := c.(type) {
@@ -122,6 +122,8 @@ func (b *Backend) compile(c engine.Call, memory func(engine.Buffer) []float32, s
 		return &avgPoolBackward{c.Pool, of[c.DX], of[c.DY], c.CountPad, c.Accumulate}
 	case engine.SoftmaxLoss:
 		return &softmaxLoss{c.N, c.C, of[c.Metrics], of[c.DX], of[c.X], of[c.Labels], scratch, c.Smoothing}
+	case engine.Spin:
+		return &spin{c}
 	case engine.Record:
 		return &record{of[c.History], of[c.Metrics]}
 	case engine.SGD:

@@ -61,7 +61,7 @@ func (b *Backend) Name() string { return fmt.Sprintf("cuda %s, %s", b.precision,
 func (b *Backend) Info() engine.Info {
 	d := b.device.Info()
 	i := engine.Info{Device: "cuda", Model: d.Name, ISA: fmt.Sprintf("sm_%d%d", d.Capability[0], d.Capability[1]), Precision: string(b.precision),
-		Driver: d.Driver, MemoryBytes: d.MemoryBytes, SMs: d.SMs, ClockMHz: d.ClockMHz}
+		Driver: d.Driver, MemoryBytes: d.MemoryBytes, CacheBytes: d.L2Bytes, SMs: d.SMs, ClockMHz: d.ClockMHz}
 	if d.Capability[0] == 0 {
 		i.Device, i.ISA = "emu", "emulated"
 	}
@@ -125,7 +125,7 @@ func (b *Backend) Supports(c engine.Call) error {
 	case engine.Softmax:
 		count = max(c.Rows, c.C)
 	case engine.Activate, engine.ActivateBackward, engine.Add, engine.Clamp, engine.ClampBackward, engine.Record, engine.SGD,
-		engine.MaxPoolForward, engine.MaxPoolBackward, engine.AvgPoolForward, engine.AvgPoolBackward:
+		engine.MaxPoolForward, engine.MaxPoolBackward, engine.AvgPoolForward, engine.AvgPoolBackward, engine.Spin:
 	default:
 		return fmt.Errorf("cuda: %v: %w", c, engine.ErrUnsupported)
 	}

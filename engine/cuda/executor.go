@@ -32,6 +32,7 @@ type executor struct {
 	begun    [2]int                     // the range that was begun last
 
 	uploaders map[engine.Buffer]driver.Uploader // of the plan's inputs, once runs are started
+	hold      hold
 }
 
 func (e *executor) lower(b *Backend) error {
@@ -168,32 +169,6 @@ func (e *executor) call(i int) error {
 	for _, l := range e.launches[i] {
 		if err := e.device.Launch(l); err != nil {
 			return fmt.Errorf("cuda: %v: %w", e.plan.Calls[i], err)
-		}
-	}
-	return nil
-}
-
-// Time measures on the device, a mark before and after every call.
-func (e *executor) Time(latencyNS []int64) (err error) {
-	if len(latencyNS) != len(e.launches) {
-		return fmt.Errorf("cuda: %d latencies for a plan of %d calls", len(latencyNS), len(e.launches))
-	}
-	t, err := e.device.NewTimer(len(e.launches) + 1)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, t.Close()) }()
-	if err := t.Mark(0); err != nil {
-		return err
-	}
-	for i := range e.launches {
-		if err := errors.Join(e.call(i), t.Mark(i+1)); err != nil {
-			return err
-		}
-	}
-	for i := range latencyNS {
-		if latencyNS[i], err = t.NS(i, i+1); err != nil {
-			return err
 		}
 	}
 	return nil

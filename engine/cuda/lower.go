@@ -115,6 +115,8 @@ func (l *lowering) lower(c engine.Call) {
 		launch(l, "sgd", flat(c.Len), sgdParams{l.at(c.P), l.at(c.V), l.at(c.DP), l.at(c.Hyper), int64(c.Len), int64(c.Decayed), boolean(c.Nesterov)})
 	case engine.FilterTaylor:
 		launch(l, "filter_taylor", grid{int32(c.K), 1, 1}, filterTaylorParams{l.at(c.Signed), l.at(c.W), l.at(c.DW), int32(c.Len)})
+	case engine.Spin:
+		launchOf(l, "spin", 32, grid{1, 1, 1}, spinParams{c.Cycles})
 	case engine.Importance:
 		p := importanceParams{C: int32(c.C), Members: int32(len(c.Score))}
 		for i := range c.Score {

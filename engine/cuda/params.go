@@ -10,6 +10,7 @@ import (
 type (
 	pointer = driver.Pointer
 
+	spinParams     struct{ Cycles int64 }
 	activateParams struct {
 		Y, X pointer
 		Len  int64

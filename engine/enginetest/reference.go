@@ -78,6 +78,7 @@ func Reference(c engine.Call, m Memory) {
 		}
 	case engine.Importance:
 		importance(c, m)
+	case engine.Spin:
 	default:
 		panic(fmt.Sprintf("enginetest: no reference for %v", c))
 	}

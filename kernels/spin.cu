@@ -1,0 +1,12 @@
+// Nothing, for so many cycles of the multiprocessor's clock.
+//
+// Bound: none; one thread, a few dozen cycles late at most.
+#include "device.cuh"
+
+struct Spin {
+	int64_t cycles;
+};
+
+KERNEL(32, spin, Spin p) {
+	for (int64_t start = clock64(); clock64() - start < p.cycles;) continue;
+}
