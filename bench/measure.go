@@ -47,13 +47,14 @@ func (t *Table) Measure(ctx context.Context, b engine.Backend, calls []engine.Ca
 // measure times one configuration beside its layer's largest.
 func (s *stand) measure(ctx context.Context, c, reference engine.Call) (Row, error) {
 	begun := time.Now()
-	result, referenceNS, err := s.time(ctx, c, reference)
+	m, err := s.time(ctx, c, reference)
 	if err != nil {
 		return Row{}, err
 	}
 	return Row{
 		Key: c.String(), StartedAt: begun.UTC().Truncate(time.Millisecond), CostNS: time.Since(begun).Nanoseconds(),
-		Reference: reference.String(), ReferenceNS: referenceNS, Result: result,
+		Reference: reference.String(), ReferenceNS: m.referenceNS,
+		ClockMHz: m.clockMHz, Discarded: m.discarded, Result: m.Result,
 	}, nil
 }
 

@@ -20,6 +20,11 @@ type Row struct {
 	// compute; the ratio of two configurations of one layer hardly changes.
 	Reference   string `json:"reference"`
 	ReferenceNS int64  `json:"referenceNS"`
+
+	// Under a rule that watches the clock: its median, and how many samples were
+	// thrown away because it was low.
+	ClockMHz  int `json:"clockMHz,omitempty"`
+	Discarded int `json:"discarded,omitempty"`
 	Result
 }
 

@@ -3,6 +3,9 @@ package bench
 import (
 	"fmt"
 	"math"
+	"slices"
+
+	"mdp/engine"
 )
 
 // Rule says when enough samples were taken: at least MinSamples of them that
@@ -24,6 +27,14 @@ type Rule struct {
 
 	MaxSamples int   `json:"maxSamples"` // bounds what is kept of a short call
 	TimeoutNS  int64 `json:"timeoutNS"`  // wall time after which no sample is started
+
+	Caches Caches `json:"caches,omitempty"`
+
+	// Where MinClock is positive the device's clock is watched: the warm-up ends when
+	// four readings lie within Steady of one another and of the row before, or after
+	// WarmUpNS; samples taken below MinClock of the highest clock seen are thrown away.
+	MinClock float64 `json:"minClock,omitempty"`
+	Steady   float64 `json:"steady,omitempty"`
 }
 
 // CallRule suits one call on a processor: some 20 to 60 ms for a small one.
@@ -33,6 +44,17 @@ func CallRule() Rule {
 		PlateauWindow: 64, PlateauEvery: 16, PlateauSpread: 0.05,
 		MaxSamples: 2048, TimeoutNS: 5e9,
 	}
+}
+
+// TableRule suits one call of a table that is measured without a run: the device's
+// clock is watched, and a GPU, whose own timer is quiet, needs little of each.
+func TableRule(device engine.Info, caches Caches) Rule {
+	r := CallRule()
+	r.WarmUpNS, r.MinClock, r.Steady, r.Caches = 20e6, 0.75, 0.02, caches
+	if device.Device != "cpu" {
+		r.MinTotalNS, r.MaxRSD, r.TimeoutNS = 1e6, 0.01, 2e9
+	}
+	return r
 }
 
 // NetworkRule suits whole programs on a processor: about a second for each.
@@ -54,6 +76,10 @@ func (r Rule) check() error {
 		return fmt.Errorf("rule: times %d, %d and %d ns; want warmUpNS ≥ 0, minTotalNS ≥ 0 and timeoutNS > 0", r.WarmUpNS, r.MinTotalNS, r.TimeoutNS)
 	case !(r.MaxRSD >= 0), !(r.PlateauSpread >= 0):
 		return fmt.Errorf("rule: maxRSD %g and plateauSpread %g must not be negative", r.MaxRSD, r.PlateauSpread)
+	case !(r.MinClock >= 0 && r.MinClock < 1), !(r.Steady >= 0):
+		return fmt.Errorf("rule: minClock %g and steady %g; want 0 ≤ minClock < 1 and steady ≥ 0", r.MinClock, r.Steady)
+	case !slices.Contains([]Caches{AsInNetwork, Cold, Hot}, r.Caches):
+		return fmt.Errorf("rule: caches %q are neither cold nor hot", r.Caches)
 	}
 	return nil
 }

@@ -27,6 +27,7 @@ type tableOptions struct {
 	*runOptions
 	models []string
 	out    string // "" is tables/<models>
+	caches string
 }
 
 func newTableOptions(o *runOptions, cmd *cobra.Command) *tableOptions {
@@ -34,6 +35,8 @@ func newTableOptions(o *runOptions, cmd *cobra.Command) *tableOptions {
 	flags := cmd.Flags()
 	flags.StringSliceVar(&t.models, "model", nil, "measure these networks without a run; mdp nets lists them")
 	flags.StringVar(&t.out, "out", "", "with --model: folder of the table (default tables/<models>)")
+	flags.StringVar(&t.caches, "caches", "", "with --model: cold or hot, what a call finds in the caches; otherwise what it finds in a network")
+	must(cmd.RegisterFlagCompletionFunc("caches", cobra.FixedCompletions([]string{"cold", "hot"}, cobra.ShellCompDirectiveNoFileComp)))
 	must(cmd.RegisterFlagCompletionFunc("model", cobra.FixedCompletions(choices("net"), cobra.ShellCompDirectiveNoFileComp)))
 	must(cmd.MarkFlagDirname("out"))
 	return t
@@ -89,7 +92,7 @@ func modelCalls(models []string, c prune.Config) ([]engine.Call, error) {
 // measure fills the table in the folder and writes its medians, whether or not
 // it gets done.
 func (o *tableOptions) measure(ctx context.Context, b engine.Backend, calls []engine.Call, batch int) error {
-	header, err := bench.NewHeader(b, batch, bench.CallRule())
+	header, err := bench.NewHeader(b, batch, bench.TableRule(b.Info(), bench.Caches(o.caches)))
 	if err != nil {
 		return err
 	}

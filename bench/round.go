@@ -1,0 +1,193 @@
+package bench
+
+import (
+	"fmt"
+	"slices"
+
+	"mdp/engine"
+)
+
+// copies of a call that take turns: about as many activations as are alive in
+// a network at once.
+const copies = 3
+
+// Caches says what a call finds in the device's caches.
+type Caches string
+
+// What a call finds. As in a network is what predictions are made from.
+const (
+	AsInNetwork Caches = ""     // what it reads was written just before, by other code
+	Cold        Caches = "cold" // nothing: twice the last level was written since
+	Hot         Caches = "hot"  // what it left there itself
+)
+
+// round is a plan that goes through the copies of a call, and a reference, once.
+type round struct {
+	plan      engine.Plan
+	timed     []int // the copies among its calls
+	reference int   // likewise
+	probe     int   // the Spin that tells the clock, where the rule watches it
+	calls     int   // of a round; those behind fill its memory once
+	grown     map[engine.Buffer]bool
+}
+
+func (s *stand) round(c, reference engine.Call) (*round, error) {
+	r := &round{plan: engine.Plan{Spans: make([]engine.Span, 1)}, grown: map[engine.Buffer]bool{}}
+	build := map[Caches]func(c, reference engine.Call) error{AsInNetwork: r.asInNetwork, Cold: r.cold(2 * s.cache() / 4), Hot: r.hot}[s.rule.Caches]
+	if err := build(c, reference); err != nil {
+		return nil, err
+	}
+	r.reference = len(r.plan.Calls) - 1
+	if s.rule.MinClock > 0 {
+		r.probe = r.add(engine.Spin{Cycles: probeCycles})
+	}
+	r.calls = len(r.plan.Calls)
+
+	for _, d := range r.plan.Calls {
+		if conv, ok := d.(engine.ConvForward); ok {
+			r.plan.Constant = append(r.plan.Constant, conv.W)
+		}
+	}
+	r.grow(len(s.noise))
+	return r, r.workspace(s.backend)
+}
+
+// workspace gives all calls one scratch memory.
+func (r *round) workspace(b engine.Backend) error {
+	scratch := 0
+	for _, c := range r.plan.Calls {
+		if err := b.Supports(c); err != nil {
+			return err
+		}
+		scratch = max(scratch, b.Workspace(c))
+	}
+	workspace := engine.None
+	if scratch > 0 {
+		workspace = r.take(scratch)
+	}
+	r.plan.Workspace = slices.Repeat([]engine.Buffer{workspace}, len(r.plan.Calls))
+	return nil
+}
+
+// cache is how many bytes must be touched for the device to have forgotten.
+func (s *stand) cache() int {
+	const unknown = 32 << 20
+	if n := s.backend.Info().CacheBytes; n > 0 {
+		return n
+	}
+	return unknown
+}
+
+func (r *round) asInNetwork(c, reference engine.Call) error {
+	source := map[int]engine.Buffer{} // by length
+	for i := range copies + 1 {
+		if i == copies {
+			c = reference
+		}
+		d, err := r.own(c)
+		if err != nil {
+			return err
+		}
+		for _, o := range d.Operands() {
+			if o.Name == "x" || o.Name == "a" {
+				if source[o.Len] == engine.None {
+					source[o.Len] = r.take(o.Len)
+				}
+				r.add(engine.Activate{Len: o.Len, Y: o.Buffer, X: source[o.Len]})
+			}
+		}
+		if at := r.add(d); i < copies {
+			r.timed = append(r.timed, at)
+		}
+	}
+	return nil
+}
+
+// cold writes so many elements before each call.
+func (r *round) cold(elements int) func(c, reference engine.Call) error {
+	return func(c, reference engine.Call) error {
+		flush := r.take(elements)
+		forget := engine.Activate{Len: elements, Y: flush, X: flush, Act: engine.ReLU} // a copy in place may be none
+		d, err := r.own(c)
+		if err != nil {
+			return err
+		}
+		for range copies {
+			r.add(forget)
+			r.timed = append(r.timed, r.add(d))
+		}
+		if d, err = r.own(reference); err != nil {
+			return err
+		}
+		r.add(forget)
+		r.add(d)
+		return nil
+	}
+}
+
+func (r *round) hot(c, reference engine.Call) error {
+	d, err := r.own(c)
+	if err != nil {
+		return err
+	}
+	r.add(d)
+	for range copies {
+		r.timed = append(r.timed, r.add(d))
+	}
+	if d, err = r.own(reference); err != nil {
+		return err
+	}
+	r.add(d)
+	r.add(d)
+	return nil
+}
+
+// add a call; it says which it is.
+func (r *round) add(c engine.Call) int {
+	r.plan.Calls = append(r.plan.Calls, c)
+	return len(r.plan.Calls) - 1
+}
+
+// own is the call on memory of its own.
+func (r *round) own(c engine.Call) (engine.Call, error) {
+	operands := c.Operands()
+	d, ok := rebind(c, func(engine.Buffer) engine.Buffer {
+		n := operands[0].Len
+		operands = operands[1:]
+		return r.take(n)
+	})
+	if !ok {
+		return nil, fmt.Errorf("no call of an inference program")
+	}
+	return d, nil
+}
+
+// take is a buffer of n float32, on a cache line as the engine's are.
+func (r *round) take(n int) engine.Buffer {
+	at := r.plan.Len
+	r.plan.Len += (n + 15) / 16 * 16
+	return r.span(at, n)
+}
+
+func (r *round) span(at, n int) engine.Buffer {
+	r.plan.Spans = append(r.plan.Spans, engine.Span{Offset: at, Len: n})
+	return engine.Buffer(len(r.plan.Spans) - 1)
+}
+
+// grow adds calls that fill large operands from their first n elements, by copying
+// what is there behind itself: the host need not send it all. Filters are left to
+// the host, which alone may write them.
+func (r *round) grow(n int) {
+	for _, c := range r.plan.Calls[:r.calls] {
+		for _, o := range c.Operands() {
+			if !o.Read || o.Len <= n || r.grown[o.Buffer] || slices.Contains(r.plan.Constant, o.Buffer) {
+				continue
+			}
+			r.grown[o.Buffer] = true
+			for at, have := r.plan.Span(o.Buffer).Offset, n; have < o.Len; have *= 2 {
+				more := min(have, o.Len-have)
+				r.add(engine.Activate{Len: more, X: r.span(at, more), Y: r.span(at+have, more)})
+			}
+		}
+	}
+}

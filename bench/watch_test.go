@@ -1,0 +1,233 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"mdp/engine"
+	"mdp/engine/cpu"
+)
+
+// drifting is a fake backend with a clock: mhz tells it at each run of a plan, whose
+// calls take as many cycles as the fake takes nanoseconds. Time passes with it.
+type drifting struct {
+	fake
+	mhz  func(at time.Time) float64
+	time *fakeClock
+}
+
+func (d drifting) Prepare(p *engine.Plan) (engine.Executor, error) {
+	return &driftingExecutor{fakeExecutor{plan: p, slow: 1}, d}, nil
+}
+
+type driftingExecutor struct {
+	fakeExecutor
+	on drifting
+}
+
+func (e *driftingExecutor) Time(latencyNS []int64) error {
+	mhz := e.on.mhz(e.on.time.at)
+	for i, c := range e.plan.Calls[:len(latencyNS)] {
+		const overheadNS = 700 // of the instrument
+		cycles := fakeNS(c)
+		if s, ok := c.(engine.Spin); ok {
+			cycles = s.Cycles
+		}
+		latencyNS[i] = overheadNS + int64(float64(cycles)*1e3/mhz)
+		e.on.time.pass(latencyNS[i])
+	}
+	return nil
+}
+
+// watched is a stand on a drifting device, and how long it paused in all.
+func watched(mhz func(time.Time) float64) (*stand, *time.Duration) {
+	clock, paused := &fakeClock{at: time.Unix(0, 0)}, new(time.Duration)
+	rule := quick()
+	rule.MinTotalNS, rule.WarmUpNS, rule.MinClock, rule.Steady, rule.MaxSamples, rule.MaxRSD = 1e6, 1e9, 0.75, 0.02, 4096, 0.05
+	s := newStand(drifting{mhz: mhz, time: clock}, rule)
+	s.now = clock.now
+	s.sleep = func(_ context.Context, d time.Duration) error {
+		clock.pass(d.Nanoseconds())
+		*paused += d
+		return nil
+	}
+	return s, paused
+}
+
+func since(at time.Time) time.Duration { return at.Sub(time.Unix(0, 0)) }
+
+func TestClockIsRead(t *testing.T) {
+	s, paused := watched(func(time.Time) float64 { return 1500 })
+	m, err := s.time(context.Background(), conv(8, 8), conv(8, 8))
+	require.NoError(t, err)
+	assert.Equal(t, 1500, m.clockMHz, "the instrument's own time is not the clock's")
+	assert.Equal(t, Quiet, m.Stop)
+	assert.Zero(t, m.discarded)
+	assert.Zero(t, *paused)
+}
+
+// What was sampled while the clock was low is thrown away, and the row is that of a
+// device that kept it.
+func TestClockThatDrops(t *testing.T) {
+	steady, _ := watched(func(time.Time) float64 { return 2000 })
+	want, err := steady.time(context.Background(), conv(8, 8), conv(8, 8))
+	require.NoError(t, err)
+	var from time.Duration
+	s, paused := watched(func(at time.Time) float64 {
+		if since(at) > from && since(at) < from+200*time.Millisecond {
+			return 1490 // just below three quarters
+		}
+		return 2000
+	})
+	s.clock, err = newClock(context.Background(), s.backend)
+	require.NoError(t, err)
+	s.clock.rowMHz = 2000
+	from = since(s.now()) + 500*time.Microsecond // after the warm-up
+	got, err := s.time(context.Background(), conv(8, 8), conv(8, 8))
+	require.NoError(t, err)
+	assert.Positive(t, got.discarded)
+	assert.GreaterOrEqual(t, *paused, 200*time.Millisecond)
+	assert.Less(t, *paused, 600*time.Millisecond, "pauses double, and end")
+	assert.Equal(t, want.MedianNS, got.MedianNS)
+	assert.Equal(t, want.LowNS, got.LowNS)
+	assert.Equal(t, want.HighNS, got.HighNS)
+	assert.Equal(t, 2000, got.clockMHz)
+}
+
+func TestClockThatStaysLow(t *testing.T) {
+	low := false
+	s, _ := watched(func(time.Time) float64 {
+		if low {
+			return 700
+		}
+		return 2000
+	})
+	var err error
+	s.clock, err = newClock(context.Background(), s.backend)
+	require.NoError(t, err)
+	low = true
+	_, err = s.time(context.Background(), conv(8, 8), conv(8, 8))
+	require.EqualError(t, err, "the clock stayed below 1500 MHz, 75 % of what it was: let the device cool down or end what else it does, then go on")
+
+	s.sleep = func(context.Context, time.Duration) error { return context.Canceled }
+	_, err = s.time(context.Background(), conv(8, 8), conv(8, 8))
+	require.ErrorIs(t, err, context.Canceled, "a pause can be stopped")
+}
+
+// Sampling begins when the clock is steady, not after so many rounds.
+func TestWarmUpWaitsForTheClock(t *testing.T) {
+	ramp := func(at time.Time) float64 { return min(2000, 1600+400*since(at).Seconds()/0.02) } // 20 ms
+	s, _ := watched(ramp)
+	s.clock = &clock{emptyNS: 700, rowMHz: 2000}
+	m, err := s.time(context.Background(), conv(8, 8), conv(8, 8))
+	require.NoError(t, err)
+	fastest, slowest := m.SamplesNS[len(m.SamplesNS)-1], m.SamplesNS[0]
+	assert.InEpsilon(t, fastest, slowest, 0.03, "the first sample is as the last")
+	assert.Less(t, since(s.now()), 100*time.Millisecond, "and the warm-up no longer than it has to be")
+
+	s, _ = watched(func(at time.Time) float64 { return 1600 + 400*float64(since(at).Milliseconds()%2) }) // never steady
+	m, err = s.time(context.Background(), conv(8, 8), conv(8, 8))
+	require.NoError(t, err)
+	assert.NotEmpty(t, m.SamplesNS, "it ends after WarmUpNS all the same")
+}
+
+// On a device that does something else as well every row says that it did not get quiet.
+func TestBusyDevice(t *testing.T) {
+	r := seeded(t)
+	s, _ := watched(func(time.Time) float64 { return 2000 * (1 - 0.2*r.Float64()) })
+	s.rule.MaxRSD, s.rule.PlateauWindow, s.rule.PlateauEvery, s.rule.PlateauSpread = 0.01, 64, 16, 0.05
+	m, err := s.time(context.Background(), conv(8, 8), conv(8, 8))
+	require.NoError(t, err)
+	assert.Equal(t, Plateau, m.Stop)
+	assert.Greater(t, m.RSD, 0.03)
+}
+
+func TestLostDevice(t *testing.T) {
+	s, _ := watched(func(time.Time) float64 { return 2000 })
+	gone := errors.New("device lost")
+	s.backend = failing{s.backend.(drifting), gone, new(int)}
+	_, err := s.time(context.Background(), conv(8, 8), conv(8, 8))
+	require.ErrorIs(t, err, gone)
+}
+
+// failing is a device that is lost after a few runs.
+type failing struct {
+	drifting
+	err  error
+	runs *int
+}
+
+func (f failing) Prepare(p *engine.Plan) (engine.Executor, error) {
+	e, err := f.drifting.Prepare(p)
+	return failingExecutor{e, f}, err
+}
+
+type failingExecutor struct {
+	engine.Executor
+	failing
+}
+
+func (e failingExecutor) Time(latencyNS []int64) error {
+	if *e.runs++; *e.runs > 250 {
+		return e.err
+	}
+	return e.Executor.Time(latencyNS)
+}
+
+// Cold, everything was forgotten before each call; hot, the same call ran before it.
+func TestCaches(t *testing.T) {
+	rule := quick()
+	rule.Caches, rule.MinClock = Cold, 0.5
+	s := newStand(fake{}, rule)
+	r, err := s.round(conv(3, 5), conv(8, 8))
+	require.NoError(t, err)
+	assert.Len(t, r.timed, copies)
+	for _, i := range append([]int{r.reference}, r.timed...) {
+		flush, ok := r.plan.Calls[i-1].(engine.Activate)
+		require.True(t, ok)
+		assert.GreaterOrEqual(t, 4*flush.Len, 2*s.cache())
+		assert.NotEqual(t, engine.Identity, flush.Act, "it writes")
+	}
+	assert.Equal(t, engine.Spin{Cycles: probeCycles}, r.plan.Calls[r.probe])
+	assert.Equal(t, r.probe+1, r.calls)
+
+	s.rule.Caches = Hot
+	r, err = s.round(conv(3, 5), conv(8, 8))
+	require.NoError(t, err)
+	for _, i := range append([]int{r.reference}, r.timed...) {
+		assert.Equal(t, r.plan.Calls[i], r.plan.Calls[i-1])
+	}
+}
+
+// Large operands are filled on the device with what the host would have sent.
+func TestMemoryGrows(t *testing.T) {
+	b, err := cpu.New(cpu.Options{Threads: 1})
+	require.NoError(t, err)
+	s := newStand(b, quick())
+	s.noise = s.noise[:48] // whole cache lines, as in earnest
+	r, err := s.round(conv(3, 5), conv(8, 8))
+	require.NoError(t, err)
+	exec, err := b.Prepare(&r.plan)
+	require.NoError(t, err)
+	defer exec.Close()
+	require.NoError(t, s.fill(exec, &r.plan, r.grown))
+	require.NoError(t, exec.Run(r.calls, len(r.plan.Calls)))
+	require.NotEmpty(t, r.grown)
+	for _, c := range r.plan.Calls[:r.calls] {
+		for _, o := range c.Operands() {
+			if !o.Read {
+				continue
+			}
+			got := make([]float32, o.Len)
+			require.NoError(t, exec.Read(got, o.Buffer))
+			for i, v := range got {
+				require.Equal(t, s.noise[i%len(s.noise)], v, "%s[%d] of %v", o.Name, i, c)
+			}
+		}
+	}
+}
