@@ -44,7 +44,8 @@ struct Taps {
 	}
 };
 
-template <class Channels> struct DataProblem {
+// With plain there is one tap, which reads each pixel once: A is dy as it lies.
+template <class Channels, bool plain = false> struct DataProblem {
 	const ConvBackwardData &o;
 	int group, phase_h, phase_w, rows_h, rows_w; // the phase's pixels in one image
 	Taps r, s;
@@ -58,6 +59,7 @@ template <class Channels> struct DataProblem {
 
 	__device__ Row row(int m) const {
 		const Conv &g = o.g;
+		if (plain) return {index_t(m) * g.k + group * g.kg(), m < g.n * g.h * g.w ? 0 : nowhere, 0};
 		int j = m % rows_w, i = m / rows_w % rows_h, n = m / rows_w / rows_h;
 		if (n >= g.n) return {0, nowhere, nowhere};
 		int h = phase_h + i * g.stride[0], w = phase_w + j * g.stride[1];
@@ -66,16 +68,20 @@ template <class Channels> struct DataProblem {
 	}
 	__device__ Column column(int n) const { return {in.at(n), n < in.kept()}; }
 	__device__ Common common(int k) const {
+		if (plain) return {0, 0, k, k};
 		int channel = k % out.n, rs = k / out.n;
 		return {s.count ? rs / s.count : 0, s.count ? rs % s.count : 0, channel, k};
 	}
 	__device__ void advance(Common &k, int by) const {
 		k.k += by;
-		for (k.channel += by; k.channel >= out.n; k.channel -= out.n)
-			if (++k.i == s.count) k.i = 0, k.j++;
+		k.channel += by;
+		if constexpr (!plain)
+			for (; k.channel >= out.n; k.channel -= out.n)
+				if (++k.i == s.count) k.i = 0, k.j++;
 	}
 	__device__ bool takes(const Common &k) const { return k.k < k_last && out.on(k.channel); }
 	__device__ const float *a(const Row &m, const Common &k) const {
+		if (plain) return m.p == 0 && k.k < k_last ? &o.dy[m.image + k.k] : nullptr;
 		int p = m.p - k.j * r.back, q = m.q - k.i * s.back;
 		if (!takes(k) || !within(p, o.g.p) || !within(q, o.g.q)) return nullptr;
 		return &o.dy[m.image + (index_t(p) * o.g.q + q) * o.g.k + k.channel];
@@ -83,6 +89,7 @@ template <class Channels> struct DataProblem {
 	__device__ const float *b(const Common &k, const Column &n) const {
 		if (!takes(k) || !n.valid) return nullptr;
 		const Conv &g = o.g;
+		if (plain) return &o.w[index_t(group * g.kg() + k.k) * g.cg() + n.c];
 		return &o.w[((index_t(group * g.kg() + k.channel) * g.r + r.first + k.j * r.step) * g.s + s.first + k.i * s.step) * g.cg() + n.c];
 	}
 	__device__ bool any(int k, int last) const { return out.any(k, last); }
@@ -96,13 +103,13 @@ template <class Channels> struct DataProblem {
 	}
 };
 
-template <class Gemm, class Channels>
+template <class Gemm, bool plain, class Channels>
 __device__ void conv_backward_data_by(const ConvBackwardData &o, const Channels &in, const Channels &out) {
 	const Conv &g = o.g;
 	int phase_w = blockIdx.z % g.stride[1], phase_h = blockIdx.z / g.stride[1] % g.stride[0];
 	if (phase_h >= g.h || phase_w >= g.w) return; // more stride than image
 	Taps r(phase_h, g.r, g.stride[0], g.pad[0], g.dilation[0]), s(phase_w, g.s, g.stride[1], g.pad[1], g.dilation[1]);
-	DataProblem<Channels> problem = {
+	DataProblem<Channels, plain> problem = {
 		o, int(blockIdx.z) / g.stride[1] / g.stride[0], phase_h, phase_w,
 		ceil_div(g.h - phase_h, g.stride[0]), ceil_div(g.w - phase_w, g.stride[1]),
 		r, s, 0, r.count * s.count * g.kg(), in, out};
@@ -111,12 +118,21 @@ __device__ void conv_backward_data_by(const ConvBackwardData &o, const Channels 
 	Gemm::run(problem, blockIdx.x * Gemm::m, n0);
 }
 
-#define CONV_BACKWARD_DATA(suffix, Gemm) \
+#define DENSE_BACKWARD_DATA(suffix, Gemm) \
 	KERNEL(Gemm::threads, conv_backward_data##suffix, ConvBackwardData o) { \
-		conv_backward_data_by<Gemm>(o, AllChannels{o.g.cg()}, AllChannels{o.g.kg()}); \
-	} \
+		conv_backward_data_by<Gemm, false>(o, AllChannels{o.g.cg()}, AllChannels{o.g.kg()}); \
+	}
+#define PLAIN_BACKWARD_DATA(suffix, Gemm) \
+	KERNEL(Gemm::threads, conv_backward_data##suffix, ConvBackwardData o) { \
+		conv_backward_data_by<Gemm, true>(o, AllChannels{o.g.cg()}, AllChannels{o.g.kg()}); \
+	}
+#define MASKED_BACKWARD_DATA(suffix, Gemm) \
 	KERNEL(Gemm::threads, masked_conv_backward_data##suffix, MaskedConvBackwardData m) { \
 		__shared__ bool flags[2][max_chunks]; \
-		conv_backward_data_by<Gemm>(m.o, MaskedChannels(m.in, m.o.g.c, flags[0]), MaskedChannels(m.out, m.o.g.k, flags[1])); \
+		conv_backward_data_by<Gemm, false>(m.o, MaskedChannels(m.in, m.o.g.c, flags[0]), MaskedChannels(m.out, m.o.g.k, flags[1])); \
 	}
-EACH_GEMM(CONV_BACKWARD_DATA)
+EACH_GEMM(DENSE_BACKWARD_DATA)
+EACH_GEMM(MASKED_BACKWARD_DATA)
+EACH_ONES(DENSE_BACKWARD_DATA)
+EACH_ONES(MASKED_BACKWARD_DATA)
+EACH_1X1(PLAIN_BACKWARD_DATA)

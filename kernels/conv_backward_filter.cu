@@ -24,7 +24,8 @@ struct MaskedConvBackwardFilter {
 	Mask in, out;
 };
 
-template <class Channels> struct FilterProblem {
+// With plain there is one tap, which reads each pixel once: B is x as it lies.
+template <class Channels, bool plain = false> struct FilterProblem {
 	const ConvBackwardFilter &o;
 	int group, n_last, k_first, k_last;
 	float *dw;
@@ -49,23 +50,27 @@ template <class Channels> struct FilterProblem {
 	__device__ Column column(int n) const {
 		const Conv &g = o.g;
 		if (n >= columns_on()) return {nowhere, nowhere, 0};
+		if (plain) return {0, 0, group * g.cg() + n};
 		Tap t = tap(n);
 		return {t.rs / g.s * g.dilation[0] - g.pad[0], t.rs % g.s * g.dilation[1] - g.pad[1], group * g.cg() + t.c};
 	}
 	__device__ Common common(int k) const {
 		const Conv &g = o.g;
+		if (plain) return {0, 0, 0, k};
 		return {k / g.q / g.p, k / g.q % g.p, k % g.q, k};
 	}
 	__device__ void advance(Common &k, int by) const {
 		k.k += by;
-		for (k.q += by; k.q >= o.g.q; k.q -= o.g.q)
-			if (++k.p == o.g.p) k.p = 0, k.n++;
+		if constexpr (!plain)
+			for (k.q += by; k.q >= o.g.q; k.q -= o.g.q)
+				if (++k.p == o.g.p) k.p = 0, k.n++;
 	}
 	__device__ const float *a(const Row &m, const Common &k) const {
 		return m.valid && k.k < k_last ? &o.dy[index_t(k.k) * o.g.k + m.k] : nullptr;
 	}
 	__device__ const float *b(const Common &k, const Column &n) const {
 		const Conv &g = o.g;
+		if (plain) return n.h == 0 && k.k < k_last ? &o.x[index_t(k.k) * g.c + n.c] : nullptr;
 		int h = k.p * g.stride[0] + n.h, w = k.q * g.stride[1] + n.w;
 		if (k.k >= k_last || !within(h, g.h) || !within(w, g.w)) return nullptr;
 		return &o.x[g.x(k.n, h, w) + n.c];
@@ -73,29 +78,42 @@ template <class Channels> struct FilterProblem {
 	__device__ bool any(int, int) const { return true; }
 	__device__ void store(int m, int n, float v) const {
 		if (m >= o.g.kg() || n >= n_last) return;
+		if (plain) {
+			dw[(index_t(group) * o.g.kg() + m) * n_last + n] = v;
+			return;
+		}
 		if (m >= out.kept() || n >= columns_on()) v = 0;
 		Tap t = tap(n);
 		dw[(index_t(group) * o.g.kg() + out.at(m)) * n_last + t.rs * o.g.cg() + t.c] = v;
 	}
 };
 
-template <class Gemm, class Channels>
+template <class Gemm, bool plain, class Channels>
 __device__ void conv_backward_filter_by(const ConvBackwardFilter &o, const Channels &in, const Channels &out) {
 	const Conv &g = o.g;
 	int part = blockIdx.z % o.parts, filter = g.r * g.s * g.cg();
-	FilterProblem<Channels> problem = {o, int(blockIdx.z) / o.parts, filter,
+	FilterProblem<Channels, plain> problem = {o, int(blockIdx.z) / o.parts, filter,
 		part * o.chunk, min(g.n * g.p * g.q, (part + 1) * o.chunk), o.dw + index_t(part) * g.k * filter, in, out};
 	int m0 = blockIdx.y * Gemm::m, n0 = blockIdx.x * Gemm::n;
 	if (m0 >= out.kept() || n0 >= problem.columns_on()) problem.k_last = problem.k_first; // nothing but zeros to write
 	Gemm::run(problem, m0, n0);
 }
 
-#define CONV_BACKWARD_FILTER(suffix, Gemm) \
+#define DENSE_BACKWARD_FILTER(suffix, Gemm) \
 	KERNEL(Gemm::threads, conv_backward_filter##suffix, ConvBackwardFilter o) { \
-		conv_backward_filter_by<Gemm>(o, AllChannels{o.g.cg()}, AllChannels{o.g.kg()}); \
-	} \
+		conv_backward_filter_by<Gemm, false>(o, AllChannels{o.g.cg()}, AllChannels{o.g.kg()}); \
+	}
+#define PLAIN_BACKWARD_FILTER(suffix, Gemm) \
+	KERNEL(Gemm::threads, conv_backward_filter##suffix, ConvBackwardFilter o) { \
+		conv_backward_filter_by<Gemm, true>(o, AllChannels{o.g.cg()}, AllChannels{o.g.kg()}); \
+	}
+#define MASKED_BACKWARD_FILTER(suffix, Gemm) \
 	KERNEL(Gemm::threads, masked_conv_backward_filter##suffix, MaskedConvBackwardFilter m) { \
 		__shared__ bool flags[2][max_chunks]; \
-		conv_backward_filter_by<Gemm>(m.o, MaskedChannels(m.in, m.o.g.c, flags[0]), MaskedChannels(m.out, m.o.g.k, flags[1])); \
+		conv_backward_filter_by<Gemm, false>(m.o, MaskedChannels(m.in, m.o.g.c, flags[0]), MaskedChannels(m.out, m.o.g.k, flags[1])); \
 	}
-EACH_GEMM(CONV_BACKWARD_FILTER)
+EACH_GEMM(DENSE_BACKWARD_FILTER)
+EACH_GEMM(MASKED_BACKWARD_FILTER)
+EACH_ONES(DENSE_BACKWARD_FILTER)
+EACH_ONES(MASKED_BACKWARD_FILTER)
+EACH_1X1(PLAIN_BACKWARD_FILTER)

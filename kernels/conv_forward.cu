@@ -16,10 +16,11 @@ struct MaskedConvForward {
 	int leave;
 };
 
-#define CONV_FORWARD(suffix, Gemm) \
-	KERNEL(Gemm::threads, conv_forward##suffix, ConvForward o) { \
-		Gemm::run(dense(o), blockIdx.x * Gemm::m, blockIdx.y * Gemm::n); \
-	} \
+#define DENSE_FORWARD(suffix, Gemm) \
+	KERNEL(Gemm::threads, conv_forward##suffix, ConvForward o) { Gemm::run(dense(o), blockIdx.x * Gemm::m, blockIdx.y * Gemm::n); }
+#define PLAIN_FORWARD(suffix, Gemm) \
+	KERNEL(Gemm::threads, conv_forward##suffix, ConvForward o) { Gemm::run(dense<true>(o), blockIdx.x * Gemm::m, blockIdx.y * Gemm::n); }
+#define MASKED_FORWARD(suffix, Gemm) \
 	KERNEL(Gemm::threads, masked_conv_forward##suffix, MaskedConvForward m) { \
 		__shared__ bool flags[2][max_chunks]; \
 		const Conv &g = m.o.g; \
@@ -29,4 +30,8 @@ struct MaskedConvForward {
 		if (n0 >= problem.out.kept()) problem.k_first = problem.k_last; /* nothing but zeros to write */ \
 		Gemm::run(problem, blockIdx.x * Gemm::m, n0); \
 	}
-EACH_GEMM(CONV_FORWARD)
+EACH_GEMM(DENSE_FORWARD)
+EACH_GEMM(MASKED_FORWARD)
+EACH_ONES(DENSE_FORWARD)
+EACH_ONES(MASKED_FORWARD)
+EACH_1X1(PLAIN_FORWARD)

@@ -12,7 +12,8 @@ struct ConvForward {
 	int act;
 };
 
-template <class Channels> struct ForwardProblem {
+// With plain there is one tap, which reads each pixel once: A is x as it lies.
+template <class Channels, bool plain = false> struct ForwardProblem {
 	const ConvForward &o;
 	int group, m_last, k_first, k_last;
 	Channels in, out;
@@ -26,6 +27,7 @@ template <class Channels> struct ForwardProblem {
 	__device__ Row row(int m) const {
 		if (m >= m_last) return {0, nowhere, nowhere};
 		const Conv &g = o.g;
+		if (plain) return {index_t(m) * g.c + group * g.cg(), 0, 0};
 		int q = m % g.q, p = m / g.q % g.p, n = m / g.q / g.p;
 		return {g.x(n, 0, 0) + group * g.cg(), p * g.stride[0] - g.pad[0], q * g.stride[1] - g.pad[1]};
 	}
@@ -33,15 +35,19 @@ template <class Channels> struct ForwardProblem {
 		return {(index_t(group) * o.g.kg() + out.at(n)) * k_last, n < out.kept()};
 	}
 	__device__ Common common(int k) const {
+		if (plain) return {0, 0, k, k};
 		int c = k % in.n, rs = k / in.n;
 		return {rs / o.g.s, rs % o.g.s, c, k};
 	}
 	__device__ void advance(Common &k, int by) const {
 		k.k += by;
-		for (k.c += by; k.c >= in.n; k.c -= in.n)
-			if (++k.s == o.g.s) k.s = 0, k.r++;
+		k.c += by;
+		if constexpr (!plain)
+			for (; k.c >= in.n; k.c -= in.n)
+				if (++k.s == o.g.s) k.s = 0, k.r++;
 	}
 	__device__ const float *a(const Row &m, const Common &k) const {
+		if (plain) return m.h == 0 && k.k < k_last ? &o.x[m.image + k.k] : nullptr;
 		int h = m.h + k.r * o.g.dilation[0], w = m.w + k.s * o.g.dilation[1];
 		if (k.k >= k_last || !in.on(k.c) || !within(h, o.g.h) || !within(w, o.g.w)) return nullptr;
 		return &o.x[m.image + (index_t(h) * o.g.w + w) * o.g.c + k.c];
@@ -64,7 +70,7 @@ template <class Channels> struct ForwardProblem {
 	}
 };
 
-__device__ __forceinline__ ForwardProblem<AllChannels> dense(const ConvForward &o) {
+template <bool plain = false> __device__ __forceinline__ ForwardProblem<AllChannels, plain> dense(const ConvForward &o) {
 	const Conv &g = o.g;
 	return {o, int(blockIdx.z), g.n * g.p * g.q, 0, g.r * g.s * g.cg(), {g.cg()}, {g.kg()}, false};
 }

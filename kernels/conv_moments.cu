@@ -22,10 +22,10 @@ template <int n> struct Staged {
 	__device__ void store(int m, int column, float v) const { in(m, column) = v; }
 };
 
-template <class Gemm> __device__ void conv_moments_by(const ConvMoments &p) {
+template <class Gemm, bool plain> __device__ void conv_moments_by(const ConvMoments &p) {
 	constexpr int shares = Gemm::threads / Gemm::n; // of a column
 	const Conv &g = p.o.g;
-	auto problem = dense(p.o);
+	auto problem = dense<plain>(p.o);
 	int m0 = blockIdx.x * Gemm::m, n0 = blockIdx.y * Gemm::n;
 	auto sums = Gemm::sums(problem, m0, n0);
 	DYNAMIC_SHARED(float4, shared);
@@ -61,5 +61,9 @@ template <class Gemm> __device__ void conv_moments_by(const ConvMoments &p) {
 }
 
 #define CONV_MOMENTS(suffix, Gemm) \
-	KERNEL(Gemm::threads, conv_moments##suffix, ConvMoments p) { conv_moments_by<Gemm>(p); }
+	KERNEL(Gemm::threads, conv_moments##suffix, ConvMoments p) { conv_moments_by<Gemm, false>(p); }
+#define PLAIN_MOMENTS(suffix, Gemm) \
+	KERNEL(Gemm::threads, conv_moments##suffix, ConvMoments p) { conv_moments_by<Gemm, true>(p); }
 EACH_GEMM(CONV_MOMENTS)
+EACH_ONES(CONV_MOMENTS)
+EACH_1X1(PLAIN_MOMENTS)

@@ -83,7 +83,7 @@ template <class T> T from_lane(unsigned mask, T value, int lane) {
 
 // What cp.async was asked for. It is made as late as a kernel may count on: at the
 // wait; a thread that ends with copies on their way has failed.
-struct Copy { void *to; const void *from; int group; };
+struct Copy { void *to; const void *from; int group, bytes; };
 struct Copies { std::vector<Copy> waiting; int groups; };
 inline Copies copies[1024]; // of each thread
 

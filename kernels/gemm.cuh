@@ -1,8 +1,8 @@
 // The tiled product that every convolution is: a block makes tile_m × tile_n of
 // C = A·B, taking tile_k of the common index at a time through shared memory.
 //
-// This is the one for any sizes, element by element; pipeline.cuh has the one for
-// channels in quads.
+// This is the first rung, element by element with nothing ahead; pipeline.cuh has the
+// ones that are chosen.
 //
 // How it multiplies, a Math says: Float32 exactly, each thread 4 × 4 of the tile;
 // Tf32 and Bf16 on tensor cores with float32 sums, each warp 16 × 32 of it.

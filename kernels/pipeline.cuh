@@ -2,7 +2,8 @@
 // the next ones are on their way to shared memory, 16 bytes a copy (cp.async), and
 // no loop over tiles divides. For a Problem (gemm.cuh) whose memory comes in quads,
 // four elements that lie side by side and are there or not together: channels that
-// are multiples of 4.
+// are multiples of 4. For any other, such as a network's first, there is a tile whose
+// elements are copied one by one, 4 bytes a copy.
 //
 // A tile of an operand is so many rows × depth common indices, stored as memory
 // runs. A thread takes a quad along k from it at a time; where the elements lie is
@@ -49,7 +50,7 @@ template <bool along_k, int rows> struct OperandTile {
 	}
 };
 
-// Loader is one thread's share of an operand's copies. Lines is Row or Column.
+// Loader is one thread's share of an operand's copies, in quads. Lines is Row or Column.
 template <bool along_k, int rows, int threads, class Line, class Common> struct Loader {
 	static constexpr int per_line = along_k ? depth / 4 : rows / 4; // quads
 	static constexpr int step = threads / per_line;                  // lines that all threads copy at once
@@ -82,6 +83,42 @@ template <bool along_k, int rows, int threads, class Line, class Common> struct 
 			cp_async(&tile.at[Tile::place(quad, line)], find(lines[0], common));
 			problem.advance(common, step);
 			k += step;
+		}
+	}
+};
+
+// OneLoader copies single elements. Neighbouring threads take what memory has side by
+// side: of a row 8 elements at a time, of a common index whatever rows there are.
+template <bool along_k, int rows, int threads, class Line, class Common> struct OneLoader {
+	static constexpr int abreast = along_k ? 8 : rows;
+	static constexpr int step = threads / abreast;
+	static constexpr int lines_each = along_k ? rows / step : 1;
+	static constexpr int advances = along_k ? abreast : step, copies = depth / advances; // of common for each tile
+
+	Line lines[lines_each];
+	Common common;
+	int k;
+
+	template <class Problem, class Known> __device__ OneLoader(const Problem &problem, Known line) : k(problem.k_first) {
+		int side = threadIdx.x % abreast, first = threadIdx.x / abreast;
+#pragma unroll
+		for (int i = 0; i < lines_each; i++) lines[i] = line(along_k ? first + i * step : side);
+		common = problem.common(k + (along_k ? side : first));
+	}
+
+	template <class Problem, class Find> __device__ void load(const Problem &problem, OperandTile<along_k, rows> &tile, int k0, Find find) {
+		typedef OperandTile<along_k, rows> Tile;
+		int side = threadIdx.x % abreast, first = threadIdx.x / abreast;
+		problem.advance(common, k0 - k);
+		k = k0;
+#pragma unroll
+		for (int j = 0; j < copies; j++) {
+			int at = along_k ? side : first;
+#pragma unroll
+			for (int i = 0; i < lines_each; i++)
+				cp_async_one(&tile.at[Tile::place(along_k ? first + i * step : side, at + j * advances)], find(lines[i], common));
+			problem.advance(common, advances);
+			k += advances;
 		}
 	}
 };
@@ -176,7 +213,7 @@ template <class Shape, class Quads> struct TensorSums {
 	}
 };
 
-template <class Shape, class Sums> struct PipelinedGemm : Shape {
+template <class Shape, class Sums, template <bool, int, int, class, class> class Copies = Loader> struct PipelinedGemm : Shape {
 	template <class Problem> static __device__ void run(const Problem &problem, int m0, int n0) { sums(problem, m0, n0).store(problem, m0, n0); }
 
 	template <class Problem> static __device__ Sums sums(const Problem &problem, int m0, int n0) {
@@ -187,8 +224,8 @@ template <class Shape, class Sums> struct PipelinedGemm : Shape {
 		};
 		DYNAMIC_SHARED(float4, shared);
 		Stage *stage = reinterpret_cast<Stage *>(shared);
-		Loader<Problem::a_along_k, Shape::m, Shape::threads, typename Problem::Row, Common> a(problem, [&](int m) { return problem.row(m0 + m); });
-		Loader<Problem::b_along_k, Shape::n, Shape::threads, typename Problem::Column, Common> b(problem, [&](int n) { return problem.column(n0 + n); });
+		Copies<Problem::a_along_k, Shape::m, Shape::threads, typename Problem::Row, Common> a(problem, [&](int m) { return problem.row(m0 + m); });
+		Copies<Problem::b_along_k, Shape::n, Shape::threads, typename Problem::Column, Common> b(problem, [&](int n) { return problem.column(n0 + n); });
 
 		// The first tile from k on that has anything but zeros.
 		auto seek = [&](int k) {
@@ -226,12 +263,20 @@ typedef TiledGemm<Bf16> TiledBf16;
 typedef PipelinedGemm<Small, ExactSums<Small>> SmallExact;
 typedef PipelinedGemm<Small, TensorSums<Small, Tf32Quads>> SmallTf32;
 typedef PipelinedGemm<Small, TensorSums<Small, Bf16Quads>> SmallBf16;
+typedef PipelinedGemm<Small, ExactSums<Small>, OneLoader> OnesExact;
+typedef PipelinedGemm<Small, TensorSums<Small, Tf32Quads>, OneLoader> OnesTf32;
+typedef PipelinedGemm<Small, TensorSums<Small, Bf16Quads>, OneLoader> OnesBf16;
 typedef PipelinedGemm<Large, ExactSums<Large>> LargeExact;
 typedef PipelinedGemm<Large, TensorSums<Large, Tf32Quads>> LargeTf32;
 typedef PipelinedGemm<Large, TensorSums<Large, Bf16Quads>> LargeBf16;
 
-// KERNELS(suffix, Gemm) makes a convolution's kernels, dense and masked, of one variant.
+// KERNELS(suffix, Gemm) makes a convolution's kernels of one variant: masked, dense,
+// and dense of one tap, which needs no geometry.
 #define EACH_GEMM(KERNELS) \
 	KERNELS(, TiledExact) KERNELS(_tf32, TiledTf32) KERNELS(_bf16, TiledBf16) \
 	KERNELS(_small, SmallExact) KERNELS(_tf32_small, SmallTf32) KERNELS(_bf16_small, SmallBf16) \
 	KERNELS(_large, LargeExact) KERNELS(_tf32_large, LargeTf32) KERNELS(_bf16_large, LargeBf16)
+#define EACH_ONES(KERNELS) KERNELS(_ones, OnesExact) KERNELS(_tf32_ones, OnesTf32) KERNELS(_bf16_ones, OnesBf16)
+#define EACH_1X1(KERNELS) \
+	KERNELS(_small_1x1, SmallExact) KERNELS(_tf32_small_1x1, SmallTf32) KERNELS(_bf16_small_1x1, SmallBf16) \
+	KERNELS(_large_1x1, LargeExact) KERNELS(_tf32_large_1x1, LargeTf32) KERNELS(_bf16_large_1x1, LargeBf16)

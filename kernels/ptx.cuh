@@ -35,7 +35,7 @@ __device__ __forceinline__ uint32_t to_bf16x2(float low, float high) {
 }
 
 // cp_async copies 16 bytes to shared memory while the thread goes on, or writes
-// zeros where from is null. What a thread has asked for is one group at
+// zeros where from is null; cp_async_one copies 4. What a thread has asked for is one group at
 // cp_async_commit; cp_async_wait<n> waits until at most its last n groups are not there.
 __device__ __forceinline__ void cp_async(void *to, const void *from) {
 #ifdef __CUDACC__
@@ -43,7 +43,17 @@ __device__ __forceinline__ void cp_async(void *to, const void *from) {
 		:: "r"(uint32_t(__cvta_generic_to_shared(to))), "l"(from), "r"(from ? 16 : 0) : "memory");
 #else
 	emu::Copies &mine = emu::copies[threadIdx.x];
-	mine.waiting.push_back({to, from, mine.groups});
+	mine.waiting.push_back({to, from, mine.groups, 16});
+#endif
+}
+
+__device__ __forceinline__ void cp_async_one(float *to, const float *from) {
+#ifdef __CUDACC__
+	asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;"
+		:: "r"(uint32_t(__cvta_generic_to_shared(to))), "l"(from), "r"(from ? 4 : 0) : "memory");
+#else
+	emu::Copies &mine = emu::copies[threadIdx.x];
+	mine.waiting.push_back({to, from, mine.groups, 4});
 #endif
 }
 
@@ -63,8 +73,8 @@ template <int n> __device__ __forceinline__ void cp_async_wait() {
 	size_t done = 0;
 	for (; done < mine.waiting.size() && mine.waiting[done].group < mine.groups - n; done++) {
 		const emu::Copy &c = mine.waiting[done];
-		if (c.from) memcpy(c.to, c.from, 16);
-		else memset(c.to, 0, 16);
+		if (c.from) memcpy(c.to, c.from, c.bytes);
+		else memset(c.to, 0, c.bytes);
 	}
 	mine.waiting.erase(mine.waiting.begin(), mine.waiting.begin() + done);
 #endif

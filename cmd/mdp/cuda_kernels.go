@@ -162,7 +162,8 @@ func timeCalls(ctx context.Context, lines *json.Encoder, gpu driver.Device, call
 func kernelsOf(c engine.Call) []cuda.Options {
 	if conv, ok := geometry(c); ok && !conv.Depthwise() {
 		return []cuda.Options{{Precision: cuda.Float32}, {Precision: cuda.TF32}, {Precision: cuda.BFloat16},
-			{Precision: cuda.BFloat16, Variant: cuda.Tiled}, {Precision: cuda.BFloat16, Variant: cuda.Small}, {Precision: cuda.BFloat16, Variant: cuda.Large}}
+			{Precision: cuda.BFloat16, Variant: cuda.Tiled}, {Precision: cuda.BFloat16, Variant: cuda.Small}, {Precision: cuda.BFloat16, Variant: cuda.Large},
+			{Precision: cuda.BFloat16, Variant: cuda.SmallGeneral}, {Precision: cuda.BFloat16, Variant: cuda.LargeGeneral}}
 	}
 	return []cuda.Options{{Precision: cuda.Float32}}
 }

@@ -28,6 +28,7 @@ func TestDevice(t *testing.T) {
 	d := firstGPU(t)
 	t.Run("fp32", func(t *testing.T) { enginetest.Run(t, backend(t, d, Float32)) })
 	for _, p := range []Precision{Float32, TF32, BFloat16} {
+		t.Run("plain "+string(p), func(t *testing.T) { checkPlain(t, d, p) })
 		for _, v := range variants {
 			t.Run(string(p)+" "+string(v), func(t *testing.T) { checkPrecision(t, variant(t, d, p, v)) })
 			t.Run("norm "+string(p)+" "+string(v), func(t *testing.T) { checkNorm(t, variant(t, d, p, v)) })

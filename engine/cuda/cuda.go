@@ -49,7 +49,7 @@ func New(d driver.Device, o Options) (*Backend, error) {
 		return nil, fmt.Errorf("cuda: there is no precision %q; it is %s, %s or %s", o.Precision, Float32, TF32, BFloat16)
 	}
 	if _, ok := gemms[o.Variant]; !ok && o.Variant != Chosen {
-		return nil, fmt.Errorf("cuda: there is no variant %q; it is %s, %s or %s", o.Variant, Tiled, Small, Large)
+		return nil, fmt.Errorf("cuda: there is no variant %q; it is %s, %s, %s, %s or %s", o.Variant, Tiled, Small, Large, SmallGeneral, LargeGeneral)
 	}
 	return &Backend{d, o.Precision, o.Variant}, nil
 }

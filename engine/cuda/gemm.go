@@ -6,27 +6,35 @@ import "mdp/engine"
 // All of them compute the same sums; each adds them up in an order of its own.
 type Variant string
 
-// The variants. Small and Large need channels in fours, and Tiled stands in where
-// they are not.
+// The variants. Small and Large need channels in fours; where they are not, as in a
+// network's first convolution, both are Small with 4 bytes a load. One tap that
+// reads each pixel once needs no geometry; the general ones do as with many.
 const (
-	Chosen Variant = ""      // by the convolution's sizes alone
-	Tiled  Variant = "tiled" // kernels/gemm.cuh: any sizes, element by element
-	Small  Variant = "small" // kernels/pipeline.cuh: loads ahead of the sums, 16 bytes each
-	Large  Variant = "large" // the same with four times the tile: half the loads for a product
+	Chosen       Variant = ""      // by the convolution's sizes alone
+	Tiled        Variant = "tiled" // kernels/gemm.cuh: element by element, nothing ahead
+	Small        Variant = "small" // kernels/pipeline.cuh: loads ahead of the sums, 16 bytes each
+	Large        Variant = "large" // the same with four times the tile: half the loads for a product
+	SmallGeneral Variant = "small general"
+	LargeGeneral Variant = "large general"
 )
 
 // gemm is what a launch must know of a variant.
 type gemm struct {
 	suffix        string
 	tile, threads int
-	shared        int // bytes
+	shared        int    // bytes
+	plain         string // what its name ends with where there is one tap
 }
 
 var gemms = map[Variant]gemm{
-	Tiled: {"", tile, blockThreads, 2 * 4 * tileK * (tile + 4)},
-	Small: {"_small", 64, 128, stages * 2 * 4 * 64 * depth},
-	Large: {"_large", 128, 256, stages * 2 * 4 * 128 * depth},
+	Tiled:        {suffix: "", tile: tile, threads: blockThreads, shared: 2 * 4 * tileK * (tile + 4)},
+	Small:        {"_small", 64, 128, stages * 2 * 4 * 64 * depth, "_1x1"},
+	Large:        {"_large", 128, 256, stages * 2 * 4 * 128 * depth, "_1x1"},
+	SmallGeneral: {"_small", 64, 128, stages * 2 * 4 * 64 * depth, ""},
+	LargeGeneral: {"_large", 128, 256, stages * 2 * 4 * 128 * depth, ""},
 }
+
+var onesGemm = gemm{"_ones", 64, 128, stages * 2 * 4 * 64 * depth, ""}
 
 const (
 	depth  = 32 // of a stage in kernels/pipeline.cuh
@@ -39,22 +47,34 @@ type product struct {
 	rows, columns, layers int
 	columnsFirst          bool // in the grid's x
 	quads                 bool // memory holds what is multiplied in fours
+	plain                 bool // one tap reads each pixel once
 }
 
 func forwardProduct(g engine.Conv) product {
-	return product{rows: g.N * g.P * g.Q, columns: g.K / g.Groups, layers: g.Groups, quads: g.C/g.Groups%4 == 0}
+	return product{rows: g.N * g.P * g.Q, columns: g.K / g.Groups, layers: g.Groups, quads: g.C/g.Groups%4 == 0, plain: plain(g)}
 }
 
 func dataProduct(g engine.Conv) product {
 	phase := g.N * ceilDiv(g.H, g.Stride[0]) * ceilDiv(g.W, g.Stride[1]) // pixels of the largest
-	return product{rows: phase, columns: g.C / g.Groups, layers: g.Groups * g.Stride[0] * g.Stride[1], quads: bothInFours(g)}
+	return product{rows: phase, columns: g.C / g.Groups, layers: g.Groups * g.Stride[0] * g.Stride[1], quads: bothInFours(g), plain: plain(g)}
 }
 
 func filterProduct(g engine.Conv) product {
-	return product{rows: g.K / g.Groups, columns: g.R * g.S * (g.C / g.Groups), layers: g.Groups * filterParts(g), columnsFirst: true, quads: bothInFours(g)}
+	return product{rows: g.K / g.Groups, columns: g.R * g.S * (g.C / g.Groups), layers: g.Groups * filterParts(g), columnsFirst: true, quads: bothInFours(g), plain: plain(g)}
 }
 
 func bothInFours(g engine.Conv) bool { return g.C/g.Groups%4 == 0 && g.K/g.Groups%4 == 0 }
+
+func plain(g engine.Conv) bool {
+	one := [2]int{1, 1}
+	return g.R == 1 && g.S == 1 && g.Stride == one && g.Pad == [2]int{} && g.P == g.H && g.Q == g.W
+}
+
+// masked is the product under a mask, which has channels to look for.
+func (p product) masked() product {
+	p.plain = false
+	return p
+}
 
 func (p product) grid(k gemm) grid {
 	rows, columns := int32(ceilDiv(p.rows, k.tile)), int32(ceilDiv(p.columns, k.tile))
@@ -69,17 +89,21 @@ const enoughBlocks = 108
 
 // choose prefers the large tile where it is filled and there are enough of them.
 func (p product) choose(v Variant) gemm {
-	if !p.quads {
-		return gemms[Tiled]
+	if v == Chosen {
+		v = Small
+		g := p.grid(gemms[Large])
+		if min(p.rows, p.columns) > gemms[Small].tile && int(g[0])*int(g[1])*int(g[2]) >= enoughBlocks {
+			v = Large
+		}
 	}
-	if v != Chosen {
-		return gemms[v]
+	k := gemms[v]
+	if v != Tiled && !p.quads {
+		k = onesGemm
 	}
-	g := p.grid(gemms[Large])
-	if min(p.rows, p.columns) > gemms[Small].tile && int(g[0])*int(g[1])*int(g[2]) >= enoughBlocks {
-		return gemms[Large]
+	if p.plain {
+		k.suffix += k.plain
 	}
-	return gemms[Small]
+	return k
 }
 
 // launchGemm adds the variant of a kernel that suits the product.

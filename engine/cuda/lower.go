@@ -46,11 +46,11 @@ func (l *lowering) lower(c engine.Call) {
 	case engine.ConvBackwardFilter:
 		l.convBackwardFilter(c)
 	case engine.MaskedConvForward:
-		launchGemm(l, "masked_conv_forward", forwardProduct(c.Conv), maskedConvForwardParams{l.forwardParams(c.ConvForward), l.mask(c.Mask, c.In), l.mask(c.Mask, c.Out), boolean(c.Leave)})
+		launchGemm(l, "masked_conv_forward", forwardProduct(c.Conv).masked(), maskedConvForwardParams{l.forwardParams(c.ConvForward), l.mask(c.Mask, c.In), l.mask(c.Mask, c.Out), boolean(c.Leave)})
 	case engine.MaskedConvBackwardData:
-		launchGemm(l, "masked_conv_backward_data", dataProduct(c.Conv), maskedConvBackwardDataParams{l.dataParams(c.ConvBackwardData), l.mask(c.Mask, c.In), l.mask(c.Mask, c.Out)})
+		launchGemm(l, "masked_conv_backward_data", dataProduct(c.Conv).masked(), maskedConvBackwardDataParams{l.dataParams(c.ConvBackwardData), l.mask(c.Mask, c.In), l.mask(c.Mask, c.Out)})
 	case engine.MaskedConvBackwardFilter:
-		launchGemm(l, "masked_conv_backward_filter", filterProduct(c.Conv), maskedConvBackwardFilterParams{l.filterParams(c.ConvBackwardFilter), l.mask(c.Mask, c.In), l.mask(c.Mask, c.Out)})
+		launchGemm(l, "masked_conv_backward_filter", filterProduct(c.Conv).masked(), maskedConvBackwardFilterParams{l.filterParams(c.ConvBackwardFilter), l.mask(c.Mask, c.In), l.mask(c.Mask, c.Out)})
 		l.sumFilterParts(c.ConvBackwardFilter)
 	case engine.MaskFilter:
 		launch(l, "mask_filter", flat(c.K*c.RS*c.C), maskFilterParams{l.at(c.Filter), l.mask(c.Mask, c.In), l.mask(c.Mask, c.Out), int32(c.K), int32(c.RS), int32(c.C)})

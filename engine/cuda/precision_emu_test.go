@@ -14,6 +14,7 @@ import (
 func TestPrecision(t *testing.T) {
 	d := emu.Open(kernels.Shuffled)
 	for _, p := range []Precision{Float32, TF32, BFloat16} {
+		t.Run("plain "+string(p), func(t *testing.T) { checkPlain(t, d, p) })
 		for _, v := range variants {
 			t.Run(string(p)+" "+string(v), func(t *testing.T) { checkPrecision(t, variant(t, d, p, v)) })
 			t.Run("norm "+string(p)+" "+string(v), func(t *testing.T) { checkNorm(t, variant(t, d, p, v)) })

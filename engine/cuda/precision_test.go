@@ -73,9 +73,49 @@ func checkPrecision(t *testing.T, b *Backend) {
 	}
 }
 
+// checkPlain holds convolutions of one tap that are addressed as plain products
+// against the same with a convolution's addresses: they compute the same bits.
+func checkPlain(t *testing.T, d driver.Device, p Precision) {
+	one := [2]int{1, 1}
+	for _, g := range []engine.Conv{
+		{N: 3, H: 7, W: 7, C: 64, K: 72, R: 1, S: 1, P: 7, Q: 7, Stride: one, Dilation: one, Groups: 1},
+		{N: 1, H: 13, W: 11, C: 132, K: 136, R: 1, S: 1, P: 13, Q: 11, Stride: one, Dilation: one, Groups: 1},
+		{N: 2, H: 5, W: 9, C: 24, K: 40, R: 1, S: 1, P: 5, Q: 9, Stride: one, Dilation: one, Groups: 2},
+		{N: 5, H: 16, W: 16, C: 16, K: 8, R: 1, S: 1, P: 16, Q: 16, Stride: one, Dilation: one, Groups: 1}, // a split weight gradient
+	} {
+		for _, c := range []engine.Call{
+			engine.ConvForward{Conv: g, Y: 1, X: 2, W: 3, B: 4, Z: 5, Act: engine.ReLU},
+			engine.ConvBackwardData{Conv: g, DX: 1, DY: 2, W: 3, Accumulate: true},
+			engine.ConvBackwardFilter{Conv: g, DW: 1, DY: 2, X: 3},
+		} {
+			for special, general := range map[Variant]Variant{Small: SmallGeneral, Large: LargeGeneral} {
+				t.Run(string(special)+" "+c.String(), func(t *testing.T) {
+					got, _ := compute(t, variant(t, d, p, special), c, false)
+					want, _ := compute(t, variant(t, d, p, general), c, false)
+					require.Equal(t, want, got)
+				})
+			}
+		}
+	}
+}
+
 // deviation runs the call on random data and compares its first operand, which
 // is what it writes, with the reference.
 func deviation(t *testing.T, b *Backend, c engine.Call, integers bool) float64 {
+	got, memory := compute(t, b, c, integers)
+	enginetest.Reference(c, memory)
+	var difference, norm float64
+	for i, v := range memory[1] {
+		d := float64(got[i]) - v
+		difference += d * d
+		norm += v * v
+	}
+	return difference / norm
+}
+
+// compute runs the call on random data and returns its first operand, which is what
+// it writes, and the data.
+func compute(t *testing.T, b *Backend, c engine.Call, integers bool) ([]float32, enginetest.Memory) {
 	hash := fnv.New64a()
 	hash.Write([]byte(c.String()))
 	rng := rand.New(rand.NewPCG(hash.Sum64(), 0))
@@ -111,15 +151,7 @@ func deviation(t *testing.T, b *Backend, c engine.Call, integers bool) float64 {
 		require.NoError(t, e.Write(buffer, narrow))
 	}
 	require.NoError(t, e.Run(0, 1))
-	enginetest.Reference(c, memory)
-	want := memory[1]
-	got := make([]float32, len(want))
+	got := make([]float32, len(memory[1]))
 	require.NoError(t, e.Read(got, 1))
-	var difference, norm float64
-	for i, v := range want {
-		d := float64(got[i]) - v
-		difference += d * d
-		norm += v * v
-	}
-	return difference / norm
+	return got, memory
 }
