@@ -24,6 +24,7 @@ type Info struct {
 	Model       string `json:"model"`                  // as the device calls itself
 	ISA         string `json:"isa"`                    // that the kernels are for: avx512, sm_90
 	Precision   string `json:"precision"`              // of products: fp32, tf32, bf16; memory and sums are float32
+	Atomics     bool   `json:"atomics,omitempty"`      // sums are added up as they come: trainings do not repeat
 	Threads     int    `json:"threads"`                // of a processor, 0 elsewhere
 	Driver      string `json:"driver,omitempty"`       // of a GPU, and below
 	MemoryBytes int64  `json:"memory_bytes,omitempty"` // all there is
@@ -35,10 +36,11 @@ type Info struct {
 // Arithmetic names what decides the bits of a result: the kernels, and how they
 // multiply where that is not exact.
 func (i Info) Arithmetic() string {
-	if i.Precision == "fp32" {
-		return i.ISA
+	name := i.ISA
+	if i.Precision != "fp32" {
+		name += " " + i.Precision
 	}
-	return i.ISA + " " + i.Precision
+	return name + when(i.Atomics, " atomics")
 }
 
 // ErrUnsupported says that a backend has no kernel for a call. Nothing falls

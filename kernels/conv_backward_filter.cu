@@ -3,7 +3,8 @@
 //
 // For each group the product of A[k, npq] = dy and B[npq, rsc] = x. The sum over
 // npq is long and the tiles are few: it is split into parts, and sum_partials adds
-// dw[part, k, r, s, c] up in order.
+// dw[part, k, r, s, c] up in order; or, where that is allowed, all parts add to one dw
+// that was zero, in whatever order they end.
 // Grid: tiles of RSCg × tiles of Kg × groups·parts.
 // Bound: 2·N·P·Q·K·R·S·Cg FLOP, and once over dy, x and dw.
 //
@@ -17,6 +18,7 @@ struct ConvBackwardFilter {
 	const float *dy, *x;
 	Conv g;
 	int parts, chunk; // npq of each part
+	int atomics;
 };
 
 struct MaskedConvBackwardFilter {
@@ -79,12 +81,16 @@ template <class Channels, bool plain = false> struct FilterProblem {
 	__device__ void store(int m, int n, float v) const {
 		if (m >= o.g.kg() || n >= n_last) return;
 		if (plain) {
-			dw[(index_t(group) * o.g.kg() + m) * n_last + n] = v;
+			put(&dw[(index_t(group) * o.g.kg() + m) * n_last + n], v);
 			return;
 		}
 		if (m >= out.kept() || n >= columns_on()) v = 0;
 		Tap t = tap(n);
-		dw[(index_t(group) * o.g.kg() + out.at(m)) * n_last + t.rs * o.g.cg() + t.c] = v;
+		put(&dw[(index_t(group) * o.g.kg() + out.at(m)) * n_last + t.rs * o.g.cg() + t.c], v);
+	}
+	__device__ void put(float *at, float v) const {
+		if (o.atomics) atomicAdd(at, v);
+		else *at = v;
 	}
 };
 
@@ -93,7 +99,7 @@ __device__ void conv_backward_filter_by(const ConvBackwardFilter &o, const Chann
 	const Conv &g = o.g;
 	int part = blockIdx.z % o.parts, filter = g.r * g.s * g.cg();
 	FilterProblem<Channels, plain> problem = {o, int(blockIdx.z) / o.parts, filter,
-		part * o.chunk, min(g.n * g.p * g.q, (part + 1) * o.chunk), o.dw + index_t(part) * g.k * filter, in, out};
+		part * o.chunk, min(g.n * g.p * g.q, (part + 1) * o.chunk), o.dw + (o.atomics ? 0 : index_t(part) * g.k * filter), in, out};
 	int m0 = blockIdx.y * Gemm::m, n0 = blockIdx.x * Gemm::n;
 	if (m0 >= out.kept() || n0 >= problem.columns_on()) problem.k_last = problem.k_first; // nothing but zeros to write
 	Gemm::run(problem, m0, n0);

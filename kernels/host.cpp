@@ -33,3 +33,4 @@
 #include "softmax_loss.cu"
 #include "spin.cu"
 #include "sum_partials.cu"
+#include "zero.cu"

@@ -57,6 +57,7 @@ type Config struct {
 
 	Device       string `yaml:"device" json:"device" help:"what everything runs on: cpu, or a GPU as cuda:0; mdp doctor lists them"`
 	Precision    string `yaml:"precision" json:"precision" help:"how convolutions multiply: fp32, tf32 or bf16; the processor has fp32"`
+	Atomics      bool   `yaml:"atomics" json:"atomics,omitempty" help:"on a GPU, add up weight gradients as they come: no training repeats bit for bit"`
 	Threads      int    `yaml:"threads" json:"threads" help:"threads of the CPU backend; 0 takes every core"`
 	ISA          string `yaml:"isa" json:"isa" help:"instruction set: avx512, avx2 or generic; empty takes the best there is"`
 	LatencyBatch int    `yaml:"latency-batch" json:"latency-batch" help:"images per inference whose latency counts"`
@@ -183,7 +184,7 @@ func BudgetNS(s string, denseNS int64) (int64, error) {
 }
 
 func (c Config) device() device.Options {
-	return device.Options{Name: c.Device, Precision: c.Precision, Threads: c.Threads, ISA: c.ISA}
+	return device.Options{Name: c.Device, Precision: c.Precision, Atomics: c.Atomics, Threads: c.Threads, ISA: c.ISA}
 }
 
 func (c Config) training() train.Config {

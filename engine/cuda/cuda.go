@@ -1,7 +1,7 @@
 // Package cuda runs plans with the kernels of mdp/kernels, on whatever device
 // its driver has: a GPU, or the kernels' emulation on the host. All of it is
-// deterministic: sums that are split over blocks are split by the call's sizes
-// alone and added up in order.
+// deterministic, unless Options.Atomics gives that up: sums that are split over blocks
+// are split by the call's sizes alone and added up in order.
 package cuda
 
 import (
@@ -27,6 +27,7 @@ const (
 type Options struct {
 	Precision Precision
 	Variant   Variant
+	Atomics   bool // parts of weight gradients are added up as they come: in less memory, and never twice the same
 }
 
 // Backend is a device with a precision chosen.
@@ -34,6 +35,7 @@ type Backend struct {
 	device    driver.Device
 	precision Precision
 	variant   Variant
+	atomics   bool
 }
 
 var _ engine.Backend = (*Backend)(nil)
@@ -51,7 +53,7 @@ func New(d driver.Device, o Options) (*Backend, error) {
 	if _, ok := gemms[o.Variant]; !ok && o.Variant != Chosen {
 		return nil, fmt.Errorf("cuda: there is no variant %q; it is %s, %s, %s, %s or %s", o.Variant, Tiled, Small, Large, SmallGeneral, LargeGeneral)
 	}
-	return &Backend{d, o.Precision, o.Variant}, nil
+	return &Backend{d, o.Precision, o.Variant, o.Atomics}, nil
 }
 
 // Name is such as "cuda tf32, NVIDIA H200".
@@ -60,7 +62,7 @@ func (b *Backend) Name() string { return fmt.Sprintf("cuda %s, %s", b.precision,
 // Info of the GPU; its ISA is such as sm_90, or emulated.
 func (b *Backend) Info() engine.Info {
 	d := b.device.Info()
-	i := engine.Info{Device: "cuda", Model: d.Name, ISA: fmt.Sprintf("sm_%d%d", d.Capability[0], d.Capability[1]), Precision: string(b.precision),
+	i := engine.Info{Device: "cuda", Model: d.Name, ISA: fmt.Sprintf("sm_%d%d", d.Capability[0], d.Capability[1]), Precision: string(b.precision), Atomics: b.atomics,
 		Driver: d.Driver, MemoryBytes: d.MemoryBytes, CacheBytes: d.L2Bytes, SMs: d.SMs, ClockMHz: d.ClockMHz}
 	if d.Capability[0] == 0 {
 		i.Device, i.ISA = "emu", "emulated"
@@ -159,7 +161,7 @@ func (b *Backend) Workspace(c engine.Call) int {
 		if c.Depthwise() {
 			return pixels(c.Conv).chunks() * filter
 		}
-		if parts := filterParts(c.Conv); parts > 1 {
+		if parts := filterParts(c.Conv); parts > 1 && !b.atomics {
 			return parts * filter
 		}
 	case engine.BiasBackward:

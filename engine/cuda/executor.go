@@ -45,7 +45,7 @@ func (e *executor) lower(b *Backend) error {
 				return fmt.Errorf("cuda: %v: %s has %d elements, its buffer holds %d", c, o.Name, o.Len, n)
 			}
 		}
-		l := lowering{device: e.device, gemm: suffix[b.precision], variant: b.variant, at: e.at}
+		l := lowering{device: e.device, gemm: suffix[b.precision], variant: b.variant, atomics: b.atomics, at: e.at}
 		if want := b.Workspace(c); want > 0 {
 			if i >= len(e.plan.Workspace) || e.plan.Span(e.plan.Workspace[i]).Len < want {
 				return fmt.Errorf("cuda: %v: the plan has no workspace of %d elements", c, want)

@@ -13,6 +13,7 @@ type lowering struct {
 	device   driver.Device
 	gemm     string // what the names of kernels that multiply end with
 	variant  Variant
+	atomics  bool
 	at       func(engine.Buffer) pointer
 	scratch  pointer
 	launches []driver.Launch

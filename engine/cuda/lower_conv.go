@@ -32,7 +32,7 @@ func (l *lowering) convBackwardFilter(c engine.ConvBackwardFilter) {
 }
 
 func (l *lowering) sumFilterParts(c engine.ConvBackwardFilter) {
-	if parts := filterParts(c.Conv); parts > 1 {
+	if parts := filterParts(c.Conv); parts > 1 && !l.atomics {
 		l.sumPartials(l.at(c.DW), c.K*c.R*c.S*(c.C/c.Groups), parts)
 	}
 }
@@ -45,13 +45,17 @@ func (l *lowering) dataParams(c engine.ConvBackwardData) convBackwardDataParams 
 	return convBackwardDataParams{l.at(c.DX), l.at(c.DY), l.at(c.W), convOf(c.Conv), boolean(c.Accumulate)}
 }
 
-// filterParams leave parts of the sum in the scratch memory, where there are some.
+// filterParams leave parts of the sum in the scratch memory, where there are some, or
+// add them to zeros where atomics are allowed.
 func (l *lowering) filterParams(c engine.ConvBackwardFilter) convBackwardFilterParams {
 	parts, dw := filterParts(c.Conv), l.at(c.DW)
-	if parts > 1 {
+	atomics := l.atomics && parts > 1
+	if n := c.K * c.R * c.S * (c.C / c.Groups); atomics {
+		launch(l, "zero", flat(n), zeroParams{dw, int64(n)})
+	} else if parts > 1 {
 		dw = l.scratch
 	}
-	return convBackwardFilterParams{dw, l.at(c.DY), l.at(c.X), convOf(c.Conv), int32(parts), int32(filterChunk(c.Conv))}
+	return convBackwardFilterParams{dw, l.at(c.DY), l.at(c.X), convOf(c.Conv), int32(parts), int32(filterChunk(c.Conv)), boolean(atomics)}
 }
 
 func (l *lowering) mask(m engine.Mask, list engine.Buffer) maskParams {

@@ -66,6 +66,10 @@ type (
 		Len, Decayed    int64
 		Nesterov        int32
 	}
+	zeroParams struct {
+		Y   pointer
+		Len int64
+	}
 	recordParams struct {
 		History, Metrics pointer
 		Steps            int32
@@ -180,6 +184,7 @@ type (
 		DW, DY, X    pointer
 		G            convParams
 		Parts, Chunk int32
+		Atomics      int32
 	}
 	depthwiseBackwardFilterParams struct {
 		DW, DY, X pointer

@@ -9,12 +9,12 @@ import (
 	"mdp/engine/cuda/driver/cu"
 )
 
-func openGPU(ordinal int, precision string) (*Device, error) {
+func openGPU(ordinal int, o Options) (*Device, error) {
 	gpu, err := cu.Open(ordinal)
 	if err != nil {
 		return nil, err
 	}
-	b, err := cuda.New(gpu, cuda.Options{Precision: cuda.Precision(precision)})
+	b, err := cuda.New(gpu, cuda.Options{Precision: cuda.Precision(o.Precision), Atomics: o.Atomics})
 	if err != nil {
 		return nil, errors.Join(err, gpu.Close())
 	}

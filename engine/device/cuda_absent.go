@@ -2,4 +2,4 @@
 
 package device
 
-func openGPU(int, string) (*Device, error) { return nil, ErrNoCUDA }
+func openGPU(int, Options) (*Device, error) { return nil, ErrNoCUDA }

@@ -23,6 +23,7 @@ const (
 type Options struct {
 	Name      string // cpu, or cuda:0 and so on
 	Precision string // fp32, tf32 or bf16
+	Atomics   bool   // of a GPU: cuda.Options.Atomics
 	Threads   int    // of the processor; 0 is one for each core
 	ISA       string // of the processor's kernels; "" is the best it has
 }
@@ -35,6 +36,8 @@ func (o Options) Check() error {
 		return fmt.Errorf("precision %q is none of %s, %s, %s", o.Precision, FP32, TF32, BF16)
 	}
 	switch {
+	case o.Name == "cpu" && o.Atomics:
+		return errors.New("atomics need a GPU: the processor adds up in order")
 	case o.Name == "cpu" && o.Precision != FP32:
 		return fmt.Errorf("precision %s needs a GPU: the processor multiplies in %s", o.Precision, FP32)
 	case o.Name == "cpu", o.Name == "emu" && emulated:
@@ -76,13 +79,13 @@ func Open(o Options) (*Device, error) {
 		}
 		return &Device{b, func() error { return nil }}, nil
 	case "emu":
-		return openEmulation(o.Precision)
+		return openEmulation(o)
 	}
 	n, err := Ordinal(o.Name)
 	if err != nil {
 		return nil, err
 	}
-	return openGPU(n, o.Precision)
+	return openGPU(n, o)
 }
 
 // ErrNoCUDA says that this program cannot use a GPU, wherever it runs.

@@ -26,4 +26,6 @@ func TestNamesThatNoMachineHas(t *testing.T) {
 	require.EqualError(t, err, `precision "fp8" is none of fp32, tf32, bf16`)
 	_, err = Open(Options{Name: "cpu", Precision: BF16})
 	require.EqualError(t, err, "precision bf16 needs a GPU: the processor multiplies in fp32")
+	_, err = Open(Options{Name: "cpu", Precision: FP32, Atomics: true})
+	require.EqualError(t, err, "atomics need a GPU: the processor adds up in order")
 }

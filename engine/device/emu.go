@@ -10,9 +10,9 @@ import (
 
 const emulated = true
 
-func openEmulation(precision string) (*Device, error) {
+func openEmulation(o Options) (*Device, error) {
 	d := emu.Open(kernels.Shuffled)
-	b, err := cuda.New(d, cuda.Options{Precision: cuda.Precision(precision)})
+	b, err := cuda.New(d, cuda.Options{Precision: cuda.Precision(o.Precision), Atomics: o.Atomics})
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,6 @@ import "errors"
 
 const emulated = false
 
-func openEmulation(string) (*Device, error) {
+func openEmulation(Options) (*Device, error) {
 	return nil, errors.New("this build has no emulation of a GPU")
 }
