@@ -39,6 +39,10 @@ test-cuda-build: ## the kernels for a GPU and bin/mdp-cuda, as far as they can b
 	eval "$$toolchain"; set -ex; $(MAKE) --no-print-directory cuda; \
 	go vet -tags cuda ./kernels ./engine/cuda/... ./engine/device ./prune ./cmd/mdp; go test -tags cuda ./kernels ./engine/cuda/...; go test -tags cuda -run GPU ./cmd/mdp; bin/mdp-cuda doctor
 
+.PHONY: test-onnx
+test-onnx: ## ONNX's own backend tests and other people's models, against ONNX Runtime (fetched from PyPI); the counts into bench/results/onnx.md
+	scripts/test-onnx
+
 .PHONY: gpu-bundle
 gpu-bundle: ## bin/gpu-bundle, whose gpu-check proves the kernels on a machine with a GPU and without Go
 	scripts/gpu-bundle

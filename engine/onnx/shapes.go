@@ -78,10 +78,10 @@ func (k *call) newDims(dims []int64) ([]int64, error) {
 		case d < 1 || d > math.MaxInt32 && d%anyBatch != 0:
 			return nil, fmt.Errorf("it reshapes to %v", target)
 		}
-		known *= out[i]
-		if known > math.MaxInt64/anyBatch || known == 0 {
+		if out[i] == 0 || known > math.MaxInt64/out[i] {
 			return nil, fmt.Errorf("it reshapes %s to %v", k.converter.text(dims), target)
 		}
+		known *= out[i]
 	}
 	k.asked["allowzero"] = true
 	if n := product(dims); guess >= 0 {
