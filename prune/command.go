@@ -11,7 +11,11 @@ import (
 // which it differs from the defaults, each quoted for a shell.
 func (c Config) Command(folder string) string {
 	words := []string{"mdp prune --run", quoted(folder)}
-	have, usual := reflect.ValueOf(c), reflect.ValueOf(Defaults())
+	defaults := Defaults()
+	if c.NoTrain { // as the command takes them then, but for the flag that says so
+		defaults.Data = ""
+	}
+	have, usual := reflect.ValueOf(c), reflect.ValueOf(defaults)
 	for i := range have.NumField() {
 		value := flagValue(have.Field(i))
 		if value == flagValue(usual.Field(i)) {

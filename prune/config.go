@@ -24,6 +24,7 @@ type Config struct {
 	Width       float64  `yaml:"width" json:"width" help:"width multiplier of the network"`
 	Weights     string   `yaml:"weights" json:"weights" help:"trained weights: a folder that mdp import made, whose network replaces --net, or a safetensors or .pth file; without it the network is trained here"`
 	Data        string   `yaml:"data" json:"data" help:"data set: fashion-mnist, synthetic, or a folder (IDX files or train/<class>/*.jpg)"`
+	NoTrain     bool     `yaml:"no-train" json:"no-train" help:"train nothing: the weights given are cut by their magnitude and not fine-tuned; no data set is needed then, a validation set alone tells the accuracy"`
 	Size        int      `yaml:"size" json:"size" help:"height and width of the images; 0 takes the data set's own"`
 	Crop        int      `yaml:"crop" json:"crop" help:"padding of the random crop in training, pixels"`
 	ResizedCrop float64  `yaml:"resized-crop" json:"resized-crop" help:"in place of crop: smallest share of the image's area that a random part scaled to the whole has; 0 is off"`
@@ -79,6 +80,30 @@ func Defaults() Config {
 	}
 }
 
+// Untrained is c for a user without data: nothing is trained and no data set opened.
+func (c Config) Untrained() Config {
+	c.NoTrain, c.Data = true, ""
+	return c
+}
+
+// importance is how channels are scored: Taylor's scores need gradients, which a
+// run that trains nothing has not.
+func (c Config) importance() Importance {
+	if c.NoTrain && c.Importance == Taylor {
+		return Magnitude
+	}
+	return c.Importance
+}
+
+// stages are those of a run, in order.
+func (c Config) stages() []Stage {
+	all := Stages()
+	if c.NoTrain {
+		all = slices.DeleteFunc(all, func(s Stage) bool { return s == StageFineTune })
+	}
+	return all
+}
+
 // Read takes what a YAML run file names and leaves the rest of c as it is. An
 // unknown key is an error.
 func (c *Config) Read(r io.Reader) error {
@@ -115,6 +140,10 @@ func (c Config) Check() error {
 		return fmt.Errorf("resized crop %g must be a share of the image, in [0, 1]", c.ResizedCrop)
 	case c.ResizedCrop > 0 && c.Crop > 0:
 		return fmt.Errorf("crop %d and resized crop %g exclude each other: set one of them to 0", c.Crop, c.ResizedCrop)
+	case c.NoTrain && c.Weights == "":
+		return errors.New("no-train needs a trained network: say whose with --weights")
+	case c.Data == "" && !c.NoTrain:
+		return errors.New("no data set given: say --data DIR, or --no-train to cut the network without")
 	case c.Checkpoint < 0:
 		return fmt.Errorf("checkpoint interval %v must not be negative", c.Checkpoint)
 	case len(c.Budgets) == 0:

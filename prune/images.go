@@ -7,17 +7,23 @@ import (
 	"mdp/engine/graph"
 )
 
-// open opens the data set once.
+// open opens the data set once, if there is one.
 func (p *Pipeline) open() error {
-	if p.train != nil {
+	if p.test != nil || p.Config.Data == "" {
 		return nil
 	}
 	train, test, err := data.Open(p.Config.Data, p.Config.Size)
 	if err != nil {
 		return err
 	}
+	sets := []*data.Set{train, test}
+	if train == nil {
+		if sets = sets[1:]; !p.Config.NoTrain {
+			return fmt.Errorf("%s has images to validate with and none to train with: --no-train does without", p.Config.Data)
+		}
+	}
 	images := ""
-	for _, s := range []*data.Set{train, test} {
+	for _, s := range sets {
 		f, err := s.Fingerprint()
 		if err != nil {
 			return err
@@ -52,22 +58,27 @@ func (p *Pipeline) recipe() *data.Recipe {
 	return &data.Recipe{Crop: p.Config.Crop, Flip: p.Config.Flip, Mean: p.mean, Std: p.std}
 }
 
-// readyFor readies the data set for a network, which another set may not fit.
+// readyFor readies the data set, if there is one, for a network, which another
+// set may not fit.
 func (p *Pipeline) readyFor(g *graph.Graph) error {
-	if err := p.open(); err != nil {
+	if err := p.open(); err != nil || p.test == nil {
 		return err
 	}
 	if p.normalise == nil {
+		known := p.train
+		if known == nil {
+			known = p.test
+		}
 		var err error
-		if p.mean, p.std, err = data.MeanStd(p.train, 10_000); err != nil {
+		if p.mean, p.std, err = data.MeanStd(known, 10_000); err != nil {
 			return err
 		}
 		p.normalise = data.Normalize(p.mean, p.std)
 	}
-	image := graph.Shape{H: p.train.H, W: p.train.W, C: p.train.C}
-	if classes := g.Shape(g.Len() - 1).C; g.Shape(0) != image || classes != len(p.train.Classes) {
+	image := graph.Shape{H: p.test.H, W: p.test.W, C: p.test.C}
+	if classes := g.Shape(g.Len() - 1).C; g.Shape(0) != image || classes != len(p.test.Classes) {
 		return fmt.Errorf("data %s has images of %v in %d classes, the run's network takes %v and tells %d apart: name the data it was trained on, or train in another run folder",
-			p.Config.Data, image, len(p.train.Classes), g.Shape(0), classes)
+			p.Config.Data, image, len(p.test.Classes), g.Shape(0), classes)
 	}
 	return nil
 }

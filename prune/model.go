@@ -42,14 +42,18 @@ func ReadModel(dir string) (*graph.Graph, graph.Weights, error) {
 	return g, w, err
 }
 
-// importWeights reads the weights of g from a file of any kind that mdp import
-// reads, and what g is by them.
-func importWeights(path string, g *graph.Graph) (*graph.Graph, graph.Weights, error) {
+// importWeights reads weights from a file of any kind that mdp import reads, for
+// the network that build makes of it, and what that is by them.
+func importWeights(path string, build func(*pytorch.Checkpoint) (*graph.Graph, error)) (*graph.Graph, graph.Weights, error) {
 	c, err := pytorch.Open(path)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer c.Close()
+	g, err := build(c)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", path, err)
+	}
 	g, w, err := c.Load(g)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", path, err)

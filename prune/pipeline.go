@@ -125,7 +125,7 @@ func (s Stage) computes() bool { return s != StageExtract && s != StageReport }
 // being told again; one that fails leaves the configuration of the run before.
 func (p *Pipeline) Run(ctx context.Context, stages ...Stage) error {
 	if len(stages) == 0 {
-		stages = Stages()
+		stages = p.Config.stages()
 	}
 	if slices.ContainsFunc(stages, Stage.computes) {
 		if err := p.openDevice(); err != nil {

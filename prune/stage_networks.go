@@ -76,6 +76,9 @@ func (p *Pipeline) solution(budget string) (Answer, error) {
 
 // fineTune trains the network of one budget again.
 func (p *Pipeline) fineTune(ctx context.Context, budget string) error {
+	if p.Config.NoTrain {
+		return fmt.Errorf("%s: the run trains nothing: say --no-train=false and --data DIR to fine-tune", StageFineTune)
+	}
 	in := []string{path.Join(budget, "graph.json"), path.Join(budget, "pruned.safetensors")}
 	out := []string{path.Join(budget, "finetuned.safetensors"), path.Join(budget, "finetune.json")}
 	images, err := p.trainedOn()
@@ -122,7 +125,10 @@ func (p *Pipeline) eval(ctx context.Context) error {
 	}
 	in := []string{"graph.json", "weights.safetensors", "dense.json", "solution.json"}
 	for _, b := range p.Config.Budgets {
-		in = append(in, path.Join(b, "choice.json"), path.Join(b, "graph.json"), path.Join(b, "pruned.safetensors"), path.Join(b, "finetuned.safetensors"))
+		in = append(in, path.Join(b, "choice.json"), path.Join(b, "graph.json"), path.Join(b, "pruned.safetensors"))
+		if !p.Config.NoTrain {
+			in = append(in, path.Join(b, "finetuned.safetensors"))
+		}
 	}
 	key := map[string]any{"budgets": p.Config.Budgets, "batch": p.Config.LatencyBatch, "data": p.images, "fix": p.Config.Fix, "backend": p.Backend.Name()}
 	return p.stage(StageEval, "", key, in, []string{"eval.json"}, func() error {
@@ -135,6 +141,9 @@ func (p *Pipeline) eval(ctx context.Context) error {
 		}
 		tell := p.progress(StageEval, "networks")
 		for i := range networks {
+			if p.test == nil {
+				break
+			}
 			if err := p.accuracy(ctx, &networks[i]); err != nil {
 				return err
 			}
@@ -155,7 +164,8 @@ func (p *Pipeline) eval(ctx context.Context) error {
 }
 
 // candidates are the dense network, and for each budget the masked, the pruned
-// and the fine-tuned one.
+// and the fine-tuned one. Nothing is asked of a masked one but its accuracy: it
+// is left out where there are no images.
 func (p *Pipeline) candidates() ([]candidate, error) {
 	g, w, coupling, err := p.network()
 	if err != nil {
@@ -188,7 +198,11 @@ func (p *Pipeline) candidates() ([]candidate, error) {
 		row := report.Network{Budget: b, BudgetMS: &budgetMS}
 		for _, n := range []struct {
 			name, weights string
-		}{{report.Masked, ""}, {report.Pruned, "pruned.safetensors"}, {report.FineTuned, "finetuned.safetensors"}} {
+			leftOut       bool
+		}{{report.Masked, "", p.test == nil}, {report.Pruned, "pruned.safetensors", false}, {report.FineTuned, "finetuned.safetensors", p.Config.NoTrain}} {
+			if n.leftOut {
+				continue
+			}
 			c := candidate{row, small, nil}
 			c.Name = n.name
 			if n.weights == "" {
@@ -220,7 +234,7 @@ func (p *Pipeline) accuracy(ctx context.Context, c *candidate) error {
 }
 
 // latencies times the dense, the pruned and the fine-tuned networks end to end
-// on the same real images. A masked network is the dense one to the device, and
+// on the same images, real ones if there are any. A masked network is the dense one to the device, and
 // is left out. A fine-tuned one is the pruned one, and is not: the two rows show
 // how far apart two measurements of the same calls lie.
 func (p *Pipeline) latencies(ctx context.Context, networks []candidate) (err error) {
@@ -231,7 +245,7 @@ func (p *Pipeline) latencies(ctx context.Context, networks []candidate) (err err
 			err = errors.Join(err, q.Close())
 		}
 	}()
-	images, err := p.testImages(p.Config.LatencyBatch)
+	images, err := p.testImages(networks[0].graph.Shape(0))
 	if err != nil {
 		return err
 	}
@@ -276,15 +290,19 @@ func (p *Pipeline) latencies(ctx context.Context, networks []candidate) (err err
 	return nil
 }
 
-// testImages is one batch of test images as inference sees them; where the set
-// is smaller, the rest is zero.
-func (p *Pipeline) testImages(batch int) ([]float32, error) {
+// testImages is one batch of test images as inference sees them, each of a shape;
+// where the set is smaller, the rest is zero. Without a set they are noise.
+func (p *Pipeline) testImages(shape graph.Shape) ([]float32, error) {
+	batch := p.Config.LatencyBatch
+	if p.test == nil {
+		return noise(batch * shape.Size()), nil
+	}
 	l, err := data.NewLoader(p.test, data.Options{Batch: batch, Steps: []data.Step{p.normalise}})
 	if err != nil {
 		return nil, err
 	}
 	defer l.Close()
-	images := make([]float32, batch*p.test.H*p.test.W*p.test.C)
+	images := make([]float32, batch*shape.Size())
 	_, err = l.Next(images, make([]int32, batch))
 	return images, err
 }

@@ -58,7 +58,27 @@ func (p *Pipeline) Summary() (report.Run, error) {
 		}
 	}
 	r.Expectations = report.Expectations(r.Networks)
+	r.Notes = p.caveats()
 	return r, nil
+}
+
+// caveats are what a reader must know of a run that had less than it could use.
+func (p *Pipeline) caveats() []string {
+	c := p.Config
+	var notes []string
+	switch c.importance() {
+	case Magnitude:
+		notes = append(notes, "Importance is from the weights' magnitude alone: |γ| of a batch norm, Σ|w| of a filter without one.")
+	case Random:
+		notes = append(notes, "Importance is random.")
+	}
+	if c.NoTrain {
+		notes = append(notes, "The networks are not fine-tuned.")
+	}
+	if c.Data == "" {
+		notes = append(notes, "Accuracy is not measured: no data set was given.")
+	}
+	return notes
 }
 
 // tellSteps lists how long each step of this configuration took.
@@ -195,7 +215,9 @@ func (p *Pipeline) tellLayers(r *report.Run) error {
 func (p *Pipeline) tellAccuracy(r *report.Run) error {
 	curves := []report.Curve{{Name: "dense training"}}
 	for _, b := range p.Config.Budgets {
-		curves = append(curves, report.Curve{Name: b + " fine-tuning", Budget: b})
+		if !p.Config.NoTrain {
+			curves = append(curves, report.Curve{Name: b + " fine-tuning", Budget: b})
+		}
 	}
 	for _, curve := range curves {
 		file := "train.json"

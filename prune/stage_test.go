@@ -3,6 +3,8 @@ package prune
 import (
 	"bytes"
 	"context"
+	"image"
+	"image/png"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -16,6 +18,7 @@ import (
 	"mdp/engine/graph"
 	"mdp/engine/nets"
 	"mdp/engine/safetensors"
+	"mdp/prune/report"
 )
 
 // stages opens a run folder, runs stages, and tells which of them were skipped.
@@ -106,6 +109,33 @@ func TestImagesAreKnownByTheirContent(t *testing.T) {
 	require.False(t, skips(there, 2))
 }
 
+// TestValidationAlone: images that nothing can be trained with tell the accuracy
+// of a network that is not.
+func TestValidationAlone(t *testing.T) {
+	c := quick()
+	c.Data, c.Size, c.Weights = t.TempDir(), 16, filepath.Join(t.TempDir(), "given.safetensors")
+	for _, class := range []string{"cat", "dog"} {
+		folder := filepath.Join(c.Data, "val", class)
+		require.NoError(t, os.MkdirAll(folder, 0o755))
+		var b bytes.Buffer
+		require.NoError(t, png.Encode(&b, image.NewGray(image.Rect(0, 0, 16, 16))))
+		require.NoError(t, os.WriteFile(filepath.Join(folder, "1.png"), b.Bytes(), 0o644))
+	}
+	g, err := nets.Build(c.Net, nets.Options{Classes: 2, Input: graph.Shape{H: 16, W: 16, C: 3}, Width: c.Width})
+	require.NoError(t, err)
+	require.NoError(t, safetensors.Write(c.Weights, graph.InitWeights(g, 1), layout))
+	dir := t.TempDir()
+	_, _, err = stages(t, dir, c, StageTrain)
+	require.ErrorContains(t, err, "none to train with")
+
+	c.NoTrain = true
+	p, _, err := stages(t, dir, c, c.stages()...)
+	require.NoError(t, err)
+	var networks []report.Network
+	require.NoError(t, p.ReadJSON("eval.json", &networks))
+	require.Equal(t, 0.5, *networks[0].Accuracy, "equal images of two classes")
+}
+
 // TestResizedCrop is a step of its own, and part of what was trained on.
 func TestResizedCrop(t *testing.T) {
 	c := quick()
@@ -119,9 +149,9 @@ func TestResizedCrop(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEqual(t, plain, resized)
 	require.Len(t, p.augment(), 1)
-	image := data.Image{H: 28, W: 28, C: 1, Pix: make([]float32, 28*28)}
-	require.NoError(t, p.augment()[0](&image, rand.New(rand.NewPCG(1, 1))))
-	require.Equal(t, []int{28, 28}, []int{image.H, image.W})
+	shown := data.Image{H: 28, W: 28, C: 1, Pix: make([]float32, 28*28)}
+	require.NoError(t, p.augment()[0](&shown, rand.New(rand.NewPCG(1, 1))))
+	require.Equal(t, []int{28, 28}, []int{shown.H, shown.W})
 }
 
 // TestLayersToFixAreCheckedFirst, before hours of training.

@@ -14,42 +14,32 @@ import (
 	"mdp/engine/data"
 	"mdp/engine/graph"
 	"mdp/engine/nets"
+	"mdp/engine/pytorch"
 	"mdp/engine/train"
 )
 
-// trainDense trains the network from scratch, or takes the weights it is given.
+// trainDense trains the network from scratch, or takes the one that is given.
 func (p *Pipeline) trainDense(ctx context.Context) error {
 	c := p.Config
-	given := ""
 	if c.Weights != "" {
-		var err error
-		if given, err = digestModel(c.Weights); err != nil {
-			return fmt.Errorf("%s: %w", StageTrain, err)
-		}
+		return p.take()
 	}
 	images, err := p.trainedOn()
 	if err != nil {
 		return fmt.Errorf("%s: %w", StageTrain, err)
 	}
-	key := map[string]any{"net": c.Net, "width": c.Width, "weights": given, "seed": c.Seed, "training": c.training(), "data": images, "isa": p.Backend.Info().Arithmetic()}
-	out := []string{"graph.json", "weights.safetensors", "train.json"}
+	key := map[string]any{"net": c.Net, "width": c.Width, "seed": c.Seed, "training": c.training(), "data": images, "isa": p.Backend.Info().Arithmetic()}
 	checkpoint, err := p.checkpoint(StageTrain, "", key, nil)
 	if err != nil {
 		return err
 	}
-	return p.finish(p.stage(StageTrain, "", key, nil, out, func() error {
-		g, w, err := p.first()
+	return p.finish(p.stage(StageTrain, "", key, nil, denseFiles, func() error {
+		g, err := nets.Build(c.Net, p.fitting())
 		if err != nil {
 			return err
 		}
 		if _, err := p.couple(g); err != nil { // hours of training would come before it is used
 			return err
-		}
-		if w != nil {
-			if err := p.readyFor(g); err != nil {
-				return err
-			}
-			return p.writeTrained(g, w, []train.Epoch{})
 		}
 		r, err := p.fit(ctx, StageTrain, g, graph.InitWeights(g, c.Seed), c.training(), checkpoint)
 		if err != nil {
@@ -59,18 +49,53 @@ func (p *Pipeline) trainDense(ctx context.Context) error {
 	}), checkpoint)
 }
 
-// first is the network of the run, with the weights that it was given, if it was.
-func (p *Pipeline) first() (*graph.Graph, graph.Weights, error) {
+// denseFiles are what the first stage leaves.
+var denseFiles = []string{"graph.json", "weights.safetensors", "train.json"}
+
+// fitting makes a network for the data set.
+func (p *Pipeline) fitting() nets.Options {
+	return nets.Options{Classes: len(p.test.Classes), Input: graph.Shape{H: p.test.H, W: p.test.W, C: p.test.C}, Width: p.Config.Width}
+}
+
+// take makes the network that is given the dense one of the run.
+func (p *Pipeline) take() error {
+	c := p.Config
+	given, err := digestModel(c.Weights)
+	if err == nil {
+		err = p.open()
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", StageTrain, err)
+	}
+	key := map[string]any{"net": c.Net, "width": c.Width, "size": c.Size, "weights": given, "data": p.images}
+	return p.stage(StageTrain, "", key, nil, denseFiles, func() error {
+		g, w, err := p.given()
+		if err != nil {
+			return err
+		}
+		if _, err := p.couple(g); err != nil {
+			return err
+		}
+		if err := p.readyFor(g); err != nil {
+			return err
+		}
+		return p.writeTrained(g, w, []train.Epoch{})
+	})
+}
+
+// given reads the network that is given. It is for the images of the data set,
+// or where there is none, of the size asked for, and has the classes of its file.
+func (p *Pipeline) given() (*graph.Graph, graph.Weights, error) {
 	c := p.Config
 	if isFolder(c.Weights) {
 		return ReadModel(c.Weights)
 	}
-	input := graph.Shape{H: p.train.H, W: p.train.W, C: p.train.C}
-	g, err := nets.Build(c.Net, nets.Options{Classes: len(p.train.Classes), Input: input, Width: c.Width})
-	if err != nil || c.Weights == "" {
-		return g, nil, err
-	}
-	return importWeights(c.Weights, g)
+	return importWeights(c.Weights, func(file *pytorch.Checkpoint) (*graph.Graph, error) {
+		if p.test == nil {
+			return file.Build(c.Net, 0, c.Size, c.Width)
+		}
+		return nets.Build(c.Net, p.fitting())
+	})
 }
 
 // writeTrained replaces the dense network, once there is one to take its place.
@@ -144,8 +169,9 @@ func (p *Pipeline) finish(err error, checkpoint string) error {
 // score gathers the importance of every channel.
 func (p *Pipeline) score(ctx context.Context) error {
 	c := p.Config
-	key := map[string]any{"importance": c.Importance}
-	switch c.Importance {
+	importance := c.importance()
+	key := map[string]any{"importance": importance}
+	switch importance {
 	case Taylor:
 		images, err := p.trainedOn()
 		if err != nil {
@@ -161,7 +187,7 @@ func (p *Pipeline) score(ctx context.Context) error {
 			return err
 		}
 		var s Scores
-		switch c.Importance {
+		switch importance {
 		case Magnitude:
 			s = MagnitudeScores(g, coupling, w)
 		case Random:

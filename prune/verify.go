@@ -217,10 +217,15 @@ func ready(program *engine.Program, w graph.Weights) error {
 		return err
 	}
 	g, batch := program.Graph(), program.Options().Batch
+	return program.Infer(make([]float32, batch*g.Shape(g.Len()-1).C), noise(batch*g.Shape(0).Size()))
+}
+
+// noise is n numbers of the normal distribution, always the same.
+func noise(n int) []float32 {
 	r := rand.New(rand.NewPCG(1, 2))
-	images := make([]float32, batch*g.Shape(0).Size())
+	images := make([]float32, n)
 	for i := range images {
 		images[i] = float32(r.NormFloat64())
 	}
-	return program.Infer(make([]float32, batch*g.Shape(g.Len()-1).C), images)
+	return images
 }

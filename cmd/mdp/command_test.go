@@ -19,7 +19,9 @@ func TestReportedCommand(t *testing.T) {
 	odd.Net, odd.Width, odd.Weights, odd.Data = "resnet50", 1.0/3, "it's here/$HOME `x`.safetensors", "two words"
 	odd.Crop, odd.ResizedCrop, odd.Flip, odd.Seed = 0, 0.35, false, 1<<64-1
 	odd.Budgets, odd.Fix, odd.WeightDecay, odd.Checkpoint = []string{"0.5x", "3µs"}, []string{"conv1", "layer1.0.conv1"}, 1e-9, 90*time.Second
-	for _, want := range []prune.Config{prune.Defaults(), odd} {
+	validated := odd
+	validated.NoTrain, validated.Data = true, "fashion-mnist"
+	for _, want := range []prune.Config{prune.Defaults(), odd, odd.Untrained(), validated} {
 		const folder = "runs/a 'b'"
 		line := want.Command(folder)
 		words, err := exec.Command("sh", "-c", `printf '%s\n' `+line).Output()

@@ -22,12 +22,16 @@ func newPruneCmd(a *app) *cobra.Command {
 choice of them costs on this machine, finds the best choice for each budget, cuts
 the network, fine-tunes it, and shows what came of it.
 
+With --no-train the weights given are cut by their magnitude, and that is all: no
+data set is needed. Told of one, it measures accuracy as well.
+
 Every step leaves its files in the run folder and is skipped when nothing it
 depends on has changed. What is not given is as it was in that folder before.`,
 		Example: `  mdp prune
   mdp prune --config run.yaml --quiet
   mdp prune --budget 0.7x,0.5x --run runs/demo
-  mdp prune --weights weights.safetensors --run runs/demo --json`,
+  mdp prune --weights weights.safetensors --run runs/demo --json
+  mdp prune --no-train --weights weights.safetensors --budget 0.7x --run runs/cut`,
 		Args: cobra.NoArgs,
 	}
 	o := &pruneOptions{runOptions: newRunOptions(a, cmd)}

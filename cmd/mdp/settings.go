@@ -44,18 +44,10 @@ func (s *settings) addFlags(cmd *cobra.Command) {
 
 // resolve reads what there is and returns the run's folder and configuration.
 func (s *settings) resolve() (folder string, c prune.Config, err error) {
-	folder = s.folder
-	if folder == "" {
-		if c, err = s.over(s.defaults()); err != nil {
-			return "", c, err
-		}
-		folder = filepath.Join("runs", c.Net)
+	if folder, c, err = s.beyond(s.defaults()); err == nil && c.NoTrain { // then there is no usual data set
+		folder, c, err = s.beyond(s.defaults().Untrained())
 	}
-	saved, err := readSaved(folder, s.defaults())
 	if err != nil {
-		return folder, c, err
-	}
-	if c, err = s.over(saved); err != nil {
 		return folder, c, err
 	}
 	for _, k := range keys(&c) {
@@ -64,6 +56,23 @@ func (s *settings) resolve() (folder string, c prune.Config, err error) {
 		}
 	}
 	return folder, c, c.Check()
+}
+
+// beyond puts what the run folder has over the defaults, and what the user says over both.
+func (s *settings) beyond(defaults prune.Config) (folder string, c prune.Config, err error) {
+	folder = s.folder
+	if folder == "" {
+		if c, err = s.over(defaults); err != nil {
+			return "", c, err
+		}
+		folder = filepath.Join("runs", c.Net)
+	}
+	saved, err := readSaved(folder, defaults)
+	if err != nil {
+		return folder, c, err
+	}
+	c, err = s.over(saved)
+	return folder, c, err
 }
 
 // over puts the run file and the flags over c.

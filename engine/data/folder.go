@@ -24,22 +24,27 @@ const maxPixels = 1 << 27
 //	root/train/<class>/*.jpg, .jpeg, .png
 //	root/val/<class>/…   or root/test/<class>/…
 //
-// Classes are the folders of train sorted by name. Files are decoded when read, scaled (bilinear, antialiased) until they just cover
+// Classes are the folders of train sorted by name. Without train/, train is nil and
+// classes are those of val. Files are decoded when read, scaled (bilinear, antialiased) until they just cover
 // h×w, and centre-cropped; transparency becomes black.
 func OpenFolder(root string, h, w int) (train, test *Set, err error) {
 	if h <= 0 || w <= 0 {
 		return nil, nil, fmt.Errorf("%s: cannot make images of %d×%d pixels", root, h, w)
-	}
-	trainDir := filepath.Join(root, "train")
-	classes, err := classFolders(trainDir)
-	if err != nil {
-		return nil, nil, err
 	}
 	testDir := filepath.Join(root, "val")
 	if !isDir(testDir) {
 		testDir = filepath.Join(root, "test")
 	}
 	testClasses, err := classFolders(testDir)
+	if err != nil {
+		return nil, nil, err
+	}
+	trainDir := filepath.Join(root, "train")
+	if !isDir(trainDir) {
+		test, err = openSplit(testDir, testClasses, testClasses, h, w)
+		return nil, test, err
+	}
+	classes, err := classFolders(trainDir)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -57,7 +62,9 @@ func OpenFolder(root string, h, w int) (train, test *Set, err error) {
 	return train, test, nil
 }
 
-func isImageFolder(root string) bool { return isDir(filepath.Join(root, "train")) }
+func isImageFolder(root string) bool {
+	return isDir(filepath.Join(root, "train")) || isDir(filepath.Join(root, "val")) || isDir(filepath.Join(root, "test"))
+}
 
 func isDir(path string) bool {
 	info, err := os.Stat(path)

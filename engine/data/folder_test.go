@@ -71,6 +71,13 @@ func TestOpenFolder(t *testing.T) {
 	_, test, err = OpenFolder(root, 4, 6)
 	require.NoError(t, err)
 	assert.Equal(t, 1, test.Len())
+
+	require.NoError(t, os.RemoveAll(filepath.Join(root, "train")))
+	train, test, err = Open(root, 4)
+	require.NoError(t, err)
+	assert.Nil(t, train)
+	assert.Equal(t, []string{"dog"}, test.Classes)
+	assert.Equal(t, []int32{0}, test.Labels)
 }
 
 // TestFolderCrop: a wide image keeps its middle, an image of the right size every pixel.

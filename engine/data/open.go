@@ -17,6 +17,7 @@ const defaultFolderSide = 224
 //	a folder        of MNIST-like IDX files, or of images as OpenFolder wants them
 //
 // side is the wanted height and width in pixels: an image folder is scaled to it, any other set must have it; 0 takes the set's own.
+// train is nil where an image folder has images to validate with alone.
 func Open(spec string, side int) (train, test *Set, err error) {
 	switch {
 	case side < 0:
@@ -33,13 +34,13 @@ func Open(spec string, side int) (train, test *Set, err error) {
 		}
 		train, test, err = OpenFolder(spec, side, side)
 	default:
-		return nil, nil, fmt.Errorf("data %q: neither synthetic, fashion-mnist, a folder with %s nor one with train/<class>/ in it; scripts/data fetches fashion-mnist", spec, trainImages)
+		return nil, nil, fmt.Errorf("data %q: neither synthetic, fashion-mnist, a folder with %s nor one with train/<class>/ or val/<class>/ in it; scripts/data fetches fashion-mnist", spec, trainImages)
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	if side != 0 && (train.H != side || train.W != side) {
-		return nil, nil, fmt.Errorf("%s: its images are %d×%d, not the %d×%d asked for", spec, train.H, train.W, side, side)
+	if side != 0 && (test.H != side || test.W != side) {
+		return nil, nil, fmt.Errorf("%s: its images are %d×%d, not the %d×%d asked for", spec, test.H, test.W, side, side)
 	}
 	return train, test, nil
 }

@@ -93,6 +93,9 @@ func TestExpectations(t *testing.T) {
 
 	noDense := networks(0.9, 50, 50)[1:]
 	assert.Equal(t, []bool{false, false, true}, verdicts(Expectations(noDense)), "what cannot be measured is missed")
+	untuned := networks(0.1, 50, 50)
+	untuned[1].Name = Pruned
+	assert.Equal(t, []bool{true, true}, verdicts(Expectations(untuned)), "nothing is expected of an accuracy without fine-tuning")
 	other := networks(0.1, 50, 50)
 	other[1].Budget = "3.2ms"
 	assert.Equal(t, []bool{true}, verdicts(Expectations(other)), "the bounds of one half are for one half")
