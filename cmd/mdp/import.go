@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -17,10 +18,10 @@ import (
 // importOptions are what mdp import takes.
 type importOptions struct {
 	*app
-	out, net      string
-	size, classes int
-	width         float64
-	json          bool
+	out, net, kept string
+	size, classes  int
+	width          float64
+	json           bool
 }
 
 func newImportCmd(a *app) *cobra.Command {
@@ -35,9 +36,11 @@ Numbers of 16 and 64 bits become float32.
 
 The network is the one whose tensors these are; --net names it where that is not
 plain, or lists every difference. Leaves graph.json and weights.safetensors in a
-folder, which mdp prune --weights takes.`,
+folder, which mdp prune --weights takes. A network that mdp export cut and that was
+trained on elsewhere comes back with --kept.`,
 		Example: `  mdp import weights.safetensors
-  mdp import resnet8.pth --net resnet8-cifar --size 28 --out models/mine`,
+  mdp import resnet8.pth --net resnet8-cifar --size 28 --out models/mine
+  mdp import small.pt --net resnet8-cifar --kept small.kept.json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error { return runImport(o, args[0]) },
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
@@ -47,6 +50,7 @@ folder, which mdp prune --weights takes.`,
 	f := cmd.Flags()
 	f.StringVar(&o.out, "out", "", "folder to write (default models/<name of the file>)")
 	f.StringVar(&o.net, "net", "", "the network (default: the one that the tensors fit)")
+	f.StringVar(&o.kept, "kept", "", "of a network that mdp export cut and wrote: its kept.json")
 	f.IntVar(&o.classes, "classes", 0, "classes; 0 is as many as the file's last layer has")
 	f.IntVar(&o.size, "size", 0, "height and width of the images; 0 is the network's own")
 	f.Float64Var(&o.width, "width", a.defaults().Width, "width multiplier of the network")
@@ -85,10 +89,16 @@ func (o *importOptions) read(file string) (*graph.Graph, graph.Weights, error) {
 	}
 	defer c.Close()
 	var g *graph.Graph
+	if o.kept != "" && o.net == "" {
+		return nil, nil, errors.New("--kept needs --net, the network that was cut")
+	}
 	if o.net == "" {
 		g, err = c.Find(o.classes, o.size, o.width)
 	} else {
 		g, err = c.Build(o.net, o.classes, o.size, o.width)
+	}
+	if err == nil && o.kept != "" {
+		g, err = o.cut(g)
 	}
 	if err == nil {
 		var w graph.Weights
@@ -97,6 +107,28 @@ func (o *importOptions) read(file string) (*graph.Graph, graph.Weights, error) {
 		}
 	}
 	return nil, nil, fmt.Errorf("%s: %w", file, err)
+}
+
+// cut is what the file of kept channels leaves of g.
+func (o *importOptions) cut(g *graph.Graph) (*graph.Graph, error) {
+	f, err := os.Open(o.kept)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	kept, err := prune.ReadKept(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", o.kept, err)
+	}
+	c, err := prune.Couple(g)
+	if err != nil {
+		return nil, err
+	}
+	choice, err := kept.Choice(g, c)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", o.kept, err)
+	}
+	return prune.ExtractGraph(g, c, choice)
 }
 
 // differences are those of a file to a network, each on a line of its own.

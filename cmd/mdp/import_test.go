@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -32,4 +33,34 @@ func TestImport(t *testing.T) {
 	assert.Equal(t, exitUsage, o.code)
 	assert.Contains(t, o.stdout, "missing in the file: layer1.1.conv1.weight [4 3 3 4]\n")
 	assert.Equal(t, 30, strings.Count(o.stdout, "\n"))
+}
+
+// A network that was cut goes out in each form, and comes in again by the channels
+// kept: the same network. A model folder goes out as well.
+func TestExport(t *testing.T) {
+	dir := finished(t)
+	out := ok(t, dir, "export", "run", "--onnx", "o/small.onnx", "--safetensors", "o/small.safetensors", "--pytorch", "o/python")
+	for _, name := range []string{"small.onnx", "small.safetensors", "small.safetensors.kept.json", "python/model.py", "python/model.safetensors"} {
+		assert.FileExists(t, filepath.Join(dir, "o", name))
+		assert.Contains(t, out.stdout, filepath.Join("o", name))
+	}
+	ok(t, dir, "import", "o/small.safetensors", "--net", "resnet8-cifar", "--kept", "o/small.safetensors.kept.json", "--size", "28", "--out", "back")
+	files := contents(t, dir)
+	assert.Equal(t, files["run/0.6x/graph.json"], files["back/graph.json"])
+	assert.Equal(t, files["run/0.6x/finetuned.safetensors"], files["back/weights.safetensors"])
+	assert.Equal(t, files["o/small.safetensors"], files["o/python/model.safetensors"])
+
+	source, err := os.ReadFile(filepath.Join(dir, "o", "python", "model.py"))
+	require.NoError(t, err)
+	for _, fact := range []string{"network: resnet8-cifar\n", "budget: 0.6x\n", "device: cpu", "predicted_ms: ", "pruned: "} {
+		assert.Contains(t, string(source), fact)
+	}
+
+	ok(t, dir, "export", "back", "--onnx", "o/back.onnx", "--keep-norms")
+	ok(t, dir, "export", "run", "--budget", "dense", "--onnx", "o/dense.onnx", "--safetensors", "o/dense.safetensors", "--batch", "2", "--fp16")
+	assert.NoFileExists(t, filepath.Join(dir, "o", "dense.safetensors.kept.json"))
+	ok(t, dir, "import", "o/dense.safetensors", "--size", "28", "--out", "dense")
+	files = contents(t, dir)
+	assert.Equal(t, files["run/weights.safetensors"], files["dense/weights.safetensors"])
+	assertKeys(t, ok(t, dir, "export", "run", "--onnx", "o/small.onnx", "--json").stdout, []string{"file", "parameters", "macs", "bytes"})
 }

@@ -10,8 +10,8 @@ import (
 	"mdp/engine/graph"
 )
 
-// window is how a kernel slides: everything by height and width.
-type window struct {
+// sliding is how a kernel goes over an image: everything by height and width.
+type sliding struct {
 	kernel, stride, dilation [2]int
 	pad                      [4]int // top, left, bottom, right, with what a Pad before it adds
 	own                      [4]int // without that, and without what rounding up adds
@@ -20,7 +20,7 @@ type window struct {
 
 // window reads the attributes that convolutions and poolings share. kernel is
 // the filter's, nil where the node's attribute says it.
-func (k *call) window(x value, kernel []int64) (w window, err error) {
+func (k *call) window(x value, kernel []int64) (w sliding, err error) {
 	spatial := len(x.axes) - 2
 	attribute := k.ints("kernel_shape")
 	switch {
@@ -97,13 +97,13 @@ func (k *call) window(x value, kernel []int64) (w window, err error) {
 }
 
 // poolInput is the image a pooling reads.
-func (k *call) poolInput() (value, window, error) {
+func (k *call) poolInput() (value, sliding, error) {
 	x, err := k.image(0)
 	if err != nil {
-		return x, window{}, err
+		return x, sliding{}, err
 	}
 	if x.axes != "BCHW" && x.axes != "BCW" {
-		return x, window{}, fmt.Errorf("it pools %s; images must lie as batch, channels, height, width", k.converter.text(k.dims(x)))
+		return x, sliding{}, fmt.Errorf("it pools %s; images must lie as batch, channels, height, width", k.converter.text(k.dims(x)))
 	}
 	w, err := k.window(x, nil)
 	if err == nil && w.dilation != [2]int{1, 1} {
@@ -145,7 +145,7 @@ func averagePool(k *call) (value, error) {
 	return k.pool(graph.OpAvgPool, x, w, count)
 }
 
-func (k *call) pool(op graph.Op, x value, w window, count bool) (value, error) {
+func (k *call) pool(op graph.Op, x value, w sliding, count bool) (value, error) {
 	x.pad = [4]int{}
 	p := graph.Pool{Kernel: w.kernel, Stride: w.stride, Pad: w.pad, CountPad: count}
 	return k.emit(graph.Node{Name: k.name(k.Node, ""), Op: op, Pool: &p}, x)
@@ -181,7 +181,7 @@ func globalPool(k *call) (value, error) {
 		return value{}, errors.New("it reads the output of a Pad: put the padding into a convolution")
 	}
 	one := [2]int{1, 1}
-	return k.pool(graph.OpMaxPool, x, window{kernel: [2]int{x.shape.H, x.shape.W}, stride: one}, false)
+	return k.pool(graph.OpMaxPool, x, sliding{kernel: [2]int{x.shape.H, x.shape.W}, stride: one}, false)
 }
 
 // average is the mean over height and width, which is nothing for a single pixel.

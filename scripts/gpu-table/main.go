@@ -39,6 +39,7 @@ func run(w io.Writer, dir string) error {
 	t.machine()
 	t.network()
 	t.convolutions()
+	t.ladder()
 	t.masks()
 	t.memoryBound()
 	t.layers()

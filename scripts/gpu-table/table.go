@@ -71,13 +71,42 @@ func (t table) convolutions() {
 	}
 }
 
-// dense is the convolutions of a direction in a precision by the variant that the
-// backend chooses, each shape once: its fastest call, for one may add or activate.
-func (t table) dense(direction, precision string) []conv {
+// ladder is the bfloat16 kernels as they came to be, over the shapes that all of them ran.
+func (t table) ladder() {
+	t.line("\n| bf16, TFLOP/s | shapes | tiled | small | large | chosen |\n|---|--:|--:|--:|--:|--:|")
+	for _, d := range directions {
+		of := map[string]map[string]float64{} // by shape, by variant
+		for _, v := range []string{"tiled", "small", "large", ""} {
+			for _, c := range t.variant(d, "bf16", v) {
+				if of[c.shape] == nil {
+					of[c.shape] = map[string]float64{}
+				}
+				of[c.shape][v] = c.FLOP / c.MedianNS / 1e3
+			}
+		}
+		speed := map[string][]float64{}
+		for _, shape := range slices.Sorted(maps.Keys(of)) {
+			if len(of[shape]) == 4 {
+				for v, s := range of[shape] {
+					speed[v] = append(speed[v], s)
+				}
+			}
+		}
+		t.line("| %s | %d | %s | %s | %s | %s |", d, len(speed[""]), number(mean(speed["tiled"])), number(mean(speed["small"])), number(mean(speed["large"])), number(mean(speed[""])))
+	}
+}
+
+// dense is the convolutions of a direction in a precision, by the variant that the
+// backend chooses.
+func (t table) dense(direction, precision string) []conv { return t.variant(direction, precision, "") }
+
+// variant is the convolutions by one variant, each shape once: its fastest call, for
+// one may add or activate.
+func (t table) variant(direction, precision, variant string) []conv {
 	of := map[string]conv{}
 	for _, r := range t.ours {
 		c, ok := asConv(r)
-		if !ok || c.masked || c.direction != direction || c.Precision != precision || c.Variant != "" || c.MedianNS == 0 {
+		if !ok || c.masked || c.direction != direction || c.Precision != precision || c.Variant != variant || c.MedianNS == 0 {
 			continue
 		}
 		if other, ok := of[c.shape]; !ok || c.MedianNS < other.MedianNS {
@@ -143,7 +172,7 @@ func (t table) memoryBound() {
 	t.line("\n| memory-bound, the largest of its kind | GB/s | of a copy's %s |\n|---|--:|--:|", number(copied))
 	largest := map[string]row{}
 	for _, r := range t.ours {
-		if convolution.MatchString(r.Call) || r.Bytes == 0 || r.MedianNS == 0 {
+		if r.Call == "" || r.FLOP > 0 || r.Bytes == 0 || r.MedianNS == 0 {
 			continue
 		}
 		if k := kind(r.Call); r.Bytes > largest[k].Bytes {

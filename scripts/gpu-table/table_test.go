@@ -17,9 +17,12 @@ var ours = strings.NewReplacer("SHAPE", shape).Replace(`{"device":{"name":"A GPU
 {"network":"resnet50","mode":"infer","precision":"fp32","batch":256,"error":"out of memory"}
 {"call":"conv_forward+bias/SHAPE","precision":"bf16","flop":8000,"medianNS":4}
 {"call":"conv_forward+bias/SHAPE","precision":"bf16","variant":"large","flop":8000,"medianNS":2}
+{"call":"conv_forward+bias/SHAPE","precision":"bf16","variant":"small","flop":8000,"medianNS":8}
+{"call":"conv_forward+bias/SHAPE","precision":"bf16","variant":"tiled","flop":8000,"medianNS":16}
 {"call":"conv_forward/n1_8x8x64_k64x1x1_s1x1_p0x0_d1x1_g1_o8x8","precision":"bf16","flop":1000,"medianNS":2}
 {"call":"masked32_conv_forward+bias/SHAPE","precision":"bf16","flop":2000,"medianNS":1}
 {"call":"conv_backward_data/n1_8x8x64_k64x3x3_s1x1_p0x0_d1x1_g64_o8x8","precision":"fp32","flop":10,"bytes":300,"medianNS":2}
+{"call":"conv_batch_norm_relu/SHAPE","precision":"fp32","flop":8000,"bytes":300,"medianNS":2}
 {"call":"add_relu/100","precision":"fp32","bytes":1200,"medianNS":2}
 {"call":"add/10","precision":"fp32","bytes":120,"medianNS":2}
 {"call":"cut off`)
@@ -48,6 +51,7 @@ func TestTable(t *testing.T) {
 		"| resnet50 train | 256 | bf16 | 256 | 1000 | – | – |",
 		"| resnet50 infer | 256 | fp32 | – | – | – | – |",
 		"| conv_forward | bf16 | 2 | 1.00 | – | – | – |", // √(2 · 0.5)
+		"| conv_forward | 1 | 0.500 | 1.00 | 4.00 | 2.00 |",
 	} {
 		assert.Contains(t, alone, line+"\n")
 	}
@@ -65,6 +69,7 @@ func TestTable(t *testing.T) {
 	} {
 		assert.Contains(t, beside, line+"\n")
 	}
+	assert.NotContains(t, beside, "conv_batch_norm")
 }
 
 func TestFilesThatAreNone(t *testing.T) {
