@@ -51,8 +51,8 @@ func (k *clock) mhz(latencyNS int64) float64 {
 	return mhz
 }
 
-// After a round below the least clock the device is left alone, for twice as long
-// each time.
+// After two rounds in a row below the least clock the device is left alone, for twice
+// as long each time. One alone may be the host's doing.
 const (
 	firstPause = 50 * time.Millisecond
 	mostPause  = 1600 * time.Millisecond
@@ -86,7 +86,7 @@ func (s *stand) watch(ctx context.Context, exec engine.Executor, round *round) (
 
 	var samples run
 	var references, clocks []int64
-	pause := firstPause
+	pause, low := firstPause, 0
 	for start := s.now(); samples.stop == ""; {
 		mhz, err := lap()
 		if err != nil {
@@ -94,12 +94,14 @@ func (s *stand) watch(ctx context.Context, exec engine.Executor, round *round) (
 		}
 		if mhz < s.rule.MinClock*s.clock.mostMHz {
 			m.discarded += len(round.timed)
-			if err := s.sleep(ctx, pause); err != nil {
-				return m, err
+			if low++; low > 1 {
+				if err := s.sleep(ctx, pause); err != nil {
+					return m, err
+				}
+				pause = min(2*pause, mostPause)
 			}
-			pause = min(2*pause, mostPause)
 		} else {
-			pause = firstPause
+			pause, low = firstPause, 0
 			references, clocks = append(references, latencyNS[round.reference]), append(clocks, int64(mhz))
 			for _, i := range round.timed {
 				if !samples.content(s.rule) {

@@ -30,26 +30,33 @@ inference.
 
 With --roofline it needs no run: it times every call of --net in its published
 form, for --batch images, beside what this machine can compute and move at most,
-measured in the same minute, so that one sees which layers are far from it.`,
+measured in the same minute, so that one sees which layers are far from it.
+
+With --selftest it measures calls of known cost, which tells what the other figures
+are worth: an empty call, loops of known cycles, copies of known size.`,
 		Example: `  mdp bench --run runs/demo
   mdp bench --run runs/demo --json
   mdp bench --model resnet8-cifar,resnet14-cifar --batch 1 --step 32 --out tables/cifar
-  mdp bench --roofline --net resnet8-cifar --batch 4 --sort lost`,
+  mdp bench --roofline --net resnet8-cifar --batch 4 --sort lost
+  mdp bench --selftest`,
 		Args: cobra.NoArgs,
 	}
 	o := newRunOptions(a, cmd)
 	table := newTableOptions(o, cmd)
 	roofline := newRooflineOptions(o, cmd)
+	selfTest := newSelfTestOptions(o, cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		switch {
 		case len(table.models) > 0:
 			return runBenchTable(cmd.Context(), table)
 		case roofline.on:
 			return runRoofline(cmd.Context(), roofline)
+		case selfTest.on:
+			return runSelfTest(cmd.Context(), selfTest)
 		}
 		return runBench(cmd.Context(), o)
 	}
-	cmd.AddCommand(newBenchVerifyCmd(a))
+	cmd.AddCommand(newBenchVerifyCmd(a), newBenchCompareCmd(a))
 	return cmd
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -30,13 +31,15 @@ type tableOptions struct {
 	caches string
 }
 
+var caches = []string{string(bench.AsInNetwork), string(bench.Cold), string(bench.Hot)}
+
 func newTableOptions(o *runOptions, cmd *cobra.Command) *tableOptions {
 	t := &tableOptions{runOptions: o}
 	flags := cmd.Flags()
 	flags.StringSliceVar(&t.models, "model", nil, "measure these networks without a run; mdp nets lists them")
 	flags.StringVar(&t.out, "out", "", "with --model: folder of the table (default tables/<models>)")
 	flags.StringVar(&t.caches, "caches", "", "with --model: cold or hot, what a call finds in the caches; otherwise what it finds in a network")
-	must(cmd.RegisterFlagCompletionFunc("caches", cobra.FixedCompletions([]string{"cold", "hot"}, cobra.ShellCompDirectiveNoFileComp)))
+	must(cmd.RegisterFlagCompletionFunc("caches", cobra.FixedCompletions(caches[1:], cobra.ShellCompDirectiveNoFileComp)))
 	must(cmd.RegisterFlagCompletionFunc("model", cobra.FixedCompletions(choices("net"), cobra.ShellCompDirectiveNoFileComp)))
 	must(cmd.MarkFlagDirname("out"))
 	return t
@@ -57,6 +60,9 @@ func runBenchTable(ctx context.Context, o *tableOptions) error {
 	on := device.Options{Name: c.Device, Precision: c.Precision, Threads: c.Threads, ISA: c.ISA}
 	if err := errors.Join(on.Check(), c.Check()); err != nil {
 		return usageError{err}
+	}
+	if !slices.Contains(caches, o.caches) {
+		return usageError{fmt.Errorf("--caches %q is neither cold nor hot", o.caches)}
 	}
 	calls, err := modelCalls(o.models, c)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/csv"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,7 +27,7 @@ func TestBenchTable(t *testing.T) {
 	raw, err := os.ReadFile(filepath.Join(dir, "table", "latency.jsonl"))
 	require.NoError(t, err)
 
-	require.NoError(t, json.Unmarshal([]byte(ok(t, dir, args("--model", "resnet8-cifar,mobilenet_v1", "--step", "512")...).stdout), &second))
+	require.NoError(t, json.Unmarshal([]byte(ok(t, dir, args("--model", "resnet8-cifar,resnet14-cifar", "--step", "32")...).stdout), &second))
 	assert.Greater(t, second.Rows, first.Rows)
 	after, err := os.ReadFile(filepath.Join(dir, "table", "latency.jsonl"))
 	require.NoError(t, err)
@@ -55,6 +56,22 @@ func TestBenchTable(t *testing.T) {
 		assert.Equal(t, r.Key, lines[i+1][len(lines[0])-1], "both in the order of their keys")
 	}
 
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "first"), 0o755))
+	write(t, filepath.Join(dir, "first", "latency.jsonl"), string(raw))
+	var c comparison
+	require.NoError(t, json.Unmarshal([]byte(ok(t, dir, "bench", "compare", "first", "table/latency.jsonl", "--json").stdout), &c))
+	assert.Equal(t, [2]int{0, second.Rows - first.Rows}, c.Only)
+	assert.Len(t, c.Rows, first.Rows)
+	assert.Equal(t, 1.0, c.Ratio)
+	assert.InDelta(t, 1, c.Agree, 1e-9)
+	assert.Contains(t, ok(t, dir, "bench", "compare", "table", "first").stdout, fmt.Sprintf("%d rows are in A alone", second.Rows-first.Rows))
+	write(t, filepath.Join(dir, "torn", "latency.jsonl"), string(raw[:len(raw)-9]))
+	assert.Contains(t, ok(t, dir, "bench", "compare", "table", "torn").stdout, fmt.Sprintf("%d rows are in A alone", second.Rows-first.Rows+1))
+	write(t, filepath.Join(dir, "header", "latency.jsonl"), string(raw[:strings.IndexByte(string(raw), '\n')+1]))
+	assertRefused(t, mdp(t, dir, "bench", "compare", "table", "header"), exitFailed, "no configuration in common")
+	assertRefused(t, mdp(t, dir, "bench", "compare", "table", "none"), exitFailed, "none")
+	assertRefused(t, mdp(t, dir, "bench", "compare", "table", "first", "--within", "0"), exitUsage, "--within 0")
+
 	before := contents(t, dir)
 	for _, c := range []struct {
 		args string
@@ -66,9 +83,22 @@ func TestBenchTable(t *testing.T) {
 		{"--model resnet9", exitUsage, `"resnet9"`},
 		{"--model resnet8-cifar --device cuda", exitUsage, "neither cpu nor a GPU"},
 		{"--model resnet8-cifar --batch 0", exitUsage, "batch"},
+		{"--model resnet8-cifar --caches warm", exitUsage, "neither cold nor hot"},
+		{"--model resnet8-cifar --caches hot", exitFailed, "another rule"},
 		{"--model resnet8-cifar --out table/table.csv", exitFailed, "table.csv"},
 	} {
 		assertRefused(t, mdp(t, dir, args(strings.Fields(c.args)...)...), c.code, c.says)
 	}
 	assert.Equal(t, before, contents(t, dir), "files changed")
+}
+
+func TestBenchSelfTest(t *testing.T) {
+	dir := t.TempDir()
+	var got selfTest
+	require.NoError(t, json.Unmarshal([]byte(ok(t, dir, "bench", "--selftest", "--quiet", "--json").stdout), &got))
+	assert.Positive(t, got.ClockMHz)
+	assert.Positive(t, got.EmptyNS.MedianNS)
+	assert.Len(t, got.Probes, 7)
+	assert.Equal(t, map[string]string{}, contents(t, dir), "it leaves nothing")
+	assertRefused(t, mdp(t, dir, "bench", "--selftest", "--device", "gpu"), exitUsage, "neither cpu nor a GPU")
 }

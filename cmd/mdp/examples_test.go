@@ -39,6 +39,8 @@ func TestExamples(t *testing.T) {
 	small.Dir, small.Env = dir, append(os.Environ(), asMDP+"=1")
 	require.NoError(t, small.Run())
 	require.NoError(t, os.Rename(filepath.Join(dir, "small.pt.kept.json"), filepath.Join(dir, "small.kept.json")))
+	ok(t, dir, strings.Fields("bench --quiet --model resnet8-cifar --width 1 --step 64 --out tables/today")...)
+	require.NoError(t, os.CopyFS(filepath.Join(dir, "tables", "yesterday"), os.DirFS(filepath.Join(dir, "tables", "today"))))
 	visit(newRootCmd(&app{defaults: tiny}), func(cmd *cobra.Command) {
 		assert.NotEmpty(t, cmd.Long, cmd.CommandPath())
 		assert.Contains(t, cmd.Example, cmd.CommandPath(), "%s has no example", cmd.CommandPath())

@@ -1,0 +1,109 @@
+package bench
+
+import (
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/stat"
+)
+
+// Verdict on a row of two tables.
+type Verdict string
+
+// The verdicts: the interval of the ratio lies within the tolerance, below it, above
+// it, or across one of its ends.
+const (
+	Same    Verdict = "SAME"
+	Faster  Verdict = "FASTER"
+	Slower  Verdict = "SLOWER"
+	Unclear Verdict = "UNCLEAR"
+)
+
+// Comparison is a configuration in two tables.
+type Comparison struct {
+	Key     string  `json:"key"`
+	ANS     int64   `json:"a_ns"` // medians
+	BNS     int64   `json:"b_ns"`
+	Ratio   float64 `json:"ratio"` // b ÷ a
+	Low     float64 `json:"low"`   // Low to High covers the true ratio with about
+	High    float64 `json:"high"`  // 95 % confidence
+	Verdict Verdict `json:"verdict"`
+}
+
+// Compared is two tables side by side.
+type Compared struct {
+	Rows   []Comparison    `json:"rows"` // in the order of keys
+	Counts map[Verdict]int `json:"counts"`
+	Ratio  float64         `json:"ratio"`  // geometric mean
+	Within float64         `json:"within"` // the tolerance, as a share
+	Agree  float64         `json:"agree"`  // share of rows whose medians lie within it
+	Only   [2]int          `json:"only"`   // rows that the other lacks
+}
+
+// Compare tells of every row that both tables have whether b is as fast as a, within
+// a share of it.
+//
+// Medians are independent, so the logarithm of their ratio errs by the root of the
+// sum of the squares of what theirs do, to either side.
+func Compare(a, b []Row, within float64) Compared {
+	c := Compared{Counts: map[Verdict]int{}, Within: within}
+	of := map[string]Row{}
+	for _, r := range b {
+		of[r.Key] = r
+	}
+	var logs []float64
+	for _, r := range byKey(a) {
+		s, ok := of[r.Key]
+		if !ok {
+			c.Only[0]++
+			continue
+		}
+		row := compareRows(r, s, within)
+		c.Rows = append(c.Rows, row)
+		c.Counts[row.Verdict]++
+		logs = append(logs, math.Log(row.Ratio))
+	}
+	c.Only[1] = len(b) - len(c.Rows)
+	if n := len(c.Rows); n > 0 {
+		c.Ratio = math.Exp(stat.Mean(logs, nil))
+		for _, row := range c.Rows {
+			if inside(row.Ratio, row.Ratio, within) {
+				c.Agree += 1 / float64(n)
+			}
+		}
+	}
+	return c
+}
+
+func compareRows(a, b Row, within float64) Comparison {
+	log := func(ns int64) float64 { return math.Log(float64(max(ns, 1))) }
+	ratio := log(b.MedianNS) - log(a.MedianNS)
+	down := math.Hypot(log(b.MedianNS)-log(b.LowNS), log(a.HighNS)-log(a.MedianNS))
+	up := math.Hypot(log(b.HighNS)-log(b.MedianNS), log(a.MedianNS)-log(a.LowNS))
+	c := Comparison{Key: a.Key, ANS: a.MedianNS, BNS: b.MedianNS, Ratio: math.Exp(ratio), Low: math.Exp(ratio - down), High: math.Exp(ratio + up), Verdict: Unclear}
+	switch {
+	case inside(c.Low, c.High, within):
+		c.Verdict = Same
+	case c.High < 1/(1+within):
+		c.Verdict = Faster
+	case c.Low > 1+within:
+		c.Verdict = Slower
+	}
+	return c
+}
+
+func inside(low, high, within float64) bool { return low >= 1/(1+within) && high <= 1+within }
+
+// Farthest lists rows, those first whose ratios are farthest from one.
+func (c Compared) Farthest() []Comparison {
+	far := func(r Comparison) float64 { return math.Abs(math.Log(r.Ratio)) }
+	return slices.SortedStableFunc(slices.Values(c.Rows), func(a, b Comparison) int {
+		switch {
+		case far(a) > far(b):
+			return -1
+		case far(a) < far(b):
+			return 1
+		}
+		return 0
+	})
+}
