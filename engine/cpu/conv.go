@@ -68,7 +68,9 @@ func line(n int) int { return (n + 15) / 16 * 16 }
 func scratchEach(parts []part) int {
 	n := 0
 	for i := range parts {
-		n = max(n, line(parts[i].scratch(parts[i].block)))
+		if !parts[i].depthwise {
+			n = max(n, line(parts[i].scratch(parts[i].block)))
+		}
 	}
 	return n
 }

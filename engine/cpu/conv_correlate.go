@@ -15,6 +15,9 @@ type part struct {
 	block   block
 	grid    [3]int // blocks of images, rows and pixels
 	shares  int    // each block's columns are shared by this many tasks
+
+	rows, pixels []region // depthwise only
+	windows      [][]tap  // of rows' and pixels' regions
 }
 
 // A slab is a piece of a correlation's sum, small enough that a panel's part of
@@ -33,6 +36,10 @@ func newPart(k *convKernels, g correlation, f filter, workers int) part {
 		g.r, g.s = 0, 0
 	}
 	p := part{correlation: g.flat(), kernels: k, filter: f}
+	if p.depthwise {
+		p.cutRows(workers)
+		return p
+	}
 	p.cutSum()
 	p.cutPixels(workers)
 	return p
@@ -52,8 +59,6 @@ func (p *part) cutSum() {
 		seg, segs = seg*segs, 1
 	}
 	switch {
-	case p.depthwise:
-		p.slabs = []slab{{0, 0, p.s, p.r}}
 	case seg > sumLen:
 		cuts := (seg + sumLen - 1) / sumLen
 		for g := range segs {
@@ -84,7 +89,7 @@ func (p *part) cutPixels(workers int) {
 	p.block = p.cut(most)
 	p.grid = p.correlation.grid(p.block)
 	p.shares = 1
-	if blocks := p.blocks(); blocks < 3*workers && !p.depthwise {
+	if blocks := p.blocks(); blocks < 3*workers {
 		p.shares = min(p.kernels.panels(p.cols), ceil(3*workers, blocks))
 	}
 }
@@ -191,17 +196,17 @@ func (p *part) compute(i int, out, in []float32, e epilogue, t *tile, scratch []
 	i /= p.shares
 	n, h, w := i/p.grid[2]/p.grid[1]*p.block.n, i/p.grid[2]%p.grid[1]*p.block.p, i%p.grid[2]*p.block.q
 	b := block{min(p.block.n, p.n-n), min(p.block.p, p.p-h), min(p.block.q, p.q-w)}
+	if p.depthwise {
+		p.channels(n, h, b, out, in, e, t)
+		return
+	}
 	src := p.read(in, n, h, w, b, scratch)
 	to := p.out.at(n, h, w)
 	if p.gather() == readColumns && p.out.dense(p.p, p.q) {
 		b = block{1, 1, b.n * b.p * b.q}
 	}
 	t.rows, t.lda, t.ldc = b.q, src.pixel, p.out.pixel
-	t.segStride, t.tap = src.stride, src.tap
-	if p.depthwise {
-		p.channels(b, src, out, to, e, t)
-		return
-	}
+	t.segStride = src.stride
 	panels := p.panels()
 	for i := share * panels / p.shares; i < (share+1)*panels/p.shares; i++ {
 		for s, slab := range p.slabs {
@@ -226,30 +231,6 @@ func (p *part) compute(i int, out, in []float32, e epilogue, t *tile, scratch []
 					}
 					kernel(t)
 				}
-			}
-		}
-	}
-}
-
-// channels runs the depthwise tiles over a block.
-func (p *part) channels(b block, src source, out []float32, to int, e epilogue, t *tile) {
-	t.b, t.seg, t.segs = p.packed, p.s, p.r
-	t.ldb = p.kernels.padded(p.cols)
-	t.step = even(b.q, p.kernels.tapRows)
-	for n := range b.n {
-		for h := range b.p {
-			at := to + n*p.out.image + h*p.out.row
-			for j := 0; j < p.cols; j += p.kernels.lanes {
-				t.cols = min(p.kernels.lanes, p.cols-j)
-				t.terms(e, p.out.offset+j, true, true)
-				if t.segs > 0 {
-					t.a, t.b = src.data[n*src.image+h*src.row+j:], p.packed[j:]
-				}
-				t.c = out[at+j:]
-				if e.z != nil {
-					t.z = e.z[at+j:]
-				}
-				p.kernels.depthwise(t)
 			}
 		}
 	}

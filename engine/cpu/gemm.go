@@ -16,9 +16,12 @@ type tile struct {
 	lda, ldc  int
 	seg, segs int
 	segStride int
-	tap, ldb  int // depthwise only: distance of elements within a segment, and of rows of b
+	taps      []tap // depthwise only, in place of segments
 	lo, hi    float32
 }
+
+// tap is one term of a depthwise sum: where it reads what is convolved, and where its factors lie.
+type tap struct{ a, b int }
 
 // outer is the argument of the two kernels that write filter gradients: the sum
 // runs over segs segments of seg pixels.

@@ -16,7 +16,7 @@ GLOBL gemmTail<>(SB), RODATA|NOPTR, $64
 
 // func gemmAVX2x1(t uintptr)
 // Requires: AVX, FMA3
-TEXT ·gemmAVX2x1(SB), NOSPLIT, $48-8
+TEXT ·gemmAVX2x1(SB), NOSPLIT, $56-8
 	// for i < rows, j < cols:
 	//   s = bias[j] + Σ over g < segs, k < seg of a[i·lda + g·segStride + k] · b[(g·seg+k)·n + j], n = vectors·lanes
 	//   c[i·ldc+j] = min(max(s + z[i·ldc+j], lo), hi)
@@ -27,24 +27,26 @@ TEXT ·gemmAVX2x1(SB), NOSPLIT, $48-8
 	MOVQ    BX, 8(SP)
 	MOVQ    72(DI), DX
 	MOVQ    DX, 16(SP)
+	MOVQ    96(DI), DX
+	MOVQ    DX, 24(SP)
 	MOVQ    120(DI), R8
-	MOVQ    R8, 24(SP)
+	MOVQ    R8, 32(SP)
 	MOVQ    160(DI), R8
 	MOVQ    176(DI), R11
 	SUBQ    R8, R11
 	SHLQ    $0x02, R11
-	MOVQ    R11, 32(SP)
+	MOVQ    R11, 40(SP)
 	MOVQ    128(DI), CX
 	SUBQ    $0x00, CX
 	LEAQ    gemmTail<>+0(SB), AX
 	SHLQ    $0x02, CX
 	SUBQ    CX, AX
 	ADDQ    $0x20, AX
-	MOVQ    AX, 40(SP)
+	MOVQ    AX, 48(SP)
 	VMOVUPS (AX), Y15
 
 next:
-	MOVQ  24(SP), R15
+	MOVQ  32(SP), R15
 	TESTQ R15, R15
 	JZ    done
 	CMPQ  R15, 136(DI)
@@ -53,10 +55,10 @@ next:
 
 tile:
 	VXORPS     Y0, Y0, Y0
-	MOVQ       96(DI), AX
+	MOVQ       24(SP), AX
 	TESTQ      AX, AX
 	JZ         started
-	MOVQ       40(SP), CX
+	MOVQ       48(SP), CX
 	VMOVUPS    (CX), Y15
 	VMASKMOVPS (AX), Y15, Y0
 
@@ -175,8 +177,8 @@ element12:
 	ADDQ         $0x04, BX
 	DECQ         R8
 	JNZ          element12
-	ADDQ         32(SP), AX
-	ADDQ         32(SP), BX
+	ADDQ         40(SP), AX
+	ADDQ         40(SP), BX
 	DECQ         R9
 	JNZ          segment12
 	JMP          finish
@@ -218,8 +220,8 @@ element11:
 	ADDQ         $0x04, BX
 	DECQ         R8
 	JNZ          element11
-	ADDQ         32(SP), AX
-	ADDQ         32(SP), BX
+	ADDQ         40(SP), AX
+	ADDQ         40(SP), BX
 	DECQ         R9
 	JNZ          segment11
 	JMP          finish
@@ -259,8 +261,8 @@ element10:
 	ADDQ         $0x04, BX
 	DECQ         R8
 	JNZ          element10
-	ADDQ         32(SP), AX
-	ADDQ         32(SP), BX
+	ADDQ         40(SP), AX
+	ADDQ         40(SP), BX
 	DECQ         R9
 	JNZ          segment10
 	JMP          finish
@@ -297,7 +299,7 @@ element9:
 	ADDQ         $0x04, AX
 	DECQ         R8
 	JNZ          element9
-	ADDQ         32(SP), AX
+	ADDQ         40(SP), AX
 	DECQ         R9
 	JNZ          segment9
 	JMP          finish
@@ -332,7 +334,7 @@ element8:
 	ADDQ         $0x04, AX
 	DECQ         R8
 	JNZ          element8
-	ADDQ         32(SP), AX
+	ADDQ         40(SP), AX
 	DECQ         R9
 	JNZ          segment8
 	JMP          finish
@@ -365,7 +367,7 @@ element7:
 	ADDQ         $0x04, AX
 	DECQ         R8
 	JNZ          element7
-	ADDQ         32(SP), AX
+	ADDQ         40(SP), AX
 	DECQ         R9
 	JNZ          segment7
 	JMP          finish
@@ -396,7 +398,7 @@ element6:
 	ADDQ         $0x04, AX
 	DECQ         R8
 	JNZ          element6
-	ADDQ         32(SP), AX
+	ADDQ         40(SP), AX
 	DECQ         R9
 	JNZ          segment6
 	JMP          finish
@@ -425,7 +427,7 @@ element5:
 	ADDQ         $0x04, AX
 	DECQ         R8
 	JNZ          element5
-	ADDQ         32(SP), AX
+	ADDQ         40(SP), AX
 	DECQ         R9
 	JNZ          segment5
 	JMP          finish
@@ -452,7 +454,7 @@ element4:
 	ADDQ         $0x04, AX
 	DECQ         R8
 	JNZ          element4
-	ADDQ         32(SP), AX
+	ADDQ         40(SP), AX
 	DECQ         R9
 	JNZ          segment4
 	JMP          finish
@@ -477,7 +479,7 @@ element3:
 	ADDQ         $0x04, AX
 	DECQ         R8
 	JNZ          element3
-	ADDQ         32(SP), AX
+	ADDQ         40(SP), AX
 	DECQ         R9
 	JNZ          segment3
 	JMP          finish
@@ -500,7 +502,7 @@ element2:
 	ADDQ         $0x04, AX
 	DECQ         R8
 	JNZ          element2
-	ADDQ         32(SP), AX
+	ADDQ         40(SP), AX
 	DECQ         R9
 	JNZ          segment2
 	JMP          finish
@@ -521,14 +523,14 @@ element1:
 	ADDQ         $0x04, AX
 	DECQ         R8
 	JNZ          element1
-	ADDQ         32(SP), AX
+	ADDQ         40(SP), AX
 	DECQ         R9
 	JNZ          segment1
 
 finish:
-	VBROADCASTSS 200(DI), Y12
-	VBROADCASTSS 204(DI), Y13
-	MOVQ         40(SP), CX
+	VBROADCASTSS 208(DI), Y12
+	VBROADCASTSS 212(DI), Y13
+	MOVQ         48(SP), CX
 	VMOVUPS      (CX), Y15
 	MOVQ         16(SP), DX
 	MOVQ         DX, R9
@@ -754,7 +756,7 @@ bare0:
 	VMINPS     Y0, Y13, Y0
 	VMASKMOVPS Y0, Y15, (BX)
 	MOVQ       R15, R8
-	SUBQ       R8, 24(SP)
+	SUBQ       R8, 32(SP)
 	MOVQ       144(DI), R10
 	SHLQ       $0x02, R10
 	IMULQ      R10, R8
@@ -767,7 +769,7 @@ done:
 
 // func gemmAVX2x2(t uintptr)
 // Requires: AVX, FMA3
-TEXT ·gemmAVX2x2(SB), NOSPLIT, $48-8
+TEXT ·gemmAVX2x2(SB), NOSPLIT, $56-8
 	// for i < rows, j < cols:
 	//   s = bias[j] + Σ over g < segs, k < seg of a[i·lda + g·segStride + k] · b[(g·seg+k)·n + j], n = vectors·lanes
 	//   c[i·ldc+j] = min(max(s + z[i·ldc+j], lo), hi)
@@ -778,24 +780,26 @@ TEXT ·gemmAVX2x2(SB), NOSPLIT, $48-8
 	MOVQ    BX, 8(SP)
 	MOVQ    72(DI), DX
 	MOVQ    DX, 16(SP)
+	MOVQ    96(DI), DX
+	MOVQ    DX, 24(SP)
 	MOVQ    120(DI), R8
-	MOVQ    R8, 24(SP)
+	MOVQ    R8, 32(SP)
 	MOVQ    160(DI), R8
 	MOVQ    176(DI), R11
 	SUBQ    R8, R11
 	SHLQ    $0x02, R11
-	MOVQ    R11, 32(SP)
+	MOVQ    R11, 40(SP)
 	MOVQ    128(DI), CX
 	SUBQ    $0x08, CX
 	LEAQ    gemmTail<>+0(SB), AX
 	SHLQ    $0x02, CX
 	SUBQ    CX, AX
 	ADDQ    $0x20, AX
-	MOVQ    AX, 40(SP)
+	MOVQ    AX, 48(SP)
 	VMOVUPS (AX), Y15
 
 next:
-	MOVQ  24(SP), R15
+	MOVQ  32(SP), R15
 	TESTQ R15, R15
 	JZ    done
 	CMPQ  R15, 136(DI)
@@ -805,11 +809,11 @@ next:
 tile:
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
-	MOVQ       96(DI), AX
+	MOVQ       24(SP), AX
 	TESTQ      AX, AX
 	JZ         started
 	VMOVUPS    (AX), Y0
-	MOVQ       40(SP), CX
+	MOVQ       48(SP), CX
 	VMOVUPS    (CX), Y15
 	VMASKMOVPS 32(AX), Y15, Y1
 
@@ -889,7 +893,7 @@ element6:
 	ADDQ         $0x04, AX
 	DECQ         R8
 	JNZ          element6
-	ADDQ         32(SP), AX
+	ADDQ         40(SP), AX
 	DECQ         R9
 	JNZ          segment6
 	JMP          finish
@@ -924,7 +928,7 @@ element5:
 	ADDQ         $0x04, AX
 	DECQ         R8
 	JNZ          element5
-	ADDQ         32(SP), AX
+	ADDQ         40(SP), AX
 	DECQ         R9
 	JNZ          segment5
 	JMP          finish
@@ -956,7 +960,7 @@ element4:
 	ADDQ         $0x04, AX
 	DECQ         R8
 	JNZ          element4
-	ADDQ         32(SP), AX
+	ADDQ         40(SP), AX
 	DECQ         R9
 	JNZ          segment4
 	JMP          finish
@@ -985,7 +989,7 @@ element3:
 	ADDQ         $0x04, AX
 	DECQ         R8
 	JNZ          element3
-	ADDQ         32(SP), AX
+	ADDQ         40(SP), AX
 	DECQ         R9
 	JNZ          segment3
 	JMP          finish
@@ -1011,7 +1015,7 @@ element2:
 	ADDQ         $0x04, AX
 	DECQ         R8
 	JNZ          element2
-	ADDQ         32(SP), AX
+	ADDQ         40(SP), AX
 	DECQ         R9
 	JNZ          segment2
 	JMP          finish
@@ -1034,14 +1038,14 @@ element1:
 	ADDQ         $0x04, AX
 	DECQ         R8
 	JNZ          element1
-	ADDQ         32(SP), AX
+	ADDQ         40(SP), AX
 	DECQ         R9
 	JNZ          segment1
 
 finish:
-	VBROADCASTSS 200(DI), Y12
-	VBROADCASTSS 204(DI), Y13
-	MOVQ         40(SP), CX
+	VBROADCASTSS 208(DI), Y12
+	VBROADCASTSS 212(DI), Y13
+	MOVQ         48(SP), CX
 	VMOVUPS      (CX), Y15
 	MOVQ         16(SP), DX
 	MOVQ         DX, R9
@@ -1183,7 +1187,7 @@ bare0:
 	VMOVUPS    Y0, (BX)
 	VMASKMOVPS Y1, Y15, 32(BX)
 	MOVQ       R15, R8
-	SUBQ       R8, 24(SP)
+	SUBQ       R8, 32(SP)
 	MOVQ       144(DI), R10
 	SHLQ       $0x02, R10
 	IMULQ      R10, R8
@@ -1196,7 +1200,7 @@ done:
 
 // func gemmAVX2x3(t uintptr)
 // Requires: AVX, FMA3
-TEXT ·gemmAVX2x3(SB), NOSPLIT, $48-8
+TEXT ·gemmAVX2x3(SB), NOSPLIT, $56-8
 	// for i < rows, j < cols:
 	//   s = bias[j] + Σ over g < segs, k < seg of a[i·lda + g·segStride + k] · b[(g·seg+k)·n + j], n = vectors·lanes
 	//   c[i·ldc+j] = min(max(s + z[i·ldc+j], lo), hi)
@@ -1207,24 +1211,26 @@ TEXT ·gemmAVX2x3(SB), NOSPLIT, $48-8
 	MOVQ    BX, 8(SP)
 	MOVQ    72(DI), DX
 	MOVQ    DX, 16(SP)
+	MOVQ    96(DI), DX
+	MOVQ    DX, 24(SP)
 	MOVQ    120(DI), R8
-	MOVQ    R8, 24(SP)
+	MOVQ    R8, 32(SP)
 	MOVQ    160(DI), R8
 	MOVQ    176(DI), R11
 	SUBQ    R8, R11
 	SHLQ    $0x02, R11
-	MOVQ    R11, 32(SP)
+	MOVQ    R11, 40(SP)
 	MOVQ    128(DI), CX
 	SUBQ    $0x10, CX
 	LEAQ    gemmTail<>+0(SB), AX
 	SHLQ    $0x02, CX
 	SUBQ    CX, AX
 	ADDQ    $0x20, AX
-	MOVQ    AX, 40(SP)
+	MOVQ    AX, 48(SP)
 	VMOVUPS (AX), Y15
 
 next:
-	MOVQ  24(SP), R15
+	MOVQ  32(SP), R15
 	TESTQ R15, R15
 	JZ    done
 	CMPQ  R15, 136(DI)
@@ -1235,12 +1241,12 @@ tile:
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
-	MOVQ       96(DI), AX
+	MOVQ       24(SP), AX
 	TESTQ      AX, AX
 	JZ         started
 	VMOVUPS    (AX), Y0
 	VMOVUPS    32(AX), Y1
-	MOVQ       40(SP), CX
+	MOVQ       48(SP), CX
 	VMOVUPS    (CX), Y15
 	VMASKMOVPS 64(AX), Y15, Y2
 
@@ -1308,7 +1314,7 @@ element4:
 	ADDQ         $0x04, AX
 	DECQ         R8
 	JNZ          element4
-	ADDQ         32(SP), AX
+	ADDQ         40(SP), AX
 	DECQ         R9
 	JNZ          segment4
 	JMP          finish
@@ -1341,7 +1347,7 @@ element3:
 	ADDQ         $0x04, AX
 	DECQ         R8
 	JNZ          element3
-	ADDQ         32(SP), AX
+	ADDQ         40(SP), AX
 	DECQ         R9
 	JNZ          segment3
 	JMP          finish
@@ -1370,7 +1376,7 @@ element2:
 	ADDQ         $0x04, AX
 	DECQ         R8
 	JNZ          element2
-	ADDQ         32(SP), AX
+	ADDQ         40(SP), AX
 	DECQ         R9
 	JNZ          segment2
 	JMP          finish
@@ -1395,14 +1401,14 @@ element1:
 	ADDQ         $0x04, AX
 	DECQ         R8
 	JNZ          element1
-	ADDQ         32(SP), AX
+	ADDQ         40(SP), AX
 	DECQ         R9
 	JNZ          segment1
 
 finish:
-	VBROADCASTSS 200(DI), Y12
-	VBROADCASTSS 204(DI), Y13
-	MOVQ         40(SP), CX
+	VBROADCASTSS 208(DI), Y12
+	VBROADCASTSS 212(DI), Y13
+	MOVQ         48(SP), CX
 	VMOVUPS      (CX), Y15
 	MOVQ         16(SP), DX
 	MOVQ         DX, R9
@@ -1516,7 +1522,7 @@ bare0:
 	VMOVUPS    Y1, 32(BX)
 	VMASKMOVPS Y2, Y15, 64(BX)
 	MOVQ       R15, R8
-	SUBQ       R8, 24(SP)
+	SUBQ       R8, 32(SP)
 	MOVQ       144(DI), R10
 	SHLQ       $0x02, R10
 	IMULQ      R10, R8
@@ -2944,34 +2950,59 @@ done:
 	RET
 
 // func depthwiseAVX2(t uintptr)
-// Requires: AVX, FMA3
+// Requires: AVX, CMOV, FMA3
 TEXT ·depthwiseAVX2(SB), NOSPLIT, $64-8
-	// for i < rows, j < cols:
-	//   s = bias[j] + Σ over g < segs, k < seg of a[i·lda + g·segStride + k·tap + j] · b[(g·seg+k)·ldb + j]
+	// for j < cols, i < rows:
+	//   s = bias[j] + Σ over t in taps of a[t.a + i·lda + j] · b[t.b + j]
 	//   c[i·ldc+j] = min(max(s + z[i·ldc+j], lo), hi)
-	MOVQ    t+0(FP), DI
-	MOVQ    (DI), AX
-	MOVQ    AX, (SP)
-	MOVQ    48(DI), BX
-	MOVQ    BX, 8(SP)
-	MOVQ    72(DI), DX
-	MOVQ    DX, 16(SP)
+	MOVQ t+0(FP), DI
+	MOVQ $0x00000000, (SP)
+
+columns:
+	MOVQ  (DI), R8
+	TESTQ R8, R8
+	JZ    absent_a
+	ADDQ  (SP), R8
+
+absent_a:
+	MOVQ  R8, 8(SP)
+	MOVQ  24(DI), R8
+	TESTQ R8, R8
+	JZ    absent_b
+	ADDQ  (SP), R8
+
+absent_b:
+	MOVQ  R8, 16(SP)
+	MOVQ  48(DI), R8
+	TESTQ R8, R8
+	JZ    absent_c
+	ADDQ  (SP), R8
+
+absent_c:
+	MOVQ  R8, 24(SP)
+	MOVQ  72(DI), R8
+	TESTQ R8, R8
+	JZ    absent_z
+	ADDQ  (SP), R8
+
+absent_z:
+	MOVQ  R8, 32(SP)
+	MOVQ  96(DI), R8
+	TESTQ R8, R8
+	JZ    absent_bias
+	ADDQ  (SP), R8
+
+absent_bias:
+	MOVQ    R8, 40(SP)
 	MOVQ    120(DI), R8
-	MOVQ    R8, 24(SP)
-	MOVQ    184(DI), R12
-	SHLQ    $0x02, R12
-	MOVQ    R12, 32(SP)
-	MOVQ    160(DI), R8
-	IMULQ   R8, R12
-	MOVQ    176(DI), R11
-	SHLQ    $0x02, R11
-	SUBQ    R12, R11
-	MOVQ    R11, 40(SP)
-	MOVQ    192(DI), R11
-	SHLQ    $0x02, R11
-	MOVQ    R11, 48(SP)
+	MOVQ    R8, 48(SP)
 	MOVQ    128(DI), CX
-	SUBQ    $0x00, CX
+	MOVQ    (SP), R8
+	SHRQ    $0x02, R8
+	SUBQ    R8, CX
+	MOVQ    $0x00000008, R8
+	CMPQ    CX, R8
+	CMOVQGT R8, CX
 	LEAQ    gemmTail<>+0(SB), AX
 	SHLQ    $0x02, CX
 	SUBQ    CX, AX
@@ -2980,7 +3011,7 @@ TEXT ·depthwiseAVX2(SB), NOSPLIT, $64-8
 	VMOVUPS (AX), Y15
 
 next:
-	MOVQ  24(SP), R15
+	MOVQ  48(SP), R15
 	TESTQ R15, R15
 	JZ    done
 	CMPQ  R15, 136(DI)
@@ -2989,7 +3020,7 @@ next:
 
 tile:
 	VXORPS     Y0, Y0, Y0
-	MOVQ       96(DI), AX
+	MOVQ       40(SP), AX
 	TESTQ      AX, AX
 	JZ         started
 	MOVQ       56(SP), CX
@@ -3010,9 +3041,12 @@ started:
 	LEAQ    (R10)(R10*2), R11
 	LEAQ    (R10)(R10*4), R12
 	LEAQ    (R11)(R10*4), R13
-	MOVQ    (SP), AX
-	MOVQ    24(DI), SI
-	MOVQ    168(DI), R9
+	MOVQ    8(SP), BX
+	MOVQ    16(SP), CX
+	MOVQ    184(DI), SI
+	MOVQ    192(DI), R8
+	TESTQ   R8, R8
+	JZ      finish
 	CMPQ    R15, $0x05
 	JGE     rowsFrom5
 	CMPQ    R15, $0x03
@@ -3053,15 +3087,12 @@ rowsFrom8:
 	JMP  rows8
 
 rowsFrom9:
-	TESTQ R9, R9
-	JZ    finish
-
-segment9:
-	MOVQ 160(DI), R8
-
-element9:
-	VMASKMOVPS  (SI), Y15, Y9
-	ADDQ        48(SP), SI
+tap9:
+	MOVQ        (SI), DX
+	LEAQ        (BX)(DX*4), AX
+	MOVQ        8(SI), DX
+	ADDQ        $0x10, SI
+	VMASKMOVPS  (CX)(DX*4), Y15, Y9
 	VMASKMOVPS  (AX), Y15, Y10
 	VFMADD231PS Y10, Y9, Y0
 	VMASKMOVPS  (AX)(R10*1), Y15, Y11
@@ -3080,24 +3111,17 @@ element9:
 	VFMADD231PS Y11, Y9, Y7
 	VMASKMOVPS  (AX)(R10*8), Y15, Y10
 	VFMADD231PS Y10, Y9, Y8
-	ADDQ        32(SP), AX
 	DECQ        R8
-	JNZ         element9
-	ADDQ        40(SP), AX
-	DECQ        R9
-	JNZ         segment9
+	JNZ         tap9
 	JMP         finish
 
 rows8:
-	TESTQ R9, R9
-	JZ    finish
-
-segment8:
-	MOVQ 160(DI), R8
-
-element8:
-	VMASKMOVPS  (SI), Y15, Y9
-	ADDQ        48(SP), SI
+tap8:
+	MOVQ        (SI), DX
+	LEAQ        (BX)(DX*4), AX
+	MOVQ        8(SI), DX
+	ADDQ        $0x10, SI
+	VMASKMOVPS  (CX)(DX*4), Y15, Y9
 	VMASKMOVPS  (AX), Y15, Y10
 	VFMADD231PS Y10, Y9, Y0
 	VMASKMOVPS  (AX)(R10*1), Y15, Y11
@@ -3114,24 +3138,17 @@ element8:
 	VFMADD231PS Y10, Y9, Y6
 	VMASKMOVPS  (AX)(R13*1), Y15, Y11
 	VFMADD231PS Y11, Y9, Y7
-	ADDQ        32(SP), AX
 	DECQ        R8
-	JNZ         element8
-	ADDQ        40(SP), AX
-	DECQ        R9
-	JNZ         segment8
+	JNZ         tap8
 	JMP         finish
 
 rows7:
-	TESTQ R9, R9
-	JZ    finish
-
-segment7:
-	MOVQ 160(DI), R8
-
-element7:
-	VMASKMOVPS  (SI), Y15, Y9
-	ADDQ        48(SP), SI
+tap7:
+	MOVQ        (SI), DX
+	LEAQ        (BX)(DX*4), AX
+	MOVQ        8(SI), DX
+	ADDQ        $0x10, SI
+	VMASKMOVPS  (CX)(DX*4), Y15, Y9
 	VMASKMOVPS  (AX), Y15, Y10
 	VFMADD231PS Y10, Y9, Y0
 	VMASKMOVPS  (AX)(R10*1), Y15, Y11
@@ -3146,24 +3163,17 @@ element7:
 	VFMADD231PS Y11, Y9, Y5
 	VMASKMOVPS  (AX)(R11*2), Y15, Y10
 	VFMADD231PS Y10, Y9, Y6
-	ADDQ        32(SP), AX
 	DECQ        R8
-	JNZ         element7
-	ADDQ        40(SP), AX
-	DECQ        R9
-	JNZ         segment7
+	JNZ         tap7
 	JMP         finish
 
 rows6:
-	TESTQ R9, R9
-	JZ    finish
-
-segment6:
-	MOVQ 160(DI), R8
-
-element6:
-	VMASKMOVPS  (SI), Y15, Y9
-	ADDQ        48(SP), SI
+tap6:
+	MOVQ        (SI), DX
+	LEAQ        (BX)(DX*4), AX
+	MOVQ        8(SI), DX
+	ADDQ        $0x10, SI
+	VMASKMOVPS  (CX)(DX*4), Y15, Y9
 	VMASKMOVPS  (AX), Y15, Y10
 	VFMADD231PS Y10, Y9, Y0
 	VMASKMOVPS  (AX)(R10*1), Y15, Y11
@@ -3176,24 +3186,17 @@ element6:
 	VFMADD231PS Y10, Y9, Y4
 	VMASKMOVPS  (AX)(R12*1), Y15, Y11
 	VFMADD231PS Y11, Y9, Y5
-	ADDQ        32(SP), AX
 	DECQ        R8
-	JNZ         element6
-	ADDQ        40(SP), AX
-	DECQ        R9
-	JNZ         segment6
+	JNZ         tap6
 	JMP         finish
 
 rows5:
-	TESTQ R9, R9
-	JZ    finish
-
-segment5:
-	MOVQ 160(DI), R8
-
-element5:
-	VMASKMOVPS  (SI), Y15, Y9
-	ADDQ        48(SP), SI
+tap5:
+	MOVQ        (SI), DX
+	LEAQ        (BX)(DX*4), AX
+	MOVQ        8(SI), DX
+	ADDQ        $0x10, SI
+	VMASKMOVPS  (CX)(DX*4), Y15, Y9
 	VMASKMOVPS  (AX), Y15, Y10
 	VFMADD231PS Y10, Y9, Y0
 	VMASKMOVPS  (AX)(R10*1), Y15, Y11
@@ -3204,24 +3207,17 @@ element5:
 	VFMADD231PS Y11, Y9, Y3
 	VMASKMOVPS  (AX)(R10*4), Y15, Y10
 	VFMADD231PS Y10, Y9, Y4
-	ADDQ        32(SP), AX
 	DECQ        R8
-	JNZ         element5
-	ADDQ        40(SP), AX
-	DECQ        R9
-	JNZ         segment5
+	JNZ         tap5
 	JMP         finish
 
 rows4:
-	TESTQ R9, R9
-	JZ    finish
-
-segment4:
-	MOVQ 160(DI), R8
-
-element4:
-	VMASKMOVPS  (SI), Y15, Y9
-	ADDQ        48(SP), SI
+tap4:
+	MOVQ        (SI), DX
+	LEAQ        (BX)(DX*4), AX
+	MOVQ        8(SI), DX
+	ADDQ        $0x10, SI
+	VMASKMOVPS  (CX)(DX*4), Y15, Y9
 	VMASKMOVPS  (AX), Y15, Y10
 	VFMADD231PS Y10, Y9, Y0
 	VMASKMOVPS  (AX)(R10*1), Y15, Y11
@@ -3230,95 +3226,70 @@ element4:
 	VFMADD231PS Y10, Y9, Y2
 	VMASKMOVPS  (AX)(R11*1), Y15, Y11
 	VFMADD231PS Y11, Y9, Y3
-	ADDQ        32(SP), AX
 	DECQ        R8
-	JNZ         element4
-	ADDQ        40(SP), AX
-	DECQ        R9
-	JNZ         segment4
+	JNZ         tap4
 	JMP         finish
 
 rows3:
-	TESTQ R9, R9
-	JZ    finish
-
-segment3:
-	MOVQ 160(DI), R8
-
-element3:
-	VMASKMOVPS  (SI), Y15, Y9
-	ADDQ        48(SP), SI
+tap3:
+	MOVQ        (SI), DX
+	LEAQ        (BX)(DX*4), AX
+	MOVQ        8(SI), DX
+	ADDQ        $0x10, SI
+	VMASKMOVPS  (CX)(DX*4), Y15, Y9
 	VMASKMOVPS  (AX), Y15, Y10
 	VFMADD231PS Y10, Y9, Y0
 	VMASKMOVPS  (AX)(R10*1), Y15, Y11
 	VFMADD231PS Y11, Y9, Y1
 	VMASKMOVPS  (AX)(R10*2), Y15, Y10
 	VFMADD231PS Y10, Y9, Y2
-	ADDQ        32(SP), AX
 	DECQ        R8
-	JNZ         element3
-	ADDQ        40(SP), AX
-	DECQ        R9
-	JNZ         segment3
+	JNZ         tap3
 	JMP         finish
 
 rows2:
-	TESTQ R9, R9
-	JZ    finish
-
-segment2:
-	MOVQ 160(DI), R8
-
-element2:
-	VMASKMOVPS  (SI), Y15, Y9
-	ADDQ        48(SP), SI
+tap2:
+	MOVQ        (SI), DX
+	LEAQ        (BX)(DX*4), AX
+	MOVQ        8(SI), DX
+	ADDQ        $0x10, SI
+	VMASKMOVPS  (CX)(DX*4), Y15, Y9
 	VMASKMOVPS  (AX), Y15, Y10
 	VFMADD231PS Y10, Y9, Y0
 	VMASKMOVPS  (AX)(R10*1), Y15, Y11
 	VFMADD231PS Y11, Y9, Y1
-	ADDQ        32(SP), AX
 	DECQ        R8
-	JNZ         element2
-	ADDQ        40(SP), AX
-	DECQ        R9
-	JNZ         segment2
+	JNZ         tap2
 	JMP         finish
 
 rows1:
-	TESTQ R9, R9
-	JZ    finish
-
-segment1:
-	MOVQ 160(DI), R8
-
-element1:
-	VMASKMOVPS  (SI), Y15, Y9
-	ADDQ        48(SP), SI
+tap1:
+	MOVQ        (SI), DX
+	LEAQ        (BX)(DX*4), AX
+	MOVQ        8(SI), DX
+	ADDQ        $0x10, SI
+	VMASKMOVPS  (CX)(DX*4), Y15, Y9
 	VMASKMOVPS  (AX), Y15, Y10
 	VFMADD231PS Y10, Y9, Y0
-	ADDQ        32(SP), AX
 	DECQ        R8
-	JNZ         element1
-	ADDQ        40(SP), AX
-	DECQ        R9
-	JNZ         segment1
+	JNZ         tap1
 
 finish:
-	VBROADCASTSS 200(DI), Y9
-	VBROADCASTSS 204(DI), Y10
+	VBROADCASTSS 208(DI), Y9
+	VBROADCASTSS 212(DI), Y10
 	MOVQ         56(SP), CX
 	VMOVUPS      (CX), Y15
-	MOVQ         16(SP), DX
+	MOVQ         32(SP), DX
 	MOVQ         DX, R9
 	MOVQ         152(DI), R10
 	SHLQ         $0x02, R10
 	MOVQ         R15, R8
 	IMULQ        R10, R8
-	MOVQ         8(SP), BX
-	ADDQ         R8, 8(SP)
+	MOVQ         24(SP), BX
+	ADDQ         R8, 24(SP)
 	TESTQ        R9, R9
 	JZ           advanced
-	ADDQ         R8, 16(SP)
+	ADDQ         R8, 32(SP)
 
 advanced:
 	SUBQ R10, R8
@@ -3478,14 +3449,20 @@ bare0:
 	VMINPS     Y0, Y10, Y0
 	VMASKMOVPS Y0, Y15, (BX)
 	MOVQ       R15, R8
-	SUBQ       R8, 24(SP)
+	SUBQ       R8, 48(SP)
 	MOVQ       144(DI), R10
 	SHLQ       $0x02, R10
 	IMULQ      R10, R8
-	ADDQ       R8, (SP)
+	ADDQ       R8, 8(SP)
 	JMP        next
 
 done:
+	MOVQ (SP), R8
+	ADDQ $0x20, R8
+	MOVQ R8, (SP)
+	SHRQ $0x02, R8
+	CMPQ R8, 128(DI)
+	JL   columns
 	VZEROUPPER
 	RET
 
@@ -4057,7 +4034,7 @@ done:
 
 // func gemmAVX512x1(t uintptr)
 // Requires: AVX, AVX512F
-TEXT ·gemmAVX512x1(SB), NOSPLIT, $48-8
+TEXT ·gemmAVX512x1(SB), NOSPLIT, $56-8
 	// for i < rows, j < cols:
 	//   s = bias[j] + Σ over g < segs, k < seg of a[i·lda + g·segStride + k] · b[(g·seg+k)·n + j], n = vectors·lanes
 	//   c[i·ldc+j] = min(max(s + z[i·ldc+j], lo), hi)
@@ -4068,13 +4045,15 @@ TEXT ·gemmAVX512x1(SB), NOSPLIT, $48-8
 	MOVQ  BX, 8(SP)
 	MOVQ  72(DI), DX
 	MOVQ  DX, 16(SP)
+	MOVQ  96(DI), DX
+	MOVQ  DX, 24(SP)
 	MOVQ  120(DI), R8
-	MOVQ  R8, 24(SP)
+	MOVQ  R8, 32(SP)
 	MOVQ  160(DI), R8
 	MOVQ  176(DI), R11
 	SUBQ  R8, R11
 	SHLQ  $0x02, R11
-	MOVQ  R11, 32(SP)
+	MOVQ  R11, 40(SP)
 	MOVQ  128(DI), CX
 	SUBQ  $0x00, CX
 	MOVL  $0x00000001, AX
@@ -4083,7 +4062,7 @@ TEXT ·gemmAVX512x1(SB), NOSPLIT, $48-8
 	KMOVW AX, K1
 
 next:
-	MOVQ  24(SP), R15
+	MOVQ  32(SP), R15
 	TESTQ R15, R15
 	JZ    done
 	CMPQ  R15, 136(DI)
@@ -4092,7 +4071,7 @@ next:
 
 tile:
 	VPXORD    Z0, Z0, Z0
-	MOVQ      96(DI), AX
+	MOVQ      24(SP), AX
 	TESTQ     AX, AX
 	JZ        started
 	VMOVUPS.Z (AX), K1, Z0
@@ -4318,10 +4297,10 @@ element28:
 	ADDQ             $0x04, DX
 	DECQ             R8
 	JNZ              element28
-	ADDQ             32(SP), AX
-	ADDQ             32(SP), BX
-	ADDQ             32(SP), CX
-	ADDQ             32(SP), DX
+	ADDQ             40(SP), AX
+	ADDQ             40(SP), BX
+	ADDQ             40(SP), CX
+	ADDQ             40(SP), DX
 	DECQ             R9
 	JNZ              segment28
 	JMP              finish
@@ -4369,9 +4348,9 @@ element27:
 	ADDQ             $0x04, CX
 	DECQ             R8
 	JNZ              element27
-	ADDQ             32(SP), AX
-	ADDQ             32(SP), BX
-	ADDQ             32(SP), CX
+	ADDQ             40(SP), AX
+	ADDQ             40(SP), BX
+	ADDQ             40(SP), CX
 	DECQ             R9
 	JNZ              segment27
 	JMP              finish
@@ -4418,9 +4397,9 @@ element26:
 	ADDQ             $0x04, CX
 	DECQ             R8
 	JNZ              element26
-	ADDQ             32(SP), AX
-	ADDQ             32(SP), BX
-	ADDQ             32(SP), CX
+	ADDQ             40(SP), AX
+	ADDQ             40(SP), BX
+	ADDQ             40(SP), CX
 	DECQ             R9
 	JNZ              segment26
 	JMP              finish
@@ -4466,9 +4445,9 @@ element25:
 	ADDQ             $0x04, CX
 	DECQ             R8
 	JNZ              element25
-	ADDQ             32(SP), AX
-	ADDQ             32(SP), BX
-	ADDQ             32(SP), CX
+	ADDQ             40(SP), AX
+	ADDQ             40(SP), BX
+	ADDQ             40(SP), CX
 	DECQ             R9
 	JNZ              segment25
 	JMP              finish
@@ -4513,9 +4492,9 @@ element24:
 	ADDQ             $0x04, CX
 	DECQ             R8
 	JNZ              element24
-	ADDQ             32(SP), AX
-	ADDQ             32(SP), BX
-	ADDQ             32(SP), CX
+	ADDQ             40(SP), AX
+	ADDQ             40(SP), BX
+	ADDQ             40(SP), CX
 	DECQ             R9
 	JNZ              segment24
 	JMP              finish
@@ -4559,9 +4538,9 @@ element23:
 	ADDQ             $0x04, CX
 	DECQ             R8
 	JNZ              element23
-	ADDQ             32(SP), AX
-	ADDQ             32(SP), BX
-	ADDQ             32(SP), CX
+	ADDQ             40(SP), AX
+	ADDQ             40(SP), BX
+	ADDQ             40(SP), CX
 	DECQ             R9
 	JNZ              segment23
 	JMP              finish
@@ -4604,9 +4583,9 @@ element22:
 	ADDQ             $0x04, CX
 	DECQ             R8
 	JNZ              element22
-	ADDQ             32(SP), AX
-	ADDQ             32(SP), BX
-	ADDQ             32(SP), CX
+	ADDQ             40(SP), AX
+	ADDQ             40(SP), BX
+	ADDQ             40(SP), CX
 	DECQ             R9
 	JNZ              segment22
 	JMP              finish
@@ -4648,9 +4627,9 @@ element21:
 	ADDQ             $0x04, CX
 	DECQ             R8
 	JNZ              element21
-	ADDQ             32(SP), AX
-	ADDQ             32(SP), BX
-	ADDQ             32(SP), CX
+	ADDQ             40(SP), AX
+	ADDQ             40(SP), BX
+	ADDQ             40(SP), CX
 	DECQ             R9
 	JNZ              segment21
 	JMP              finish
@@ -4691,9 +4670,9 @@ element20:
 	ADDQ             $0x04, CX
 	DECQ             R8
 	JNZ              element20
-	ADDQ             32(SP), AX
-	ADDQ             32(SP), BX
-	ADDQ             32(SP), CX
+	ADDQ             40(SP), AX
+	ADDQ             40(SP), BX
+	ADDQ             40(SP), CX
 	DECQ             R9
 	JNZ              segment20
 	JMP              finish
@@ -4733,9 +4712,9 @@ element19:
 	ADDQ             $0x04, CX
 	DECQ             R8
 	JNZ              element19
-	ADDQ             32(SP), AX
-	ADDQ             32(SP), BX
-	ADDQ             32(SP), CX
+	ADDQ             40(SP), AX
+	ADDQ             40(SP), BX
+	ADDQ             40(SP), CX
 	DECQ             R9
 	JNZ              segment19
 	JMP              finish
@@ -4773,8 +4752,8 @@ element18:
 	ADDQ             $0x04, BX
 	DECQ             R8
 	JNZ              element18
-	ADDQ             32(SP), AX
-	ADDQ             32(SP), BX
+	ADDQ             40(SP), AX
+	ADDQ             40(SP), BX
 	DECQ             R9
 	JNZ              segment18
 	JMP              finish
@@ -4811,8 +4790,8 @@ element17:
 	ADDQ             $0x04, BX
 	DECQ             R8
 	JNZ              element17
-	ADDQ             32(SP), AX
-	ADDQ             32(SP), BX
+	ADDQ             40(SP), AX
+	ADDQ             40(SP), BX
 	DECQ             R9
 	JNZ              segment17
 	JMP              finish
@@ -4848,8 +4827,8 @@ element16:
 	ADDQ             $0x04, BX
 	DECQ             R8
 	JNZ              element16
-	ADDQ             32(SP), AX
-	ADDQ             32(SP), BX
+	ADDQ             40(SP), AX
+	ADDQ             40(SP), BX
 	DECQ             R9
 	JNZ              segment16
 	JMP              finish
@@ -4884,8 +4863,8 @@ element15:
 	ADDQ             $0x04, BX
 	DECQ             R8
 	JNZ              element15
-	ADDQ             32(SP), AX
-	ADDQ             32(SP), BX
+	ADDQ             40(SP), AX
+	ADDQ             40(SP), BX
 	DECQ             R9
 	JNZ              segment15
 	JMP              finish
@@ -4919,8 +4898,8 @@ element14:
 	ADDQ             $0x04, BX
 	DECQ             R8
 	JNZ              element14
-	ADDQ             32(SP), AX
-	ADDQ             32(SP), BX
+	ADDQ             40(SP), AX
+	ADDQ             40(SP), BX
 	DECQ             R9
 	JNZ              segment14
 	JMP              finish
@@ -4953,8 +4932,8 @@ element13:
 	ADDQ             $0x04, BX
 	DECQ             R8
 	JNZ              element13
-	ADDQ             32(SP), AX
-	ADDQ             32(SP), BX
+	ADDQ             40(SP), AX
+	ADDQ             40(SP), BX
 	DECQ             R9
 	JNZ              segment13
 	JMP              finish
@@ -4986,8 +4965,8 @@ element12:
 	ADDQ             $0x04, BX
 	DECQ             R8
 	JNZ              element12
-	ADDQ             32(SP), AX
-	ADDQ             32(SP), BX
+	ADDQ             40(SP), AX
+	ADDQ             40(SP), BX
 	DECQ             R9
 	JNZ              segment12
 	JMP              finish
@@ -5018,8 +4997,8 @@ element11:
 	ADDQ             $0x04, BX
 	DECQ             R8
 	JNZ              element11
-	ADDQ             32(SP), AX
-	ADDQ             32(SP), BX
+	ADDQ             40(SP), AX
+	ADDQ             40(SP), BX
 	DECQ             R9
 	JNZ              segment11
 	JMP              finish
@@ -5049,8 +5028,8 @@ element10:
 	ADDQ             $0x04, BX
 	DECQ             R8
 	JNZ              element10
-	ADDQ             32(SP), AX
-	ADDQ             32(SP), BX
+	ADDQ             40(SP), AX
+	ADDQ             40(SP), BX
 	DECQ             R9
 	JNZ              segment10
 	JMP              finish
@@ -5078,7 +5057,7 @@ element9:
 	ADDQ             $0x04, AX
 	DECQ             R8
 	JNZ              element9
-	ADDQ             32(SP), AX
+	ADDQ             40(SP), AX
 	DECQ             R9
 	JNZ              segment9
 	JMP              finish
@@ -5105,7 +5084,7 @@ element8:
 	ADDQ             $0x04, AX
 	DECQ             R8
 	JNZ              element8
-	ADDQ             32(SP), AX
+	ADDQ             40(SP), AX
 	DECQ             R9
 	JNZ              segment8
 	JMP              finish
@@ -5131,7 +5110,7 @@ element7:
 	ADDQ             $0x04, AX
 	DECQ             R8
 	JNZ              element7
-	ADDQ             32(SP), AX
+	ADDQ             40(SP), AX
 	DECQ             R9
 	JNZ              segment7
 	JMP              finish
@@ -5156,7 +5135,7 @@ element6:
 	ADDQ             $0x04, AX
 	DECQ             R8
 	JNZ              element6
-	ADDQ             32(SP), AX
+	ADDQ             40(SP), AX
 	DECQ             R9
 	JNZ              segment6
 	JMP              finish
@@ -5180,7 +5159,7 @@ element5:
 	ADDQ             $0x04, AX
 	DECQ             R8
 	JNZ              element5
-	ADDQ             32(SP), AX
+	ADDQ             40(SP), AX
 	DECQ             R9
 	JNZ              segment5
 	JMP              finish
@@ -5203,7 +5182,7 @@ element4:
 	ADDQ             $0x04, AX
 	DECQ             R8
 	JNZ              element4
-	ADDQ             32(SP), AX
+	ADDQ             40(SP), AX
 	DECQ             R9
 	JNZ              segment4
 	JMP              finish
@@ -5225,7 +5204,7 @@ element3:
 	ADDQ             $0x04, AX
 	DECQ             R8
 	JNZ              element3
-	ADDQ             32(SP), AX
+	ADDQ             40(SP), AX
 	DECQ             R9
 	JNZ              segment3
 	JMP              finish
@@ -5246,7 +5225,7 @@ element2:
 	ADDQ             $0x04, AX
 	DECQ             R8
 	JNZ              element2
-	ADDQ             32(SP), AX
+	ADDQ             40(SP), AX
 	DECQ             R9
 	JNZ              segment2
 	JMP              finish
@@ -5266,13 +5245,13 @@ element1:
 	ADDQ             $0x04, AX
 	DECQ             R8
 	JNZ              element1
-	ADDQ             32(SP), AX
+	ADDQ             40(SP), AX
 	DECQ             R9
 	JNZ              segment1
 
 finish:
-	VBROADCASTSS 200(DI), Z28
-	VBROADCASTSS 204(DI), Z29
+	VBROADCASTSS 208(DI), Z28
+	VBROADCASTSS 212(DI), Z29
 	MOVQ         16(SP), DX
 	MOVQ         DX, R9
 	MOVQ         152(DI), R10
@@ -5757,7 +5736,7 @@ bare0:
 	VMINPS  Z0, Z29, Z0
 	VMOVUPS Z0, K1, (BX)
 	MOVQ    R15, R8
-	SUBQ    R8, 24(SP)
+	SUBQ    R8, 32(SP)
 	MOVQ    144(DI), R10
 	SHLQ    $0x02, R10
 	IMULQ   R10, R8
@@ -5770,7 +5749,7 @@ done:
 
 // func gemmAVX512x2(t uintptr)
 // Requires: AVX, AVX512F
-TEXT ·gemmAVX512x2(SB), NOSPLIT, $48-8
+TEXT ·gemmAVX512x2(SB), NOSPLIT, $56-8
 	// for i < rows, j < cols:
 	//   s = bias[j] + Σ over g < segs, k < seg of a[i·lda + g·segStride + k] · b[(g·seg+k)·n + j], n = vectors·lanes
 	//   c[i·ldc+j] = min(max(s + z[i·ldc+j], lo), hi)
@@ -5781,13 +5760,15 @@ TEXT ·gemmAVX512x2(SB), NOSPLIT, $48-8
 	MOVQ  BX, 8(SP)
 	MOVQ  72(DI), DX
 	MOVQ  DX, 16(SP)
+	MOVQ  96(DI), DX
+	MOVQ  DX, 24(SP)
 	MOVQ  120(DI), R8
-	MOVQ  R8, 24(SP)
+	MOVQ  R8, 32(SP)
 	MOVQ  160(DI), R8
 	MOVQ  176(DI), R11
 	SUBQ  R8, R11
 	SHLQ  $0x02, R11
-	MOVQ  R11, 32(SP)
+	MOVQ  R11, 40(SP)
 	MOVQ  128(DI), CX
 	SUBQ  $0x10, CX
 	MOVL  $0x00000001, AX
@@ -5796,7 +5777,7 @@ TEXT ·gemmAVX512x2(SB), NOSPLIT, $48-8
 	KMOVW AX, K1
 
 next:
-	MOVQ  24(SP), R15
+	MOVQ  32(SP), R15
 	TESTQ R15, R15
 	JZ    done
 	CMPQ  R15, 136(DI)
@@ -5806,7 +5787,7 @@ next:
 tile:
 	VPXORD    Z0, Z0, Z0
 	VPXORD    Z1, Z1, Z1
-	MOVQ      96(DI), AX
+	MOVQ      24(SP), AX
 	TESTQ     AX, AX
 	JZ        started
 	VMOVUPS   (AX), Z0
@@ -5971,8 +5952,8 @@ element14:
 	ADDQ         $0x04, BX
 	DECQ         R8
 	JNZ          element14
-	ADDQ         32(SP), AX
-	ADDQ         32(SP), BX
+	ADDQ         40(SP), AX
+	ADDQ         40(SP), BX
 	DECQ         R9
 	JNZ          segment14
 	JMP          finish
@@ -6032,8 +6013,8 @@ element13:
 	ADDQ         $0x04, BX
 	DECQ         R8
 	JNZ          element13
-	ADDQ         32(SP), AX
-	ADDQ         32(SP), BX
+	ADDQ         40(SP), AX
+	ADDQ         40(SP), BX
 	DECQ         R9
 	JNZ          segment13
 	JMP          finish
@@ -6090,8 +6071,8 @@ element12:
 	ADDQ         $0x04, BX
 	DECQ         R8
 	JNZ          element12
-	ADDQ         32(SP), AX
-	ADDQ         32(SP), BX
+	ADDQ         40(SP), AX
+	ADDQ         40(SP), BX
 	DECQ         R9
 	JNZ          segment12
 	JMP          finish
@@ -6145,8 +6126,8 @@ element11:
 	ADDQ         $0x04, BX
 	DECQ         R8
 	JNZ          element11
-	ADDQ         32(SP), AX
-	ADDQ         32(SP), BX
+	ADDQ         40(SP), AX
+	ADDQ         40(SP), BX
 	DECQ         R9
 	JNZ          segment11
 	JMP          finish
@@ -6197,8 +6178,8 @@ element10:
 	ADDQ         $0x04, BX
 	DECQ         R8
 	JNZ          element10
-	ADDQ         32(SP), AX
-	ADDQ         32(SP), BX
+	ADDQ         40(SP), AX
+	ADDQ         40(SP), BX
 	DECQ         R9
 	JNZ          segment10
 	JMP          finish
@@ -6245,7 +6226,7 @@ element9:
 	ADDQ         $0x04, AX
 	DECQ         R8
 	JNZ          element9
-	ADDQ         32(SP), AX
+	ADDQ         40(SP), AX
 	DECQ         R9
 	JNZ          segment9
 	JMP          finish
@@ -6289,7 +6270,7 @@ element8:
 	ADDQ         $0x04, AX
 	DECQ         R8
 	JNZ          element8
-	ADDQ         32(SP), AX
+	ADDQ         40(SP), AX
 	DECQ         R9
 	JNZ          segment8
 	JMP          finish
@@ -6330,7 +6311,7 @@ element7:
 	ADDQ         $0x04, AX
 	DECQ         R8
 	JNZ          element7
-	ADDQ         32(SP), AX
+	ADDQ         40(SP), AX
 	DECQ         R9
 	JNZ          segment7
 	JMP          finish
@@ -6368,7 +6349,7 @@ element6:
 	ADDQ         $0x04, AX
 	DECQ         R8
 	JNZ          element6
-	ADDQ         32(SP), AX
+	ADDQ         40(SP), AX
 	DECQ         R9
 	JNZ          segment6
 	JMP          finish
@@ -6403,7 +6384,7 @@ element5:
 	ADDQ         $0x04, AX
 	DECQ         R8
 	JNZ          element5
-	ADDQ         32(SP), AX
+	ADDQ         40(SP), AX
 	DECQ         R9
 	JNZ          segment5
 	JMP          finish
@@ -6435,7 +6416,7 @@ element4:
 	ADDQ         $0x04, AX
 	DECQ         R8
 	JNZ          element4
-	ADDQ         32(SP), AX
+	ADDQ         40(SP), AX
 	DECQ         R9
 	JNZ          segment4
 	JMP          finish
@@ -6464,7 +6445,7 @@ element3:
 	ADDQ         $0x04, AX
 	DECQ         R8
 	JNZ          element3
-	ADDQ         32(SP), AX
+	ADDQ         40(SP), AX
 	DECQ         R9
 	JNZ          segment3
 	JMP          finish
@@ -6490,7 +6471,7 @@ element2:
 	ADDQ         $0x04, AX
 	DECQ         R8
 	JNZ          element2
-	ADDQ         32(SP), AX
+	ADDQ         40(SP), AX
 	DECQ         R9
 	JNZ          segment2
 	JMP          finish
@@ -6513,13 +6494,13 @@ element1:
 	ADDQ         $0x04, AX
 	DECQ         R8
 	JNZ          element1
-	ADDQ         32(SP), AX
+	ADDQ         40(SP), AX
 	DECQ         R9
 	JNZ          segment1
 
 finish:
-	VBROADCASTSS 200(DI), Z28
-	VBROADCASTSS 204(DI), Z29
+	VBROADCASTSS 208(DI), Z28
+	VBROADCASTSS 212(DI), Z29
 	MOVQ         16(SP), DX
 	MOVQ         DX, R9
 	MOVQ         152(DI), R10
@@ -6822,7 +6803,7 @@ bare0:
 	VMOVUPS Z0, (BX)
 	VMOVUPS Z1, K1, 64(BX)
 	MOVQ    R15, R8
-	SUBQ    R8, 24(SP)
+	SUBQ    R8, 32(SP)
 	MOVQ    144(DI), R10
 	SHLQ    $0x02, R10
 	IMULQ   R10, R8
@@ -6835,7 +6816,7 @@ done:
 
 // func gemmAVX512x3(t uintptr)
 // Requires: AVX, AVX512F
-TEXT ·gemmAVX512x3(SB), NOSPLIT, $48-8
+TEXT ·gemmAVX512x3(SB), NOSPLIT, $56-8
 	// for i < rows, j < cols:
 	//   s = bias[j] + Σ over g < segs, k < seg of a[i·lda + g·segStride + k] · b[(g·seg+k)·n + j], n = vectors·lanes
 	//   c[i·ldc+j] = min(max(s + z[i·ldc+j], lo), hi)
@@ -6846,13 +6827,15 @@ TEXT ·gemmAVX512x3(SB), NOSPLIT, $48-8
 	MOVQ  BX, 8(SP)
 	MOVQ  72(DI), DX
 	MOVQ  DX, 16(SP)
+	MOVQ  96(DI), DX
+	MOVQ  DX, 24(SP)
 	MOVQ  120(DI), R8
-	MOVQ  R8, 24(SP)
+	MOVQ  R8, 32(SP)
 	MOVQ  160(DI), R8
 	MOVQ  176(DI), R11
 	SUBQ  R8, R11
 	SHLQ  $0x02, R11
-	MOVQ  R11, 32(SP)
+	MOVQ  R11, 40(SP)
 	MOVQ  128(DI), CX
 	SUBQ  $0x20, CX
 	MOVL  $0x00000001, AX
@@ -6861,7 +6844,7 @@ TEXT ·gemmAVX512x3(SB), NOSPLIT, $48-8
 	KMOVW AX, K1
 
 next:
-	MOVQ  24(SP), R15
+	MOVQ  32(SP), R15
 	TESTQ R15, R15
 	JZ    done
 	CMPQ  R15, 136(DI)
@@ -6872,7 +6855,7 @@ tile:
 	VPXORD    Z0, Z0, Z0
 	VPXORD    Z1, Z1, Z1
 	VPXORD    Z2, Z2, Z2
-	MOVQ      96(DI), AX
+	MOVQ      24(SP), AX
 	TESTQ     AX, AX
 	JZ        started
 	VMOVUPS   (AX), Z0
@@ -7003,7 +6986,7 @@ element9:
 	ADDQ         $0x04, AX
 	DECQ         R8
 	JNZ          element9
-	ADDQ         32(SP), AX
+	ADDQ         40(SP), AX
 	DECQ         R9
 	JNZ          segment9
 	JMP          finish
@@ -7056,7 +7039,7 @@ element8:
 	ADDQ         $0x04, AX
 	DECQ         R8
 	JNZ          element8
-	ADDQ         32(SP), AX
+	ADDQ         40(SP), AX
 	DECQ         R9
 	JNZ          segment8
 	JMP          finish
@@ -7105,7 +7088,7 @@ element7:
 	ADDQ         $0x04, AX
 	DECQ         R8
 	JNZ          element7
-	ADDQ         32(SP), AX
+	ADDQ         40(SP), AX
 	DECQ         R9
 	JNZ          segment7
 	JMP          finish
@@ -7150,7 +7133,7 @@ element6:
 	ADDQ         $0x04, AX
 	DECQ         R8
 	JNZ          element6
-	ADDQ         32(SP), AX
+	ADDQ         40(SP), AX
 	DECQ         R9
 	JNZ          segment6
 	JMP          finish
@@ -7191,7 +7174,7 @@ element5:
 	ADDQ         $0x04, AX
 	DECQ         R8
 	JNZ          element5
-	ADDQ         32(SP), AX
+	ADDQ         40(SP), AX
 	DECQ         R9
 	JNZ          segment5
 	JMP          finish
@@ -7228,7 +7211,7 @@ element4:
 	ADDQ         $0x04, AX
 	DECQ         R8
 	JNZ          element4
-	ADDQ         32(SP), AX
+	ADDQ         40(SP), AX
 	DECQ         R9
 	JNZ          segment4
 	JMP          finish
@@ -7261,7 +7244,7 @@ element3:
 	ADDQ         $0x04, AX
 	DECQ         R8
 	JNZ          element3
-	ADDQ         32(SP), AX
+	ADDQ         40(SP), AX
 	DECQ         R9
 	JNZ          segment3
 	JMP          finish
@@ -7290,7 +7273,7 @@ element2:
 	ADDQ         $0x04, AX
 	DECQ         R8
 	JNZ          element2
-	ADDQ         32(SP), AX
+	ADDQ         40(SP), AX
 	DECQ         R9
 	JNZ          segment2
 	JMP          finish
@@ -7315,13 +7298,13 @@ element1:
 	ADDQ         $0x04, AX
 	DECQ         R8
 	JNZ          element1
-	ADDQ         32(SP), AX
+	ADDQ         40(SP), AX
 	DECQ         R9
 	JNZ          segment1
 
 finish:
-	VBROADCASTSS 200(DI), Z27
-	VBROADCASTSS 204(DI), Z28
+	VBROADCASTSS 208(DI), Z27
+	VBROADCASTSS 212(DI), Z28
 	MOVQ         16(SP), DX
 	MOVQ         DX, R9
 	MOVQ         152(DI), R10
@@ -7555,7 +7538,7 @@ bare0:
 	VMOVUPS Z1, 64(BX)
 	VMOVUPS Z2, K1, 128(BX)
 	MOVQ    R15, R8
-	SUBQ    R8, 24(SP)
+	SUBQ    R8, 32(SP)
 	MOVQ    144(DI), R10
 	SHLQ    $0x02, R10
 	IMULQ   R10, R8
@@ -11068,41 +11051,66 @@ done:
 	RET
 
 // func depthwiseAVX512(t uintptr)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, CMOV
 TEXT ·depthwiseAVX512(SB), NOSPLIT, $64-8
-	// for i < rows, j < cols:
-	//   s = bias[j] + Σ over g < segs, k < seg of a[i·lda + g·segStride + k·tap + j] · b[(g·seg+k)·ldb + j]
+	// for j < cols, i < rows:
+	//   s = bias[j] + Σ over t in taps of a[t.a + i·lda + j] · b[t.b + j]
 	//   c[i·ldc+j] = min(max(s + z[i·ldc+j], lo), hi)
-	MOVQ  t+0(FP), DI
-	MOVQ  (DI), AX
-	MOVQ  AX, (SP)
-	MOVQ  48(DI), BX
-	MOVQ  BX, 8(SP)
-	MOVQ  72(DI), DX
-	MOVQ  DX, 16(SP)
-	MOVQ  120(DI), R8
+	MOVQ t+0(FP), DI
+	MOVQ $0x00000000, (SP)
+
+columns:
+	MOVQ  (DI), R8
+	TESTQ R8, R8
+	JZ    absent_a
+	ADDQ  (SP), R8
+
+absent_a:
+	MOVQ  R8, 8(SP)
+	MOVQ  24(DI), R8
+	TESTQ R8, R8
+	JZ    absent_b
+	ADDQ  (SP), R8
+
+absent_b:
+	MOVQ  R8, 16(SP)
+	MOVQ  48(DI), R8
+	TESTQ R8, R8
+	JZ    absent_c
+	ADDQ  (SP), R8
+
+absent_c:
 	MOVQ  R8, 24(SP)
-	MOVQ  184(DI), R12
-	SHLQ  $0x02, R12
-	MOVQ  R12, 32(SP)
-	MOVQ  160(DI), R8
-	IMULQ R8, R12
-	MOVQ  176(DI), R11
-	SHLQ  $0x02, R11
-	SUBQ  R12, R11
-	MOVQ  R11, 40(SP)
-	MOVQ  192(DI), R11
-	SHLQ  $0x02, R11
-	MOVQ  R11, 48(SP)
-	MOVQ  128(DI), CX
-	SUBQ  $0x00, CX
-	MOVL  $0x00000001, AX
-	SHLL  CL, AX
-	DECL  AX
-	KMOVW AX, K1
+	MOVQ  72(DI), R8
+	TESTQ R8, R8
+	JZ    absent_z
+	ADDQ  (SP), R8
+
+absent_z:
+	MOVQ  R8, 32(SP)
+	MOVQ  96(DI), R8
+	TESTQ R8, R8
+	JZ    absent_bias
+	ADDQ  (SP), R8
+
+absent_bias:
+	MOVQ    R8, 40(SP)
+	MOVQ    120(DI), R8
+	MOVQ    R8, 48(SP)
+	MOVQ    128(DI), CX
+	MOVQ    (SP), R8
+	SHRQ    $0x02, R8
+	SUBQ    R8, CX
+	MOVQ    $0x00000010, R8
+	CMPQ    CX, R8
+	CMOVQGT R8, CX
+	MOVL    $0x00000001, AX
+	SHLL    CL, AX
+	DECL    AX
+	KMOVW   AX, K1
 
 next:
-	MOVQ  24(SP), R15
+	MOVQ  48(SP), R15
 	TESTQ R15, R15
 	JZ    done
 	CMPQ  R15, 136(DI)
@@ -11111,7 +11119,7 @@ next:
 
 tile:
 	VPXORD    Z0, Z0, Z0
-	MOVQ      96(DI), AX
+	MOVQ      40(SP), AX
 	TESTQ     AX, AX
 	JZ        started
 	VMOVUPS.Z (AX), K1, Z0
@@ -11130,9 +11138,12 @@ started:
 	LEAQ    (R10)(R10*2), R11
 	LEAQ    (R10)(R10*4), R12
 	LEAQ    (R11)(R10*4), R13
-	MOVQ    (SP), AX
-	MOVQ    24(DI), SI
-	MOVQ    168(DI), R9
+	MOVQ    8(SP), BX
+	MOVQ    16(SP), CX
+	MOVQ    184(DI), SI
+	MOVQ    192(DI), R8
+	TESTQ   R8, R8
+	JZ      finish
 	CMPQ    R15, $0x05
 	JGE     rowsFrom5
 	CMPQ    R15, $0x03
@@ -11173,15 +11184,12 @@ rowsFrom8:
 	JMP  rows8
 
 rowsFrom9:
-	TESTQ R9, R9
-	JZ    finish
-
-segment9:
-	MOVQ 160(DI), R8
-
-element9:
-	VMOVUPS.Z   (SI), K1, Z9
-	ADDQ        48(SP), SI
+tap9:
+	MOVQ        (SI), DX
+	LEAQ        (BX)(DX*4), AX
+	MOVQ        8(SI), DX
+	ADDQ        $0x10, SI
+	VMOVUPS.Z   (CX)(DX*4), K1, Z9
 	VFMADD231PS (AX), Z9, K1, Z0
 	VFMADD231PS (AX)(R10*1), Z9, K1, Z1
 	VFMADD231PS (AX)(R10*2), Z9, K1, Z2
@@ -11191,24 +11199,17 @@ element9:
 	VFMADD231PS (AX)(R11*2), Z9, K1, Z6
 	VFMADD231PS (AX)(R13*1), Z9, K1, Z7
 	VFMADD231PS (AX)(R10*8), Z9, K1, Z8
-	ADDQ        32(SP), AX
 	DECQ        R8
-	JNZ         element9
-	ADDQ        40(SP), AX
-	DECQ        R9
-	JNZ         segment9
+	JNZ         tap9
 	JMP         finish
 
 rows8:
-	TESTQ R9, R9
-	JZ    finish
-
-segment8:
-	MOVQ 160(DI), R8
-
-element8:
-	VMOVUPS.Z   (SI), K1, Z9
-	ADDQ        48(SP), SI
+tap8:
+	MOVQ        (SI), DX
+	LEAQ        (BX)(DX*4), AX
+	MOVQ        8(SI), DX
+	ADDQ        $0x10, SI
+	VMOVUPS.Z   (CX)(DX*4), K1, Z9
 	VFMADD231PS (AX), Z9, K1, Z0
 	VFMADD231PS (AX)(R10*1), Z9, K1, Z1
 	VFMADD231PS (AX)(R10*2), Z9, K1, Z2
@@ -11217,24 +11218,17 @@ element8:
 	VFMADD231PS (AX)(R12*1), Z9, K1, Z5
 	VFMADD231PS (AX)(R11*2), Z9, K1, Z6
 	VFMADD231PS (AX)(R13*1), Z9, K1, Z7
-	ADDQ        32(SP), AX
 	DECQ        R8
-	JNZ         element8
-	ADDQ        40(SP), AX
-	DECQ        R9
-	JNZ         segment8
+	JNZ         tap8
 	JMP         finish
 
 rows7:
-	TESTQ R9, R9
-	JZ    finish
-
-segment7:
-	MOVQ 160(DI), R8
-
-element7:
-	VMOVUPS.Z   (SI), K1, Z9
-	ADDQ        48(SP), SI
+tap7:
+	MOVQ        (SI), DX
+	LEAQ        (BX)(DX*4), AX
+	MOVQ        8(SI), DX
+	ADDQ        $0x10, SI
+	VMOVUPS.Z   (CX)(DX*4), K1, Z9
 	VFMADD231PS (AX), Z9, K1, Z0
 	VFMADD231PS (AX)(R10*1), Z9, K1, Z1
 	VFMADD231PS (AX)(R10*2), Z9, K1, Z2
@@ -11242,156 +11236,110 @@ element7:
 	VFMADD231PS (AX)(R10*4), Z9, K1, Z4
 	VFMADD231PS (AX)(R12*1), Z9, K1, Z5
 	VFMADD231PS (AX)(R11*2), Z9, K1, Z6
-	ADDQ        32(SP), AX
 	DECQ        R8
-	JNZ         element7
-	ADDQ        40(SP), AX
-	DECQ        R9
-	JNZ         segment7
+	JNZ         tap7
 	JMP         finish
 
 rows6:
-	TESTQ R9, R9
-	JZ    finish
-
-segment6:
-	MOVQ 160(DI), R8
-
-element6:
-	VMOVUPS.Z   (SI), K1, Z9
-	ADDQ        48(SP), SI
+tap6:
+	MOVQ        (SI), DX
+	LEAQ        (BX)(DX*4), AX
+	MOVQ        8(SI), DX
+	ADDQ        $0x10, SI
+	VMOVUPS.Z   (CX)(DX*4), K1, Z9
 	VFMADD231PS (AX), Z9, K1, Z0
 	VFMADD231PS (AX)(R10*1), Z9, K1, Z1
 	VFMADD231PS (AX)(R10*2), Z9, K1, Z2
 	VFMADD231PS (AX)(R11*1), Z9, K1, Z3
 	VFMADD231PS (AX)(R10*4), Z9, K1, Z4
 	VFMADD231PS (AX)(R12*1), Z9, K1, Z5
-	ADDQ        32(SP), AX
 	DECQ        R8
-	JNZ         element6
-	ADDQ        40(SP), AX
-	DECQ        R9
-	JNZ         segment6
+	JNZ         tap6
 	JMP         finish
 
 rows5:
-	TESTQ R9, R9
-	JZ    finish
-
-segment5:
-	MOVQ 160(DI), R8
-
-element5:
-	VMOVUPS.Z   (SI), K1, Z9
-	ADDQ        48(SP), SI
+tap5:
+	MOVQ        (SI), DX
+	LEAQ        (BX)(DX*4), AX
+	MOVQ        8(SI), DX
+	ADDQ        $0x10, SI
+	VMOVUPS.Z   (CX)(DX*4), K1, Z9
 	VFMADD231PS (AX), Z9, K1, Z0
 	VFMADD231PS (AX)(R10*1), Z9, K1, Z1
 	VFMADD231PS (AX)(R10*2), Z9, K1, Z2
 	VFMADD231PS (AX)(R11*1), Z9, K1, Z3
 	VFMADD231PS (AX)(R10*4), Z9, K1, Z4
-	ADDQ        32(SP), AX
 	DECQ        R8
-	JNZ         element5
-	ADDQ        40(SP), AX
-	DECQ        R9
-	JNZ         segment5
+	JNZ         tap5
 	JMP         finish
 
 rows4:
-	TESTQ R9, R9
-	JZ    finish
-
-segment4:
-	MOVQ 160(DI), R8
-
-element4:
-	VMOVUPS.Z   (SI), K1, Z9
-	ADDQ        48(SP), SI
+tap4:
+	MOVQ        (SI), DX
+	LEAQ        (BX)(DX*4), AX
+	MOVQ        8(SI), DX
+	ADDQ        $0x10, SI
+	VMOVUPS.Z   (CX)(DX*4), K1, Z9
 	VFMADD231PS (AX), Z9, K1, Z0
 	VFMADD231PS (AX)(R10*1), Z9, K1, Z1
 	VFMADD231PS (AX)(R10*2), Z9, K1, Z2
 	VFMADD231PS (AX)(R11*1), Z9, K1, Z3
-	ADDQ        32(SP), AX
 	DECQ        R8
-	JNZ         element4
-	ADDQ        40(SP), AX
-	DECQ        R9
-	JNZ         segment4
+	JNZ         tap4
 	JMP         finish
 
 rows3:
-	TESTQ R9, R9
-	JZ    finish
-
-segment3:
-	MOVQ 160(DI), R8
-
-element3:
-	VMOVUPS.Z   (SI), K1, Z9
-	ADDQ        48(SP), SI
+tap3:
+	MOVQ        (SI), DX
+	LEAQ        (BX)(DX*4), AX
+	MOVQ        8(SI), DX
+	ADDQ        $0x10, SI
+	VMOVUPS.Z   (CX)(DX*4), K1, Z9
 	VFMADD231PS (AX), Z9, K1, Z0
 	VFMADD231PS (AX)(R10*1), Z9, K1, Z1
 	VFMADD231PS (AX)(R10*2), Z9, K1, Z2
-	ADDQ        32(SP), AX
 	DECQ        R8
-	JNZ         element3
-	ADDQ        40(SP), AX
-	DECQ        R9
-	JNZ         segment3
+	JNZ         tap3
 	JMP         finish
 
 rows2:
-	TESTQ R9, R9
-	JZ    finish
-
-segment2:
-	MOVQ 160(DI), R8
-
-element2:
-	VMOVUPS.Z   (SI), K1, Z9
-	ADDQ        48(SP), SI
+tap2:
+	MOVQ        (SI), DX
+	LEAQ        (BX)(DX*4), AX
+	MOVQ        8(SI), DX
+	ADDQ        $0x10, SI
+	VMOVUPS.Z   (CX)(DX*4), K1, Z9
 	VFMADD231PS (AX), Z9, K1, Z0
 	VFMADD231PS (AX)(R10*1), Z9, K1, Z1
-	ADDQ        32(SP), AX
 	DECQ        R8
-	JNZ         element2
-	ADDQ        40(SP), AX
-	DECQ        R9
-	JNZ         segment2
+	JNZ         tap2
 	JMP         finish
 
 rows1:
-	TESTQ R9, R9
-	JZ    finish
-
-segment1:
-	MOVQ 160(DI), R8
-
-element1:
-	VMOVUPS.Z   (SI), K1, Z9
-	ADDQ        48(SP), SI
+tap1:
+	MOVQ        (SI), DX
+	LEAQ        (BX)(DX*4), AX
+	MOVQ        8(SI), DX
+	ADDQ        $0x10, SI
+	VMOVUPS.Z   (CX)(DX*4), K1, Z9
 	VFMADD231PS (AX), Z9, K1, Z0
-	ADDQ        32(SP), AX
 	DECQ        R8
-	JNZ         element1
-	ADDQ        40(SP), AX
-	DECQ        R9
-	JNZ         segment1
+	JNZ         tap1
 
 finish:
-	VBROADCASTSS 200(DI), Z9
-	VBROADCASTSS 204(DI), Z10
-	MOVQ         16(SP), DX
+	VBROADCASTSS 208(DI), Z9
+	VBROADCASTSS 212(DI), Z10
+	MOVQ         32(SP), DX
 	MOVQ         DX, R9
 	MOVQ         152(DI), R10
 	SHLQ         $0x02, R10
 	MOVQ         R15, R8
 	IMULQ        R10, R8
-	MOVQ         8(SP), BX
-	ADDQ         R8, 8(SP)
+	MOVQ         24(SP), BX
+	ADDQ         R8, 24(SP)
 	TESTQ        R9, R9
 	JZ           advanced
-	ADDQ         R8, 16(SP)
+	ADDQ         R8, 32(SP)
 
 advanced:
 	SUBQ R10, R8
@@ -11542,14 +11490,20 @@ bare0:
 	VMINPS  Z0, Z10, Z0
 	VMOVUPS Z0, K1, (BX)
 	MOVQ    R15, R8
-	SUBQ    R8, 24(SP)
+	SUBQ    R8, 48(SP)
 	MOVQ    144(DI), R10
 	SHLQ    $0x02, R10
 	IMULQ   R10, R8
-	ADDQ    R8, (SP)
+	ADDQ    R8, 8(SP)
 	JMP     next
 
 done:
+	MOVQ (SP), R8
+	ADDQ $0x40, R8
+	MOVQ R8, (SP)
+	SHRQ $0x02, R8
+	CMPQ R8, 128(DI)
+	JL   columns
 	VZEROUPPER
 	RET
 

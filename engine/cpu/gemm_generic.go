@@ -95,22 +95,23 @@ func (t *outer) store(acc []float32, i, j int) {
 
 // depthwiseGeneric convolves every channel with its own filter:
 //
-//	for i < rows, j < cols:
-//	  s = Σ over g < segs, k < seg of a[i·lda + g·segStride + k·tap + j] · b[(g·seg+k)·ldb + j]
-//	  c[i·ldc+j] = min(max(s + bias[j] + z[i·ldc+j], lo), hi)
+//	for j < cols, i < rows:
+//	  s = bias[j] + Σ over t in taps of a[t.a + i·lda + j] · b[t.b + j]
+//	  c[i·ldc+j] = min(max(s + z[i·ldc+j], lo), hi)
 func depthwiseGeneric(t *tile) {
 	var acc [genericLanes]float32
-	for i := range t.rows {
-		clear(acc[:])
-		for g := range t.segs {
-			for k := range t.seg {
-				a := t.a[i*t.lda+g*t.segStride+k*t.tap:][:t.cols]
-				for l, b := range t.b[(g*t.seg+k)*t.ldb:][:t.cols] {
+	for j := 0; j < t.cols; j += genericLanes {
+		n := min(genericLanes, t.cols-j)
+		for i := range t.rows {
+			clear(acc[:])
+			for _, tap := range t.taps {
+				a := t.a[tap.a+i*t.lda+j:][:n]
+				for l, b := range t.b[tap.b+j:][:n] {
 					acc[l] += a[l] * b
 				}
 			}
+			t.store(acc[:n], i, j)
 		}
-		t.store(acc[:t.cols], i, 0)
 	}
 }
 

@@ -26,6 +26,7 @@ type sampled struct {
 	Tried   map[string]int64 `json:"tried"`   // all of them
 	Ours    []int64          `json:"ours"`
 	Peer    []int64          `json:"peer"`
+	others  float64
 }
 
 const (
@@ -41,13 +42,8 @@ func (r row) measure(o options) (result, error) {
 		res.Works = []sampled{s}
 		return res, err
 	}
-	p, err := startPeer(o.python, r.works[0].Threads)
+	p, err := startPeer(o.python, r.works[0].Threads, keepMemory)
 	if err != nil {
-		return res, err
-	}
-	before, err := readTicks(os.Getpid(), p.cmd.Process.Pid)
-	if err != nil {
-		p.close()
 		return res, err
 	}
 	for _, w := range r.works {
@@ -57,13 +53,8 @@ func (r row) measure(o options) (result, error) {
 			return res, fmt.Errorf("%s %v: %w", w.Direction, w.conv(), err)
 		}
 		res.Works = append(res.Works, s)
+		res.Others += s.others / float64(len(r.works))
 	}
-	after, err := readTicks(os.Getpid(), p.cmd.Process.Pid)
-	if err != nil {
-		p.close()
-		return res, err
-	}
-	res.Others = after.others(before)
 	return res, p.close()
 }
 
@@ -114,6 +105,10 @@ func measure(o options, p *peer, w work) (sampled, error) {
 	if err != nil {
 		return s, err
 	}
+	before, err := readTicks(os.Getpid(), p.cmd.Process.Pid)
+	if err != nil {
+		return s, err
+	}
 	for range o.rounds {
 		a, err := own.sample(times)
 		if err != nil {
@@ -125,7 +120,9 @@ func measure(o options, p *peer, w work) (sampled, error) {
 		}
 		s.Ours, s.Peer = append(s.Ours, a/int64(times)), append(s.Peer, b/int64(peerTimes))
 	}
-	return s, nil
+	after, err := readTicks(os.Getpid(), p.cmd.Process.Pid)
+	s.others = after.others(before)
+	return s, err
 }
 
 // calibrate is how many runs make a sample. It runs once to warm up.
@@ -142,7 +139,7 @@ func (r row) measurePeak(o options) (sampled, error) {
 	w := r.works[0]
 	s := sampled{Work: w, Tried: map[string]int64{}}
 	of := func(v variant) (int64, error) {
-		p, err := startPeer(o.python, w.Threads)
+		p, err := startPeer(o.python, w.Threads, nil)
 		if err != nil {
 			return 0, err
 		}

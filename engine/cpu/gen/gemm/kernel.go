@@ -102,6 +102,10 @@ func (k *kernel) tiles(stepField int, prepare func(), inner func(rows int), fini
 	finish()
 	JMP(LabelRef("next"))
 	Label("done")
+}
+
+// end returns.
+func (k *kernel) end() {
 	VZEROUPPER()
 	RET()
 }
@@ -149,7 +153,7 @@ func (k *kernel) bias() {
 	for v := range k.vectors {
 		k.m.zero(k.sum(0, v))
 	}
-	k.load(tileBias, k.a)
+	MOVQ(k.local("bias"), k.a)
 	TESTQ(k.a, k.a)
 	JZ(LabelRef("started"))
 	for v := range k.vectors {

@@ -45,7 +45,7 @@ const (
 	tileA, tileB, tileC, tileZ, tileBias           = 0, 24, 48, 72, 96
 	tileRows, tileCols, tileStep                   = 120, 128, 136
 	tileLDA, tileLDC, tileSeg, tileSegs, tileStrid = 144, 152, 160, 168, 176
-	tileTap, tileLDB, tileLo, tileHi               = 184, 192, 200, 204
+	tileTaps, tileLo, tileHi                       = 184, 208, 212
 
 	outerA, outerB, outerC                   = 0, 24, 48
 	outerRows, outerCols, outerStep          = 72, 80, 88
@@ -64,6 +64,7 @@ func (k *kernel) gemm() {
 	k.keep(k.a, tileA, "a")
 	k.keep(k.c, tileC, "c")
 	k.keep(k.z, tileZ, "z")
+	k.keep(k.z, tileBias, "bias")
 	k.keep(k.n, tileRows, "rows")
 	k.load(tileSeg, k.n)
 	k.load(tileStrid, k.s3)
@@ -97,49 +98,72 @@ func (k *kernel) gemm() {
 			}
 		})
 	}, func() { k.epilogue(tileLDA) })
+	k.end()
 }
 
-// depthwise writes depthwiseGeneric's loop.
+// depthwise writes depthwiseGeneric's loop, a vector of columns after the other.
 func (k *kernel) depthwise() {
 	k.start(
-		"for i < rows, j < cols:",
-		"  s = bias[j] + Σ over g < segs, k < seg of a[i·lda + g·segStride + k·tap + j] · b[(g·seg+k)·ldb + j]",
+		"for j < cols, i < rows:",
+		"  s = bias[j] + Σ over t in taps of a[t.a + i·lda + j] · b[t.b + j]",
 		"  c[i·ldc+j] = min(max(s + z[i·ldc+j], lo), hi)",
 	)
-	k.keep(k.a, tileA, "a")
-	k.keep(k.c, tileC, "c")
-	k.keep(k.z, tileZ, "z")
+	MOVQ(U32(0), k.local("column")) // in bytes
+	Label("columns")
+	for _, o := range []struct {
+		name  string
+		field int
+	}{{"a", tileA}, {"b", tileB}, {"c", tileC}, {"z", tileZ}, {"bias", tileBias}} {
+		absent := "absent_" + o.name
+		k.load(o.field, k.n)
+		TESTQ(k.n, k.n)
+		JZ(LabelRef(absent))
+		ADDQ(k.local("column"), k.n)
+		Label(absent)
+		MOVQ(k.n, k.local(o.name))
+	}
 	k.keep(k.n, tileRows, "rows")
-	k.load(tileTap, k.s5)
-	SHLQ(U8(2), k.s5)
-	MOVQ(k.s5, k.local("tap"))
-	k.load(tileSeg, k.n)
-	IMULQ(k.n, k.s5)
-	k.load(tileStrid, k.s3)
-	SHLQ(U8(2), k.s3)
-	SUBQ(k.s5, k.s3)
-	MOVQ(k.s3, k.local("skip"))
-	k.load(tileLDB, k.s3)
-	SHLQ(U8(2), k.s3)
-	MOVQ(k.s3, k.local("ldb"))
-	k.mask(tileCols)
+	left := k.base[2]
+	k.load(tileCols, left)
+	MOVQ(k.local("column"), k.n)
+	SHRQ(U8(2), k.n)
+	SUBQ(k.n, left)
+	MOVQ(U32(uint32(k.m.lanes)), k.n)
+	CMPQ(left, k.n)
+	CMOVQGT(k.n, left)
+	k.m.mask(left, k.a, k.local("mask"))
 
+	from, factors, at := k.base[1], k.base[2], k.base[3]
 	k.tiles(tileStep, func() {
 		k.bias()
 		k.strides(tileLDA)
-		k.bases()
-		k.load(tileB, k.b)
-		k.load(tileSegs, k.segs)
+		MOVQ(k.local("a"), from)
+		MOVQ(k.local("b"), factors)
+		k.load(tileTaps, k.b)
+		k.load(tileTaps+8, k.n)
+		TESTQ(k.n, k.n)
+		JZ(LabelRef("finish"))
 	}, func(rows int) {
-		k.segments(rows, func() { k.load(tileSeg, k.n) }, func() {
-			k.m.load(Mem{Base: k.b}, k.factor(0))
-			ADDQ(k.local("ldb"), k.b)
-			for i := range rows {
-				k.m.multiply(k.row(i), k.factor(0), k.sum(i, 0), k.broadcast(i))
-			}
-			ADDQ(k.local("tap"), k.base[0])
-		}, func() { ADDQ(k.local("skip"), k.base[0]) })
+		tap := fmt.Sprint("tap", rows)
+		Label(tap)
+		MOVQ(Mem{Base: k.b}, at)
+		LEAQ(Mem{Base: from, Index: at, Scale: 4}, k.base[0])
+		MOVQ(Mem{Base: k.b, Disp: 8}, at)
+		ADDQ(U8(16), k.b)
+		k.m.load(Mem{Base: factors, Index: at, Scale: 4}, k.factor(0))
+		for i := range rows {
+			k.m.multiply(k.row(i), k.factor(0), k.sum(i, 0), k.broadcast(i))
+		}
+		DECQ(k.n)
+		JNZ(LabelRef(tap))
 	}, func() { k.epilogue(tileLDA) })
+	MOVQ(k.local("column"), k.n)
+	ADDQ(U8(k.m.bytes()), k.n)
+	MOVQ(k.n, k.local("column"))
+	SHRQ(U8(2), k.n)
+	CMPQ(k.n, Mem{Base: k.t, Disp: tileCols})
+	JL(LabelRef("columns"))
+	k.end()
 }
 
 // outer writes outerGeneric's loop.
@@ -173,6 +197,7 @@ func (k *kernel) outer() {
 			ADDQ(k.s1, k.a)
 		}, func() {})
 	}, func() { k.sums("a", func() {}) })
+	k.end()
 }
 
 // taps writes tapsGeneric's loop.
@@ -216,4 +241,5 @@ func (k *kernel) taps() {
 			IMULQ(k.s1, k.n)
 		})
 	})
+	k.end()
 }
