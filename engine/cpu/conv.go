@@ -53,6 +53,10 @@ func convWorkspace(i isa, c engine.Call, workers int) int {
 	case engine.ConvBackwardData:
 		parts = backwardParts(i, c.Conv, workers)
 	case engine.ConvBackwardFilter:
+		if c.Depthwise() {
+			o := newDepthwiseGradient(i, c.Conv)
+			return o.slices * o.size()
+		}
 		return newFilterGradient(i, c.Conv, workers).workspace(workers)
 	}
 	filters := 0

@@ -68,12 +68,8 @@ const shortRow = 5
 func (g *correlation) gather() gather {
 	inside := g.pad[0] <= 0 && g.pad[1] <= 0 &&
 		(g.p-1)*g.stride[0]+(g.r-1)*g.dil[0]-g.pad[0] < g.h && (g.q-1)*g.stride[1]+(g.s-1)*g.dil[1]-g.pad[1] < g.w
-	consecutive := g.depthwise || g.s <= 1 || g.dil[1] == 1 && g.in.pixel == g.c
+	consecutive := g.s <= 1 || g.dil[1] == 1 && g.in.pixel == g.c
 	switch {
-	case g.depthwise && inside:
-		return readDirect
-	case g.depthwise:
-		return readWindow
 	case g.s > 1 && g.dil[1] > 1, g.q < shortRow && g.p*g.n > 1 && g.r*g.s > 1 && g.out.dense(g.p, g.q):
 		return readColumns
 	case inside && consecutive:
@@ -109,7 +105,6 @@ type source struct {
 	data              []float32
 	image, row, pixel int
 	seg, segs, stride int // the sum under a pixel: segments, their length and distance
-	tap               int // depthwise: distance of a segment's elements
 }
 
 // reach is how many pixels of the input n output pixels read in one direction.
@@ -144,14 +139,10 @@ func (g *correlation) read(in []float32, n, p, q int, b block, scratch []float32
 	if g.r*g.s == 0 {
 		return source{}
 	}
-	s := source{
+	return source{
 		data: in[g.in.at(n, h, w):], image: g.in.image, row: g.stride[0] * g.in.row, pixel: g.stride[1] * g.in.pixel,
-		seg: g.s * g.c, segs: g.r, stride: g.dil[0] * g.in.row, tap: g.dil[1] * g.in.pixel,
+		seg: g.s * g.c, segs: g.r, stride: g.dil[0] * g.in.row,
 	}
-	if g.depthwise {
-		s.seg = g.s
-	}
-	return s
 }
 
 func (g *correlation) window(in []float32, n, h, w int, b block, dst []float32) source {
@@ -162,14 +153,10 @@ func (g *correlation) window(in []float32, n, h, w int, b block, dst []float32) 
 		}
 	}
 	line := width * g.c
-	s := source{
+	return source{
 		data: dst, image: rows * line, row: g.stride[0] * line, pixel: g.stride[1] * g.c,
-		seg: g.s * g.c, segs: g.r, stride: g.dil[0] * line, tap: g.dil[1] * g.c,
+		seg: g.s * g.c, segs: g.r, stride: g.dil[0] * line,
 	}
-	if g.depthwise {
-		s.seg = g.s
-	}
-	return s
 }
 
 // line copies pixels of row h from column w on, with zeros outside the image.

@@ -1,5 +1,7 @@
 package cpu
 
+import "mdp/engine"
+
 // A region is output rows, or pixels of a row, that the same taps of the window read the image for: all but
 // those at the image's edges have them all.
 type region struct{ from, to, first, last int } // from ≤ output < to, first ≤ tap < last
@@ -72,6 +74,95 @@ func (p *part) channels(n, h int, b block, out, in []float32, e epilogue, t *til
 			t.rows = u.to - u.from
 			t.step = even(t.rows, p.kernels.tapRows)
 			p.kernels.depthwise(t)
+		}
+	}
+}
+
+// depthwiseGradient is the op of a depthwise ConvBackwardFilter. The rows of all images are cut into slices
+// that are summed by themselves, taps first, and then added up in order; how many depends on the sizes alone.
+type depthwiseGradient struct {
+	correlation
+	kernels      *convKernels
+	rows, pixels []region
+	slices       int
+
+	dw, dy, x []float32
+	sums      []float32 // one slice's after the other
+	tiles     []outer   // one per worker
+	addition  depthwiseAddition
+}
+
+// someChannels is how many are summed at a time, so that their pixels stay in the cache from a row of taps to
+// the next: a multiple of every kernel's vectors.
+const someChannels = 64
+
+func newDepthwiseGradient(i isa, c engine.Conv) *depthwiseGradient {
+	g := forwardParts(i, c, 1)[0].correlation
+	return &depthwiseGradient{
+		correlation: g, kernels: convKernelsOf(i), rows: g.regions(0), pixels: g.regions(1),
+		slices: min(mostSlices, g.n*g.p),
+	}
+}
+
+// size is how many elements a slice's sums have.
+func (o *depthwiseGradient) size() int { return line(o.r * o.s * o.kernels.padded(o.c)) }
+
+func (o *depthwiseGradient) run(t *team) {
+	t.run(o, o.slices)
+	t.run(&o.addition, ceil(o.c, someChannels))
+}
+
+func (o *depthwiseGradient) do(worker, slice int) {
+	t, sum := &o.tiles[worker], o.sums[slice*o.size():][:o.size()]
+	clear(sum)
+	t.lda, t.segA = o.out.pixel, o.out.row
+	t.ldb, t.segB, t.tap = o.stride[1]*o.in.pixel, o.stride[0]*o.in.row, o.dil[1]*o.in.pixel
+	t.ldc, t.add = o.kernels.padded(o.c), true
+	from, to := slice*o.n*o.p/o.slices, (slice+1)*o.n*o.p/o.slices
+	for n := from / o.p; n*o.p < to; n++ {
+		for c := 0; c < o.c; c += someChannels {
+			t.cols = min(someChannels, o.c-c)
+			for _, v := range o.rows {
+				v.from, v.to = max(v.from, from-n*o.p), min(v.to, to-n*o.p)
+				if v.from < v.to {
+					o.image(t, n, c, v, sum)
+				}
+			}
+		}
+	}
+}
+
+// image adds some rows of an image to some channels' sums.
+func (o *depthwiseGradient) image(t *outer, n, c int, v region, sum []float32) {
+	t.segs = v.to - v.from
+	for _, u := range o.pixels {
+		t.rows, t.seg = u.last-u.first, u.to-u.from
+		if t.rows == 0 {
+			continue
+		}
+		t.step = even(t.rows, o.kernels.tapRows)
+		t.a = o.dy[o.out.at(n, v.from, u.from)+c:]
+		w := u.from*o.stride[1] - o.pad[1] + u.first*o.dil[1]
+		for r := v.first; r < v.last; r++ {
+			t.b = o.x[o.in.at(n, v.from*o.stride[0]-o.pad[0]+r*o.dil[0], w)+c:]
+			t.c = sum[(r*o.s+u.first)*t.ldc+c:]
+			o.kernels.taps(t)
+		}
+	}
+}
+
+// depthwiseAddition is the task that adds up some channels' slices and lays them out as a filter.
+type depthwiseAddition struct{ *depthwiseGradient }
+
+func (o *depthwiseAddition) do(_, i int) {
+	taps, width := o.r*o.s, o.kernels.padded(o.c)
+	for c := i * someChannels; c < min(o.c, (i+1)*someChannels); c++ {
+		for tap := range taps {
+			var sum float32
+			for s := range o.slices {
+				sum += o.sums[s*o.size()+tap*width+c]
+			}
+			o.dw[c*taps+tap] = sum
 		}
 	}
 }

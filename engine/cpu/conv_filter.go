@@ -40,16 +40,21 @@ func newFilterGradient(i isa, c engine.Conv, workers int) *filterGradient {
 	o.block = g.cut(min(gradientMost, max(blockLen/each, blockFew)))
 	o.grid = g.grid(o.block)
 	o.slices, o.shares = 1, 1
-	if g.depthwise || len(o.groups)*o.size() <= smallSum {
+	if len(o.groups)*o.size() <= smallSum {
 		o.slices = min(mostSlices, o.grid[0]*o.grid[1]*o.grid[2])
 	}
-	if !g.depthwise {
-		o.shares = min(ceil(workers, o.slices*len(o.groups)), ceil(o.kg, o.kernels.outerRows[maxVectors]))
-	}
+	o.shares = min(ceil(workers, o.slices*len(o.groups)), ceil(o.kg, o.kernels.outerRows[maxVectors]))
 	return o
 }
 
 func newConvBackwardFilter(i isa, c engine.ConvBackwardFilter, dw, dy, x, ws []float32, workers int) op {
+	if c.Depthwise() {
+		o := newDepthwiseGradient(i, c.Conv)
+		o.dw, o.dy, o.x, o.sums = dw, dy, x, ws
+		o.tiles = make([]outer, workers)
+		o.addition.depthwiseGradient = o
+		return o
+	}
 	o := newFilterGradient(i, c.Conv, workers)
 	o.dw, o.dy, o.x = dw, dy, x
 	o.sums, o.scratch = ws[:o.partials()], ws[o.partials():]
@@ -61,18 +66,12 @@ func newConvBackwardFilter(i isa, c engine.ConvBackwardFilter, dw, dy, x, ws []f
 // size is how many elements a slice's sum of one group has.
 func (o *filterGradient) size() int {
 	g := &o.groups[0]
-	if g.depthwise {
-		return line(g.r * g.s * o.kernels.padded(g.c))
-	}
 	return o.kg * g.r * g.s * g.c
 }
 
-// partials is how many elements the sums take that do not lie in dw: dw holds the
-// first slice's, unless it is depthwise and laid out otherwise.
+// partials is how many elements the sums take that do not lie in dw, which holds
+// the first slice's.
 func (o *filterGradient) partials() int {
-	if o.groups[0].depthwise {
-		return o.slices * o.size()
-	}
 	return (o.slices - 1) * line(len(o.groups)*o.size())
 }
 
@@ -89,7 +88,7 @@ func (o *filterGradient) each() int {
 // first copied in one go, and to distances that do not share cache sets.
 func (o *filterGradient) spaced() bool {
 	g := &o.groups[0]
-	return g.gather() == readDirect && !g.depthwise && g.r*g.s == 1 && g.c >= 8*spacing
+	return g.gather() == readDirect && g.r*g.s == 1 && g.c >= 8*spacing
 }
 
 const spacing = 16
@@ -112,7 +111,7 @@ func (o *filterGradient) workspace(workers int) int { return o.partials() + work
 
 func (o *filterGradient) run(t *team) {
 	t.run(o, len(o.groups)*o.slices*o.shares)
-	if o.groups[0].depthwise || o.slices > 1 {
+	if o.slices > 1 {
 		t.run(&o.addition, ceil(len(o.dw), addLen))
 	}
 }
@@ -135,21 +134,14 @@ func (o *filterGradient) do(worker, i int) {
 			src = g.space(src, b, scratch)
 		}
 		dy := o.dy[g.out.at(n, h, w):]
-		t.lda, t.ldb, t.segA, t.segB, t.tap = g.out.pixel, src.pixel, g.out.row, src.row, src.tap
+		t.lda, t.ldb, t.segA, t.segB = g.out.pixel, src.pixel, g.out.row, src.row
 		t.seg, t.segs = b.q, b.p
-		if g.depthwise {
-			o.channels(t, g, src, b.n, dy, sum, i > first)
-		} else {
-			o.rows(t, g, src, b.n, dy[from:], sum[from*src.seg*src.segs:], to-from, i > first)
-		}
+		o.rows(t, g, src, b.n, dy[from:], sum[from*src.seg*src.segs:], to-from, i > first)
 	}
 }
 
 // sum is where a slice of a group is summed.
 func (o *filterGradient) sum(slice, group int) []float32 {
-	if o.groups[0].depthwise {
-		return o.sums[slice*o.size():][:o.size()]
-	}
 	if slice == 0 {
 		return o.dw[group*o.size():][:o.size()]
 	}
@@ -176,23 +168,6 @@ func (o *filterGradient) rows(t *outer, g *correlation, src source, images int, 
 	}
 }
 
-// channels does the same for a depthwise filter, whose gradient is kept taps first.
-func (o *filterGradient) channels(t *outer, g *correlation, src source, images int, dy, sum []float32, add bool) {
-	t.rows, t.ldc = g.s, o.kernels.padded(g.c)
-	t.step = even(g.s, o.kernels.tapRows)
-	for j := 0; j < g.c; j += o.kernels.lanes {
-		t.cols = min(o.kernels.lanes, g.c-j)
-		for r := range g.r {
-			t.c = sum[r*g.s*t.ldc+j:]
-			for n := range images {
-				t.add = add || n > 0
-				t.a, t.b = dy[n*g.out.image+j:], src.data[n*src.image+r*src.stride+j:]
-				o.kernels.taps(t)
-			}
-		}
-	}
-}
-
 // addition is the task that adds up the slices.
 type addition struct{ *filterGradient }
 
@@ -200,22 +175,10 @@ const addLen = 1 << 12
 
 func (o *addition) do(_, i int) {
 	dw := o.dw[i*addLen : min((i+1)*addLen, len(o.dw))]
-	g := &o.groups[0]
-	if !g.depthwise {
-		each := line(len(o.groups) * o.size())
-		for s := range o.slices - 1 {
-			for j, v := range o.sums[s*each+i*addLen:][:len(dw)] {
-				dw[j] += v
-			}
-		}
-		return
-	}
-	taps, width := g.r*g.s, o.kernels.padded(g.c)
-	for j := range dw {
-		c, tap := (i*addLen+j)/taps, (i*addLen+j)%taps
-		dw[j] = 0
-		for s := range o.slices {
-			dw[j] += o.sums[s*o.size()+tap*width+c]
+	each := line(len(o.groups) * o.size())
+	for s := range o.slices - 1 {
+		for j, v := range o.sums[s*each+i*addLen:][:len(dw)] {
+			dw[j] += v
 		}
 	}
 }

@@ -2962,44 +2962,45 @@ columns:
 	MOVQ  (DI), R8
 	TESTQ R8, R8
 	JZ    absent_a
-	ADDQ  (SP), R8
+	MOVQ  (SP), CX
+	LEAQ  (R8)(CX*4), R8
 
 absent_a:
 	MOVQ  R8, 8(SP)
 	MOVQ  24(DI), R8
 	TESTQ R8, R8
 	JZ    absent_b
-	ADDQ  (SP), R8
+	MOVQ  (SP), CX
+	LEAQ  (R8)(CX*4), R8
 
 absent_b:
 	MOVQ  R8, 16(SP)
 	MOVQ  48(DI), R8
 	TESTQ R8, R8
 	JZ    absent_c
-	ADDQ  (SP), R8
+	MOVQ  (SP), CX
+	LEAQ  (R8)(CX*4), R8
 
 absent_c:
 	MOVQ  R8, 24(SP)
 	MOVQ  72(DI), R8
 	TESTQ R8, R8
 	JZ    absent_z
-	ADDQ  (SP), R8
+	MOVQ  (SP), CX
+	LEAQ  (R8)(CX*4), R8
 
 absent_z:
 	MOVQ  R8, 32(SP)
 	MOVQ  96(DI), R8
 	TESTQ R8, R8
 	JZ    absent_bias
-	ADDQ  (SP), R8
+	MOVQ  (SP), CX
+	LEAQ  (R8)(CX*4), R8
 
 absent_bias:
 	MOVQ    R8, 40(SP)
-	MOVQ    120(DI), R8
-	MOVQ    R8, 48(SP)
 	MOVQ    128(DI), CX
-	MOVQ    (SP), R8
-	SHRQ    $0x02, R8
-	SUBQ    R8, CX
+	SUBQ    (SP), CX
 	MOVQ    $0x00000008, R8
 	CMPQ    CX, R8
 	CMOVQGT R8, CX
@@ -3007,11 +3008,13 @@ absent_bias:
 	SHLQ    $0x02, CX
 	SUBQ    CX, AX
 	ADDQ    $0x20, AX
-	MOVQ    AX, 56(SP)
+	MOVQ    AX, 48(SP)
 	VMOVUPS (AX), Y15
+	MOVQ    120(DI), R8
+	MOVQ    R8, 56(SP)
 
 next:
-	MOVQ  48(SP), R15
+	MOVQ  56(SP), R15
 	TESTQ R15, R15
 	JZ    done
 	CMPQ  R15, 136(DI)
@@ -3023,7 +3026,7 @@ tile:
 	MOVQ       40(SP), AX
 	TESTQ      AX, AX
 	JZ         started
-	MOVQ       56(SP), CX
+	MOVQ       48(SP), CX
 	VMOVUPS    (CX), Y15
 	VMASKMOVPS (AX), Y15, Y0
 
@@ -3277,7 +3280,7 @@ tap1:
 finish:
 	VBROADCASTSS 208(DI), Y9
 	VBROADCASTSS 212(DI), Y10
-	MOVQ         56(SP), CX
+	MOVQ         48(SP), CX
 	VMOVUPS      (CX), Y15
 	MOVQ         32(SP), DX
 	MOVQ         DX, R9
@@ -3449,7 +3452,7 @@ bare0:
 	VMINPS     Y0, Y10, Y0
 	VMASKMOVPS Y0, Y15, (BX)
 	MOVQ       R15, R8
-	SUBQ       R8, 48(SP)
+	SUBQ       R8, 56(SP)
 	MOVQ       144(DI), R10
 	SHLQ       $0x02, R10
 	IMULQ      R10, R8
@@ -3458,37 +3461,62 @@ bare0:
 
 done:
 	MOVQ (SP), R8
-	ADDQ $0x20, R8
+	ADDQ $0x08, R8
 	MOVQ R8, (SP)
-	SHRQ $0x02, R8
 	CMPQ R8, 128(DI)
 	JL   columns
 	VZEROUPPER
 	RET
 
 // func tapsAVX2(t uintptr)
-// Requires: AVX, FMA3
-TEXT ·tapsAVX2(SB), NOSPLIT, $48-8
-	// for i < rows, j < cols:
-	//   c[i·ldc+j] (+)= Σ over g < segs, m < seg of a[g·segA + m·lda + j] · b[g·segB + m·ldb + i·tap + j]
-	MOVQ    t+0(FP), DI
-	MOVQ    24(DI), SI
-	MOVQ    SI, (SP)
-	MOVQ    48(DI), BX
-	MOVQ    BX, 8(SP)
-	MOVQ    72(DI), R8
-	MOVQ    R8, 16(SP)
+// Requires: AVX, CMOV, FMA3
+TEXT ·tapsAVX2(SB), NOSPLIT, $64-8
+	// for j < cols, i < rows:
+	//   c[i·ldc+j] += Σ over g < segs, m < seg of a[g·segA + m·lda + j] · b[g·segB + m·ldb + i·tap + j]
+	MOVQ t+0(FP), DI
+	MOVQ $0x00000000, (SP)
+
+columns:
+	MOVQ  (DI), R8
+	TESTQ R8, R8
+	JZ    absent_a
+	MOVQ  (SP), CX
+	LEAQ  (R8)(CX*4), R8
+
+absent_a:
+	MOVQ  R8, 8(SP)
+	MOVQ  24(DI), R8
+	TESTQ R8, R8
+	JZ    absent_b
+	MOVQ  (SP), CX
+	LEAQ  (R8)(CX*4), R8
+
+absent_b:
+	MOVQ  R8, 16(SP)
+	MOVQ  48(DI), R8
+	TESTQ R8, R8
+	JZ    absent_c
+	MOVQ  (SP), CX
+	LEAQ  (R8)(CX*4), R8
+
+absent_c:
+	MOVQ    R8, 24(SP)
 	MOVQ    80(DI), CX
-	SUBQ    $0x00, CX
+	SUBQ    (SP), CX
+	MOVQ    $0x00000008, R8
+	CMPQ    CX, R8
+	CMOVQGT R8, CX
 	LEAQ    gemmTail<>+0(SB), AX
 	SHLQ    $0x02, CX
 	SUBQ    CX, AX
 	ADDQ    $0x20, AX
-	MOVQ    AX, 24(SP)
+	MOVQ    AX, 32(SP)
 	VMOVUPS (AX), Y15
+	MOVQ    72(DI), R8
+	MOVQ    R8, 40(SP)
 
 next:
-	MOVQ  16(SP), R15
+	MOVQ  40(SP), R15
 	TESTQ R15, R15
 	JZ    done
 	CMPQ  R15, 88(DI)
@@ -3501,10 +3529,10 @@ tile:
 	LEAQ   (R10)(R10*2), R11
 	LEAQ   (R10)(R10*4), R12
 	LEAQ   (R11)(R10*4), R13
-	MOVQ   (SP), AX
-	MOVQ   AX, 32(SP)
-	MOVQ   (DI), SI
-	MOVQ   SI, 40(SP)
+	MOVQ   16(SP), AX
+	MOVQ   AX, 48(SP)
+	MOVQ   8(SP), SI
+	MOVQ   SI, 56(SP)
 	MOVQ   96(DI), BX
 	MOVQ   104(DI), CX
 	SHLQ   $0x02, BX
@@ -3564,14 +3592,14 @@ rowsFrom9:
 
 segment9:
 	MOVQ 128(DI), R8
-	MOVQ 32(SP), AX
+	MOVQ 48(SP), AX
 	MOVQ 120(DI), DX
 	SHLQ $0x02, DX
-	ADDQ DX, 32(SP)
-	MOVQ 40(SP), SI
+	ADDQ DX, 48(SP)
+	MOVQ 56(SP), SI
 	MOVQ 112(DI), DX
 	SHLQ $0x02, DX
-	ADDQ DX, 40(SP)
+	ADDQ DX, 56(SP)
 
 element9:
 	VMASKMOVPS  (SI), Y15, Y9
@@ -3607,14 +3635,14 @@ rows8:
 
 segment8:
 	MOVQ 128(DI), R8
-	MOVQ 32(SP), AX
+	MOVQ 48(SP), AX
 	MOVQ 120(DI), DX
 	SHLQ $0x02, DX
-	ADDQ DX, 32(SP)
-	MOVQ 40(SP), SI
+	ADDQ DX, 48(SP)
+	MOVQ 56(SP), SI
 	MOVQ 112(DI), DX
 	SHLQ $0x02, DX
-	ADDQ DX, 40(SP)
+	ADDQ DX, 56(SP)
 
 element8:
 	VMASKMOVPS  (SI), Y15, Y9
@@ -3648,14 +3676,14 @@ rows7:
 
 segment7:
 	MOVQ 128(DI), R8
-	MOVQ 32(SP), AX
+	MOVQ 48(SP), AX
 	MOVQ 120(DI), DX
 	SHLQ $0x02, DX
-	ADDQ DX, 32(SP)
-	MOVQ 40(SP), SI
+	ADDQ DX, 48(SP)
+	MOVQ 56(SP), SI
 	MOVQ 112(DI), DX
 	SHLQ $0x02, DX
-	ADDQ DX, 40(SP)
+	ADDQ DX, 56(SP)
 
 element7:
 	VMASKMOVPS  (SI), Y15, Y9
@@ -3687,14 +3715,14 @@ rows6:
 
 segment6:
 	MOVQ 128(DI), R8
-	MOVQ 32(SP), AX
+	MOVQ 48(SP), AX
 	MOVQ 120(DI), DX
 	SHLQ $0x02, DX
-	ADDQ DX, 32(SP)
-	MOVQ 40(SP), SI
+	ADDQ DX, 48(SP)
+	MOVQ 56(SP), SI
 	MOVQ 112(DI), DX
 	SHLQ $0x02, DX
-	ADDQ DX, 40(SP)
+	ADDQ DX, 56(SP)
 
 element6:
 	VMASKMOVPS  (SI), Y15, Y9
@@ -3724,14 +3752,14 @@ rows5:
 
 segment5:
 	MOVQ 128(DI), R8
-	MOVQ 32(SP), AX
+	MOVQ 48(SP), AX
 	MOVQ 120(DI), DX
 	SHLQ $0x02, DX
-	ADDQ DX, 32(SP)
-	MOVQ 40(SP), SI
+	ADDQ DX, 48(SP)
+	MOVQ 56(SP), SI
 	MOVQ 112(DI), DX
 	SHLQ $0x02, DX
-	ADDQ DX, 40(SP)
+	ADDQ DX, 56(SP)
 
 element5:
 	VMASKMOVPS  (SI), Y15, Y9
@@ -3759,14 +3787,14 @@ rows4:
 
 segment4:
 	MOVQ 128(DI), R8
-	MOVQ 32(SP), AX
+	MOVQ 48(SP), AX
 	MOVQ 120(DI), DX
 	SHLQ $0x02, DX
-	ADDQ DX, 32(SP)
-	MOVQ 40(SP), SI
+	ADDQ DX, 48(SP)
+	MOVQ 56(SP), SI
 	MOVQ 112(DI), DX
 	SHLQ $0x02, DX
-	ADDQ DX, 40(SP)
+	ADDQ DX, 56(SP)
 
 element4:
 	VMASKMOVPS  (SI), Y15, Y9
@@ -3792,14 +3820,14 @@ rows3:
 
 segment3:
 	MOVQ 128(DI), R8
-	MOVQ 32(SP), AX
+	MOVQ 48(SP), AX
 	MOVQ 120(DI), DX
 	SHLQ $0x02, DX
-	ADDQ DX, 32(SP)
-	MOVQ 40(SP), SI
+	ADDQ DX, 48(SP)
+	MOVQ 56(SP), SI
 	MOVQ 112(DI), DX
 	SHLQ $0x02, DX
-	ADDQ DX, 40(SP)
+	ADDQ DX, 56(SP)
 
 element3:
 	VMASKMOVPS  (SI), Y15, Y9
@@ -3823,14 +3851,14 @@ rows2:
 
 segment2:
 	MOVQ 128(DI), R8
-	MOVQ 32(SP), AX
+	MOVQ 48(SP), AX
 	MOVQ 120(DI), DX
 	SHLQ $0x02, DX
-	ADDQ DX, 32(SP)
-	MOVQ 40(SP), SI
+	ADDQ DX, 48(SP)
+	MOVQ 56(SP), SI
 	MOVQ 112(DI), DX
 	SHLQ $0x02, DX
-	ADDQ DX, 40(SP)
+	ADDQ DX, 56(SP)
 
 element2:
 	VMASKMOVPS  (SI), Y15, Y9
@@ -3852,14 +3880,14 @@ rows1:
 
 segment1:
 	MOVQ 128(DI), R8
-	MOVQ 32(SP), AX
+	MOVQ 48(SP), AX
 	MOVQ 120(DI), DX
 	SHLQ $0x02, DX
-	ADDQ DX, 32(SP)
-	MOVQ 40(SP), SI
+	ADDQ DX, 48(SP)
+	MOVQ 56(SP), SI
 	MOVQ 112(DI), DX
 	SHLQ $0x02, DX
-	ADDQ DX, 40(SP)
+	ADDQ DX, 56(SP)
 
 element1:
 	VMASKMOVPS  (SI), Y15, Y9
@@ -3874,14 +3902,14 @@ element1:
 
 finish:
 	MOVBLZX 160(DI), R9
-	MOVQ    24(SP), CX
+	MOVQ    32(SP), CX
 	VMOVUPS (CX), Y15
 	MOVQ    144(DI), R10
 	SHLQ    $0x02, R10
 	MOVQ    R15, R8
 	IMULQ   R10, R8
-	MOVQ    8(SP), BX
-	ADDQ    R8, 8(SP)
+	MOVQ    24(SP), BX
+	ADDQ    R8, 24(SP)
 	SUBQ    R10, R8
 	ADDQ    R8, BX
 	ADDQ    R8, DX
@@ -4021,14 +4049,19 @@ store1:
 bare0:
 	VMASKMOVPS Y0, Y15, (BX)
 	MOVQ       R15, R8
-	SUBQ       R8, 16(SP)
+	SUBQ       R8, 40(SP)
 	MOVQ       152(DI), R10
 	IMULQ      R10, R8
 	SHLQ       $0x02, R8
-	ADDQ       R8, (SP)
+	ADDQ       R8, 16(SP)
 	JMP        next
 
 done:
+	MOVQ (SP), R8
+	ADDQ $0x08, R8
+	MOVQ R8, (SP)
+	CMPQ R8, 80(DI)
+	JL   columns
 	VZEROUPPER
 	RET
 
@@ -11063,44 +11096,45 @@ columns:
 	MOVQ  (DI), R8
 	TESTQ R8, R8
 	JZ    absent_a
-	ADDQ  (SP), R8
+	MOVQ  (SP), CX
+	LEAQ  (R8)(CX*4), R8
 
 absent_a:
 	MOVQ  R8, 8(SP)
 	MOVQ  24(DI), R8
 	TESTQ R8, R8
 	JZ    absent_b
-	ADDQ  (SP), R8
+	MOVQ  (SP), CX
+	LEAQ  (R8)(CX*4), R8
 
 absent_b:
 	MOVQ  R8, 16(SP)
 	MOVQ  48(DI), R8
 	TESTQ R8, R8
 	JZ    absent_c
-	ADDQ  (SP), R8
+	MOVQ  (SP), CX
+	LEAQ  (R8)(CX*4), R8
 
 absent_c:
 	MOVQ  R8, 24(SP)
 	MOVQ  72(DI), R8
 	TESTQ R8, R8
 	JZ    absent_z
-	ADDQ  (SP), R8
+	MOVQ  (SP), CX
+	LEAQ  (R8)(CX*4), R8
 
 absent_z:
 	MOVQ  R8, 32(SP)
 	MOVQ  96(DI), R8
 	TESTQ R8, R8
 	JZ    absent_bias
-	ADDQ  (SP), R8
+	MOVQ  (SP), CX
+	LEAQ  (R8)(CX*4), R8
 
 absent_bias:
 	MOVQ    R8, 40(SP)
-	MOVQ    120(DI), R8
-	MOVQ    R8, 48(SP)
 	MOVQ    128(DI), CX
-	MOVQ    (SP), R8
-	SHRQ    $0x02, R8
-	SUBQ    R8, CX
+	SUBQ    (SP), CX
 	MOVQ    $0x00000010, R8
 	CMPQ    CX, R8
 	CMOVQGT R8, CX
@@ -11108,9 +11142,11 @@ absent_bias:
 	SHLL    CL, AX
 	DECL    AX
 	KMOVW   AX, K1
+	MOVQ    120(DI), R8
+	MOVQ    R8, 56(SP)
 
 next:
-	MOVQ  48(SP), R15
+	MOVQ  56(SP), R15
 	TESTQ R15, R15
 	JZ    done
 	CMPQ  R15, 136(DI)
@@ -11490,7 +11526,7 @@ bare0:
 	VMINPS  Z0, Z10, Z0
 	VMOVUPS Z0, K1, (BX)
 	MOVQ    R15, R8
-	SUBQ    R8, 48(SP)
+	SUBQ    R8, 56(SP)
 	MOVQ    144(DI), R10
 	SHLQ    $0x02, R10
 	IMULQ   R10, R8
@@ -11499,35 +11535,60 @@ bare0:
 
 done:
 	MOVQ (SP), R8
-	ADDQ $0x40, R8
+	ADDQ $0x10, R8
 	MOVQ R8, (SP)
-	SHRQ $0x02, R8
 	CMPQ R8, 128(DI)
 	JL   columns
 	VZEROUPPER
 	RET
 
 // func tapsAVX512(t uintptr)
-// Requires: AVX, AVX512F
-TEXT ·tapsAVX512(SB), NOSPLIT, $48-8
-	// for i < rows, j < cols:
-	//   c[i·ldc+j] (+)= Σ over g < segs, m < seg of a[g·segA + m·lda + j] · b[g·segB + m·ldb + i·tap + j]
-	MOVQ  t+0(FP), DI
-	MOVQ  24(DI), SI
-	MOVQ  SI, (SP)
-	MOVQ  48(DI), BX
-	MOVQ  BX, 8(SP)
-	MOVQ  72(DI), R8
+// Requires: AVX, AVX512F, CMOV
+TEXT ·tapsAVX512(SB), NOSPLIT, $64-8
+	// for j < cols, i < rows:
+	//   c[i·ldc+j] += Σ over g < segs, m < seg of a[g·segA + m·lda + j] · b[g·segB + m·ldb + i·tap + j]
+	MOVQ t+0(FP), DI
+	MOVQ $0x00000000, (SP)
+
+columns:
+	MOVQ  (DI), R8
+	TESTQ R8, R8
+	JZ    absent_a
+	MOVQ  (SP), CX
+	LEAQ  (R8)(CX*4), R8
+
+absent_a:
+	MOVQ  R8, 8(SP)
+	MOVQ  24(DI), R8
+	TESTQ R8, R8
+	JZ    absent_b
+	MOVQ  (SP), CX
+	LEAQ  (R8)(CX*4), R8
+
+absent_b:
 	MOVQ  R8, 16(SP)
-	MOVQ  80(DI), CX
-	SUBQ  $0x00, CX
-	MOVL  $0x00000001, AX
-	SHLL  CL, AX
-	DECL  AX
-	KMOVW AX, K1
+	MOVQ  48(DI), R8
+	TESTQ R8, R8
+	JZ    absent_c
+	MOVQ  (SP), CX
+	LEAQ  (R8)(CX*4), R8
+
+absent_c:
+	MOVQ    R8, 24(SP)
+	MOVQ    80(DI), CX
+	SUBQ    (SP), CX
+	MOVQ    $0x00000010, R8
+	CMPQ    CX, R8
+	CMOVQGT R8, CX
+	MOVL    $0x00000001, AX
+	SHLL    CL, AX
+	DECL    AX
+	KMOVW   AX, K1
+	MOVQ    72(DI), R8
+	MOVQ    R8, 40(SP)
 
 next:
-	MOVQ  16(SP), R15
+	MOVQ  40(SP), R15
 	TESTQ R15, R15
 	JZ    done
 	CMPQ  R15, 88(DI)
@@ -11540,10 +11601,10 @@ tile:
 	LEAQ   (R10)(R10*2), R11
 	LEAQ   (R10)(R10*4), R12
 	LEAQ   (R11)(R10*4), R13
-	MOVQ   (SP), AX
-	MOVQ   AX, 32(SP)
-	MOVQ   (DI), SI
-	MOVQ   SI, 40(SP)
+	MOVQ   16(SP), AX
+	MOVQ   AX, 48(SP)
+	MOVQ   8(SP), SI
+	MOVQ   SI, 56(SP)
 	MOVQ   96(DI), BX
 	MOVQ   104(DI), CX
 	SHLQ   $0x02, BX
@@ -11603,14 +11664,14 @@ rowsFrom9:
 
 segment9:
 	MOVQ 128(DI), R8
-	MOVQ 32(SP), AX
+	MOVQ 48(SP), AX
 	MOVQ 120(DI), DX
 	SHLQ $0x02, DX
-	ADDQ DX, 32(SP)
-	MOVQ 40(SP), SI
+	ADDQ DX, 48(SP)
+	MOVQ 56(SP), SI
 	MOVQ 112(DI), DX
 	SHLQ $0x02, DX
-	ADDQ DX, 40(SP)
+	ADDQ DX, 56(SP)
 
 element9:
 	VMOVUPS.Z   (SI), K1, Z9
@@ -11637,14 +11698,14 @@ rows8:
 
 segment8:
 	MOVQ 128(DI), R8
-	MOVQ 32(SP), AX
+	MOVQ 48(SP), AX
 	MOVQ 120(DI), DX
 	SHLQ $0x02, DX
-	ADDQ DX, 32(SP)
-	MOVQ 40(SP), SI
+	ADDQ DX, 48(SP)
+	MOVQ 56(SP), SI
 	MOVQ 112(DI), DX
 	SHLQ $0x02, DX
-	ADDQ DX, 40(SP)
+	ADDQ DX, 56(SP)
 
 element8:
 	VMOVUPS.Z   (SI), K1, Z9
@@ -11670,14 +11731,14 @@ rows7:
 
 segment7:
 	MOVQ 128(DI), R8
-	MOVQ 32(SP), AX
+	MOVQ 48(SP), AX
 	MOVQ 120(DI), DX
 	SHLQ $0x02, DX
-	ADDQ DX, 32(SP)
-	MOVQ 40(SP), SI
+	ADDQ DX, 48(SP)
+	MOVQ 56(SP), SI
 	MOVQ 112(DI), DX
 	SHLQ $0x02, DX
-	ADDQ DX, 40(SP)
+	ADDQ DX, 56(SP)
 
 element7:
 	VMOVUPS.Z   (SI), K1, Z9
@@ -11702,14 +11763,14 @@ rows6:
 
 segment6:
 	MOVQ 128(DI), R8
-	MOVQ 32(SP), AX
+	MOVQ 48(SP), AX
 	MOVQ 120(DI), DX
 	SHLQ $0x02, DX
-	ADDQ DX, 32(SP)
-	MOVQ 40(SP), SI
+	ADDQ DX, 48(SP)
+	MOVQ 56(SP), SI
 	MOVQ 112(DI), DX
 	SHLQ $0x02, DX
-	ADDQ DX, 40(SP)
+	ADDQ DX, 56(SP)
 
 element6:
 	VMOVUPS.Z   (SI), K1, Z9
@@ -11733,14 +11794,14 @@ rows5:
 
 segment5:
 	MOVQ 128(DI), R8
-	MOVQ 32(SP), AX
+	MOVQ 48(SP), AX
 	MOVQ 120(DI), DX
 	SHLQ $0x02, DX
-	ADDQ DX, 32(SP)
-	MOVQ 40(SP), SI
+	ADDQ DX, 48(SP)
+	MOVQ 56(SP), SI
 	MOVQ 112(DI), DX
 	SHLQ $0x02, DX
-	ADDQ DX, 40(SP)
+	ADDQ DX, 56(SP)
 
 element5:
 	VMOVUPS.Z   (SI), K1, Z9
@@ -11763,14 +11824,14 @@ rows4:
 
 segment4:
 	MOVQ 128(DI), R8
-	MOVQ 32(SP), AX
+	MOVQ 48(SP), AX
 	MOVQ 120(DI), DX
 	SHLQ $0x02, DX
-	ADDQ DX, 32(SP)
-	MOVQ 40(SP), SI
+	ADDQ DX, 48(SP)
+	MOVQ 56(SP), SI
 	MOVQ 112(DI), DX
 	SHLQ $0x02, DX
-	ADDQ DX, 40(SP)
+	ADDQ DX, 56(SP)
 
 element4:
 	VMOVUPS.Z   (SI), K1, Z9
@@ -11792,14 +11853,14 @@ rows3:
 
 segment3:
 	MOVQ 128(DI), R8
-	MOVQ 32(SP), AX
+	MOVQ 48(SP), AX
 	MOVQ 120(DI), DX
 	SHLQ $0x02, DX
-	ADDQ DX, 32(SP)
-	MOVQ 40(SP), SI
+	ADDQ DX, 48(SP)
+	MOVQ 56(SP), SI
 	MOVQ 112(DI), DX
 	SHLQ $0x02, DX
-	ADDQ DX, 40(SP)
+	ADDQ DX, 56(SP)
 
 element3:
 	VMOVUPS.Z   (SI), K1, Z9
@@ -11820,14 +11881,14 @@ rows2:
 
 segment2:
 	MOVQ 128(DI), R8
-	MOVQ 32(SP), AX
+	MOVQ 48(SP), AX
 	MOVQ 120(DI), DX
 	SHLQ $0x02, DX
-	ADDQ DX, 32(SP)
-	MOVQ 40(SP), SI
+	ADDQ DX, 48(SP)
+	MOVQ 56(SP), SI
 	MOVQ 112(DI), DX
 	SHLQ $0x02, DX
-	ADDQ DX, 40(SP)
+	ADDQ DX, 56(SP)
 
 element2:
 	VMOVUPS.Z   (SI), K1, Z9
@@ -11847,14 +11908,14 @@ rows1:
 
 segment1:
 	MOVQ 128(DI), R8
-	MOVQ 32(SP), AX
+	MOVQ 48(SP), AX
 	MOVQ 120(DI), DX
 	SHLQ $0x02, DX
-	ADDQ DX, 32(SP)
-	MOVQ 40(SP), SI
+	ADDQ DX, 48(SP)
+	MOVQ 56(SP), SI
 	MOVQ 112(DI), DX
 	SHLQ $0x02, DX
-	ADDQ DX, 40(SP)
+	ADDQ DX, 56(SP)
 
 element1:
 	VMOVUPS.Z   (SI), K1, Z9
@@ -11872,8 +11933,8 @@ finish:
 	SHLQ    $0x02, R10
 	MOVQ    R15, R8
 	IMULQ   R10, R8
-	MOVQ    8(SP), BX
-	ADDQ    R8, 8(SP)
+	MOVQ    24(SP), BX
+	ADDQ    R8, 24(SP)
 	SUBQ    R10, R8
 	ADDQ    R8, BX
 	ADDQ    R8, DX
@@ -12004,13 +12065,18 @@ store1:
 bare0:
 	VMOVUPS Z0, K1, (BX)
 	MOVQ    R15, R8
-	SUBQ    R8, 16(SP)
+	SUBQ    R8, 40(SP)
 	MOVQ    152(DI), R10
 	IMULQ   R10, R8
 	SHLQ    $0x02, R8
-	ADDQ    R8, (SP)
+	ADDQ    R8, 16(SP)
 	JMP     next
 
 done:
+	MOVQ (SP), R8
+	ADDQ $0x10, R8
+	MOVQ R8, (SP)
+	CMPQ R8, 80(DI)
+	JL   columns
 	VZEROUPPER
 	RET

@@ -117,20 +117,23 @@ func depthwiseGeneric(t *tile) {
 
 // tapsGeneric is the gradient of depthwiseGeneric with respect to rows taps of the filter:
 //
-//	for i < rows, j < cols:
+//	for j < cols, i < rows:
 //	  c[i·ldc+j] (+)= Σ over g < segs, m < seg of a[g·segA + m·lda + j] · b[g·segB + m·ldb + i·tap + j]
 func tapsGeneric(t *outer) {
 	var acc [genericLanes]float32
-	for i := range t.rows {
-		clear(acc[:])
-		for g := range t.segs {
-			for m := range t.seg {
-				a := t.a[g*t.segA+m*t.lda:][:t.cols]
-				for l, b := range t.b[g*t.segB+m*t.ldb+i*t.tap:][:t.cols] {
-					acc[l] += a[l] * b
+	for j := 0; j < t.cols; j += genericLanes {
+		n := min(genericLanes, t.cols-j)
+		for i := range t.rows {
+			clear(acc[:])
+			for g := range t.segs {
+				for m := range t.seg {
+					a := t.a[g*t.segA+m*t.lda+j:][:n]
+					for l, b := range t.b[g*t.segB+m*t.ldb+i*t.tap+j:][:n] {
+						acc[l] += a[l] * b
+					}
 				}
 			}
+			t.store(acc[:n], i, j)
 		}
-		t.store(acc[:t.cols], i, 0)
 	}
 }

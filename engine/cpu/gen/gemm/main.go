@@ -108,61 +108,33 @@ func (k *kernel) depthwise() {
 		"  s = bias[j] + Σ over t in taps of a[t.a + i·lda + j] · b[t.b + j]",
 		"  c[i·ldc+j] = min(max(s + z[i·ldc+j], lo), hi)",
 	)
-	MOVQ(U32(0), k.local("column")) // in bytes
-	Label("columns")
-	for _, o := range []struct {
-		name  string
-		field int
-	}{{"a", tileA}, {"b", tileB}, {"c", tileC}, {"z", tileZ}, {"bias", tileBias}} {
-		absent := "absent_" + o.name
-		k.load(o.field, k.n)
-		TESTQ(k.n, k.n)
-		JZ(LabelRef(absent))
-		ADDQ(k.local("column"), k.n)
-		Label(absent)
-		MOVQ(k.n, k.local(o.name))
-	}
-	k.keep(k.n, tileRows, "rows")
-	left := k.base[2]
-	k.load(tileCols, left)
-	MOVQ(k.local("column"), k.n)
-	SHRQ(U8(2), k.n)
-	SUBQ(k.n, left)
-	MOVQ(U32(uint32(k.m.lanes)), k.n)
-	CMPQ(left, k.n)
-	CMOVQGT(k.n, left)
-	k.m.mask(left, k.a, k.local("mask"))
-
-	from, factors, at := k.base[1], k.base[2], k.base[3]
-	k.tiles(tileStep, func() {
-		k.bias()
-		k.strides(tileLDA)
-		MOVQ(k.local("a"), from)
-		MOVQ(k.local("b"), factors)
-		k.load(tileTaps, k.b)
-		k.load(tileTaps+8, k.n)
-		TESTQ(k.n, k.n)
-		JZ(LabelRef("finish"))
-	}, func(rows int) {
-		tap := fmt.Sprint("tap", rows)
-		Label(tap)
-		MOVQ(Mem{Base: k.b}, at)
-		LEAQ(Mem{Base: from, Index: at, Scale: 4}, k.base[0])
-		MOVQ(Mem{Base: k.b, Disp: 8}, at)
-		ADDQ(U8(16), k.b)
-		k.m.load(Mem{Base: factors, Index: at, Scale: 4}, k.factor(0))
-		for i := range rows {
-			k.m.multiply(k.row(i), k.factor(0), k.sum(i, 0), k.broadcast(i))
-		}
-		DECQ(k.n)
-		JNZ(LabelRef(tap))
-	}, func() { k.epilogue(tileLDA) })
-	MOVQ(k.local("column"), k.n)
-	ADDQ(U8(k.m.bytes()), k.n)
-	MOVQ(k.n, k.local("column"))
-	SHRQ(U8(2), k.n)
-	CMPQ(k.n, Mem{Base: k.t, Disp: tileCols})
-	JL(LabelRef("columns"))
+	k.eachColumn(tileCols, []operand{{"a", tileA}, {"b", tileB}, {"c", tileC}, {"z", tileZ}, {"bias", tileBias}}, func() {
+		k.keep(k.n, tileRows, "rows")
+		from, factors, at := k.base[1], k.base[2], k.base[3]
+		k.tiles(tileStep, func() {
+			k.bias()
+			k.strides(tileLDA)
+			MOVQ(k.local("a"), from)
+			MOVQ(k.local("b"), factors)
+			k.load(tileTaps, k.b)
+			k.load(tileTaps+8, k.n)
+			TESTQ(k.n, k.n)
+			JZ(LabelRef("finish"))
+		}, func(rows int) {
+			tap := fmt.Sprint("tap", rows)
+			Label(tap)
+			MOVQ(Mem{Base: k.b}, at)
+			LEAQ(Mem{Base: from, Index: at, Scale: 4}, k.base[0])
+			MOVQ(Mem{Base: k.b, Disp: 8}, at)
+			ADDQ(U8(16), k.b)
+			k.m.load(Mem{Base: factors, Index: at, Scale: 4}, k.factor(0))
+			for i := range rows {
+				k.m.multiply(k.row(i), k.factor(0), k.sum(i, 0), k.broadcast(i))
+			}
+			DECQ(k.n)
+			JNZ(LabelRef(tap))
+		}, func() { k.epilogue(tileLDA) })
+	})
 	k.end()
 }
 
@@ -200,45 +172,44 @@ func (k *kernel) outer() {
 	k.end()
 }
 
-// taps writes tapsGeneric's loop.
+// taps writes tapsGeneric's loop, a vector of columns after the other.
 func (k *kernel) taps() {
 	k.start(
-		"for i < rows, j < cols:",
-		"  c[i·ldc+j] (+)= Σ over g < segs, m < seg of a[g·segA + m·lda + j] · b[g·segB + m·ldb + i·tap + j]",
+		"for j < cols, i < rows:",
+		"  c[i·ldc+j] += Σ over g < segs, m < seg of a[g·segA + m·lda + j] · b[g·segB + m·ldb + i·tap + j]",
 	)
-	k.keep(k.b, outerB, "b")
-	k.keep(k.c, outerC, "c")
-	k.keep(k.n, outerRows, "rows")
-	k.mask(outerCols)
-	k.tiles(outerStep, func() {
-		k.strides(outerTap)
-		MOVQ(k.local("b"), k.base[0])
-		MOVQ(k.base[0], k.local("segB"))
-		k.load(outerA, k.b)
-		MOVQ(k.b, k.local("segA"))
-		k.load(outerLDA, k.base[1])
-		k.load(outerLDB, k.base[2])
-		SHLQ(U8(2), k.base[1])
-		SHLQ(U8(2), k.base[2])
-		k.zero()
-		k.load(outerSegs, k.segs)
-	}, func(rows int) {
-		k.segments(rows, func() {
-			k.load(outerSeg, k.n)
-			k.next("segB", outerSegB, k.base[0])
-			k.next("segA", outerSegA, k.b)
+	k.eachColumn(outerCols, []operand{{"a", outerA}, {"b", outerB}, {"c", outerC}}, func() {
+		k.keep(k.n, outerRows, "rows")
+		k.tiles(outerStep, func() {
+			k.strides(outerTap)
+			MOVQ(k.local("b"), k.base[0])
+			MOVQ(k.base[0], k.local("segB"))
+			MOVQ(k.local("a"), k.b)
+			MOVQ(k.b, k.local("segA"))
+			k.load(outerLDA, k.base[1])
+			k.load(outerLDB, k.base[2])
+			SHLQ(U8(2), k.base[1])
+			SHLQ(U8(2), k.base[2])
+			k.zero()
+			k.load(outerSegs, k.segs)
+		}, func(rows int) {
+			k.segments(rows, func() {
+				k.load(outerSeg, k.n)
+				k.next("segB", outerSegB, k.base[0])
+				k.next("segA", outerSegA, k.b)
+			}, func() {
+				k.m.load(Mem{Base: k.b}, k.factor(0))
+				ADDQ(k.base[1], k.b)
+				for i := range rows {
+					k.m.multiply(k.row(i), k.factor(0), k.sum(i, 0), k.broadcast(i))
+				}
+				ADDQ(k.base[2], k.base[0])
+			}, func() {})
 		}, func() {
-			k.m.load(Mem{Base: k.b}, k.factor(0))
-			ADDQ(k.base[1], k.b)
-			for i := range rows {
-				k.m.multiply(k.row(i), k.factor(0), k.sum(i, 0), k.broadcast(i))
-			}
-			ADDQ(k.base[2], k.base[0])
-		}, func() {})
-	}, func() {
-		k.sums("b", func() {
-			k.load(outerTap, k.s1)
-			IMULQ(k.s1, k.n)
+			k.sums("b", func() {
+				k.load(outerTap, k.s1)
+				IMULQ(k.s1, k.n)
+			})
 		})
 	})
 	k.end()
