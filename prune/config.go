@@ -26,6 +26,7 @@ type Config struct {
 	Data        string   `yaml:"data" json:"data" help:"data set: fashion-mnist, synthetic, or a folder (IDX files or train/<class>/*.jpg)"`
 	NoTrain     bool     `yaml:"no-train" json:"no-train" help:"train nothing: the weights given are cut by their magnitude and not fine-tuned; no data set is needed then, a validation set alone tells the accuracy"`
 	Size        int      `yaml:"size" json:"size" help:"height and width of the images; 0 takes the data set's own"`
+	Normalise   string   `yaml:"normalise" json:"normalise" help:"what a trained network expects: imagenet, none (pixels 0 to 1), or MEAN/STD of pixels 0 to 1, by channel with commas; empty is the data set's own"`
 	Crop        int      `yaml:"crop" json:"crop" help:"padding of the random crop in training, pixels"`
 	ResizedCrop float64  `yaml:"resized-crop" json:"resized-crop" help:"in place of crop: smallest share of the image's area that a random part scaled to the whole has; 0 is off"`
 	Flip        bool     `yaml:"flip" json:"flip" help:"flip half the training images"`
@@ -162,6 +163,11 @@ func (c Config) Check() error {
 	}
 	if _, err := c.Constraints(); err != nil {
 		return err
+	}
+	if c.Normalise != "" {
+		if _, _, err := normalisation(c.Normalise); err != nil {
+			return err
+		}
 	}
 	asked := map[budget]string{}
 	for _, s := range c.Budgets {

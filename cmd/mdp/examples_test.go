@@ -35,7 +35,7 @@ func TestExamples(t *testing.T) {
 	}
 	require.NoError(t, os.Link(filepath.Join(dir, "problem.json"), filepath.Join(dir, "phone.json")))
 	require.NoError(t, os.Link(filepath.Join(dir, "weights.safetensors"), filepath.Join(dir, "resnet8.pth")))
-	small := exec.Command(filepath.Join(dir, "bin", "mdp"), "export", "runs/demo", "--safetensors", "small.pt")
+	small := exec.Command(filepath.Join(dir, "bin", "mdp"), "export", "runs/demo", "--safetensors", "small.pt", "--onnx", "model.onnx")
 	small.Dir, small.Env = dir, append(os.Environ(), asMDP+"=1")
 	require.NoError(t, small.Run())
 	require.NoError(t, os.Rename(filepath.Join(dir, "small.pt.kept.json"), filepath.Join(dir, "small.kept.json")))
