@@ -38,8 +38,8 @@ func (o Options) Check() error {
 	switch {
 	case o.Name == "cpu" && o.Atomics:
 		return errors.New("atomics need a GPU: the processor adds up in order")
-	case o.Name == "cpu" && o.Precision != FP32:
-		return fmt.Errorf("precision %s needs a GPU: the processor multiplies in %s", o.Precision, FP32)
+	case o.Name == "cpu" && o.Precision == TF32:
+		return fmt.Errorf("precision %s needs a GPU: the processor multiplies in %s or %s", o.Precision, FP32, BF16)
 	case o.Name == "cpu", o.Name == "emu" && emulated:
 		return nil
 	}
@@ -73,7 +73,7 @@ func Open(o Options) (*Device, error) {
 	}
 	switch o.Name {
 	case "cpu":
-		b, err := cpu.New(cpu.Options{Threads: o.Threads, ISA: o.ISA})
+		b, err := cpu.New(cpu.Options{Threads: o.Threads, ISA: o.ISA, Precision: o.Precision})
 		if err != nil {
 			return nil, err
 		}
