@@ -10,6 +10,7 @@ import (
 
 	"mdp/engine"
 	"mdp/engine/cpu"
+	"mdp/engine/sensor"
 )
 
 // The precisions of products. Memory and sums are float32 in all of them.
@@ -60,8 +61,13 @@ func Ordinal(name string) (int, error) {
 // Device is an open device.
 type Device struct {
 	engine.Backend
+	Place string // where a GPU sits in this machine, "" for the processor
+	sense func() sensor.Sensor
 	close func() error
 }
+
+// Sensor tells the device's state.
+func (d *Device) Sensor() sensor.Sensor { return d.sense() }
 
 // Close gives the device back. What was compiled for it is closed before.
 func (d *Device) Close() error { return d.close() }
@@ -77,7 +83,7 @@ func Open(o Options) (*Device, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &Device{b, func() error { return nil }}, nil
+		return &Device{b, "", sensor.NewProcessor, func() error { return nil }}, nil
 	case "emu":
 		return openEmulation(o)
 	}
