@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"time"
-
-	"mdp/engine/sensor"
 )
 
 // Row is one configuration's line of a table.
@@ -27,8 +25,6 @@ type Row struct {
 	// thrown away because it was low.
 	ClockMHz  int `json:"clockMHz,omitempty"`
 	Discarded int `json:"discarded,omitempty"`
-
-	State *sensor.Reading `json:"state,omitempty"` // of the device when the row was done
 	Result
 }
 

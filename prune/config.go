@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -23,10 +24,10 @@ type Config struct {
 	Net         string   `yaml:"net" json:"net" help:"network to prune; mdp nets lists them"`
 	Width       float64  `yaml:"width" json:"width" help:"width multiplier of the network"`
 	Weights     string   `yaml:"weights" json:"weights" help:"trained weights: a folder that mdp import made, whose network replaces --net, or a safetensors or .pth file; without it the network is trained here"`
+	ONNX        string   `yaml:"onnx" json:"onnx" help:"trained ONNX model to prune, in place of --net and --weights"`
 	Data        string   `yaml:"data" json:"data" help:"data set: fashion-mnist, synthetic, or a folder (IDX files or train/<class>/*.jpg)"`
 	NoTrain     bool     `yaml:"no-train" json:"no-train" help:"train nothing: the weights given are cut by their magnitude and not fine-tuned; no data set is needed then, a validation set alone tells the accuracy"`
 	Size        int      `yaml:"size" json:"size" help:"height and width of the images; 0 takes the data set's own"`
-	Normalise   string   `yaml:"normalise" json:"normalise" help:"what a trained network expects: imagenet, none (pixels 0 to 1), or MEAN/STD of pixels 0 to 1, by channel with commas; empty is the data set's own"`
 	Crop        int      `yaml:"crop" json:"crop" help:"padding of the random crop in training, pixels"`
 	ResizedCrop float64  `yaml:"resized-crop" json:"resized-crop" help:"in place of crop: smallest share of the image's area that a random part scaled to the whole has; 0 is off"`
 	Flip        bool     `yaml:"flip" json:"flip" help:"flip half the training images"`
@@ -58,8 +59,8 @@ type Config struct {
 	Baselines bool     `yaml:"baselines" json:"baselines" help:"solve by simpler methods as well, to see what the exact one gains"`
 
 	Device       string `yaml:"device" json:"device" help:"what everything runs on: cpu, or a GPU as cuda:0; mdp doctor lists them"`
-	Precision    string `yaml:"precision" json:"precision" help:"how convolutions multiply: fp32, tf32 or bf16; a processor has fp32, and bf16 with AVX-512 BF16"`
-	Atomics      bool   `yaml:"atomics" json:"atomics,omitempty" help:"on a GPU, add up weight gradients as they come: no training repeats bit for bit"`
+	Precision    string `yaml:"precision" json:"precision" help:"how convolutions multiply: fp32, tf32 or bf16; the processor has fp32"`
+	Atomics      bool   `yaml:"atomics" json:"atomics" help:"on a GPU, add up weight gradients as they come: no training repeats bit for bit"`
 	Threads      int    `yaml:"threads" json:"threads" help:"threads of the CPU backend; 0 takes every core"`
 	ISA          string `yaml:"isa" json:"isa" help:"instruction set: avx512, avx2 or generic; empty takes the best there is"`
 	LatencyBatch int    `yaml:"latency-batch" json:"latency-batch" help:"images per inference whose latency counts"`
@@ -94,6 +95,18 @@ func (c Config) importance() Importance {
 		return Magnitude
 	}
 	return c.Importance
+}
+
+// Name is what the network is called: by its file or folder where it is given as
+// one, else by --net.
+func (c Config) Name() string {
+	switch {
+	case c.ONNX != "":
+		return stem(c.ONNX)
+	case isFolder(c.Weights):
+		return filepath.Base(c.Weights)
+	}
+	return c.Net
 }
 
 // stages are those of a run, in order.
@@ -141,8 +154,10 @@ func (c Config) Check() error {
 		return fmt.Errorf("resized crop %g must be a share of the image, in [0, 1]", c.ResizedCrop)
 	case c.ResizedCrop > 0 && c.Crop > 0:
 		return fmt.Errorf("crop %d and resized crop %g exclude each other: set one of them to 0", c.Crop, c.ResizedCrop)
-	case c.NoTrain && c.Weights == "":
-		return errors.New("no-train needs a trained network: say whose with --weights")
+	case c.ONNX != "" && c.Weights != "":
+		return fmt.Errorf("onnx %s and weights %s are both networks to start from: say one of them", c.ONNX, c.Weights)
+	case c.NoTrain && c.ONNX == "" && c.Weights == "":
+		return errors.New("no-train needs a trained network: say which with --onnx or --weights")
 	case c.Data == "" && !c.NoTrain:
 		return errors.New("no data set given: say --data DIR, or --no-train to cut the network without")
 	case c.Checkpoint < 0:
@@ -163,11 +178,6 @@ func (c Config) Check() error {
 	}
 	if _, err := c.Constraints(); err != nil {
 		return err
-	}
-	if c.Normalise != "" {
-		if _, _, err := normalisation(c.Normalise); err != nil {
-			return err
-		}
 	}
 	asked := map[budget]string{}
 	for _, s := range c.Budgets {

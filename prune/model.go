@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"mdp/engine/atomicfile"
 	"mdp/engine/graph"
+	"mdp/engine/onnx"
 	"mdp/engine/pytorch"
 	"mdp/engine/safetensors"
 )
@@ -66,17 +68,70 @@ func isFolder(path string) bool {
 	return err == nil && info.IsDir()
 }
 
-// digestModel is the SHA-256 of a file, or of the two of a model folder.
-func digestModel(path string) (string, error) {
-	if !isFolder(path) {
-		return digest(path)
+// stem is a path's last element without what tells its kind.
+func stem(path string) string {
+	name := filepath.Base(path)
+	return strings.TrimSuffix(name, filepath.Ext(name))
+}
+
+// digests are the SHA-256 of files, one after another.
+func digests(paths ...string) (all string, err error) {
+	for _, p := range paths {
+		d, err := digest(p)
+		if err != nil {
+			return "", err
+		}
+		all += d
 	}
-	g, err := digest(filepath.Join(path, graphFile))
+	return all, nil
+}
+
+// digestModel knows a file, or a model folder, by its contents.
+func digestModel(path string) (string, error) {
+	if isFolder(path) {
+		return digests(filepath.Join(path, graphFile), filepath.Join(path, weightsFile))
+	}
+	return digests(path)
+}
+
+// digestONNX knows an ONNX model by its contents, and those of the files in its
+// folder that its tensors lie in.
+func digestONNX(path string) (string, error) {
+	b, err := os.ReadFile(path)
 	if err != nil {
 		return "", err
 	}
-	w, err := digest(filepath.Join(path, weightsFile))
-	return g + w, err
+	m, err := onnx.Decode(b)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", path, err)
+	}
+	files := []string{path}
+	for _, f := range m.Files() {
+		if filepath.IsLocal(f) { // reading it refuses any other
+			files = append(files, filepath.Join(filepath.Dir(path), f))
+		}
+	}
+	return digests(files...)
+}
+
+// importONNX reads the network of an ONNX file. Where the model leaves its image's
+// size open, image says it.
+func importONNX(path string, image graph.Shape) (*graph.Graph, graph.Weights, error) {
+	n, err := onnx.Import(path, onnx.Options{Input: image})
+	if err != nil {
+		return nil, nil, err
+	}
+	return n.Graph, n.Weights, nil
+}
+
+// logits is g without a softmax at its end: the loss has its own, and the largest
+// stays the largest.
+func logits(g *graph.Graph) (*graph.Graph, error) {
+	last := g.Len() - 1
+	if g.Node(last).Op != graph.OpSoftmax {
+		return g, nil
+	}
+	return graph.New(g.Name(), g.Nodes()[:last])
 }
 
 // layout marks our own weight files.

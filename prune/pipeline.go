@@ -61,7 +61,7 @@ const (
 
 // Pipeline is the flow of a run in its folder:
 //
-//	train   → graph.json, weights.safetensors, train.json
+//	train   → graph.json, weights.safetensors, train.json, source.json of what was given
 //	score   → scores.json
 //	bench   → latency.jsonl, dense.json
 //	solve   → problem.json, solution.json, frontier.csv

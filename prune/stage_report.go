@@ -48,7 +48,7 @@ func (p *Pipeline) Summary() (report.Run, error) {
 	c := p.Config
 	r := report.Run{
 		Date:  time.Now().UTC().Truncate(time.Second),
-		Model: c.Net, Dataset: c.Data, Seed: int64(c.Seed), Batch: c.LatencyBatch,
+		Model: c.Name(), Dataset: c.Data, Seed: int64(c.Seed), Batch: c.LatencyBatch,
 		DenseImportance: importanceUnits,
 		Commands:        []string{c.Command(p.dir), "mdp report " + quoted(p.dir) + " --json"},
 	}
@@ -100,7 +100,7 @@ func (p *Pipeline) tellMachine(r *report.Run) error {
 	if err != nil {
 		return err
 	}
-	r.Title = "mdp: " + p.Config.Net + " pruned on " + h.Backend
+	r.Title = "mdp: " + p.Config.Name() + " pruned on " + h.Backend
 	r.Machine = report.Machine{Device: h.Device, CPU: h.CPU, Threads: h.Threads, ISA: h.ISA, OS: h.OS, Version: h.Build, Go: h.Go}
 	if h.Device != "cpu" {
 		r.Machine.GPU = h.Model

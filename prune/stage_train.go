@@ -14,14 +14,13 @@ import (
 	"mdp/engine/data"
 	"mdp/engine/graph"
 	"mdp/engine/nets"
-	"mdp/engine/pytorch"
 	"mdp/engine/train"
 )
 
 // trainDense trains the network from scratch, or takes the one that is given.
 func (p *Pipeline) trainDense(ctx context.Context) error {
 	c := p.Config
-	if c.Weights != "" {
+	if c.ONNX != "" || c.Weights != "" {
 		return p.take()
 	}
 	images, err := p.trainedOn()
@@ -55,47 +54,6 @@ var denseFiles = []string{"graph.json", "weights.safetensors", "train.json"}
 // fitting makes a network for the data set.
 func (p *Pipeline) fitting() nets.Options {
 	return nets.Options{Classes: len(p.test.Classes), Input: graph.Shape{H: p.test.H, W: p.test.W, C: p.test.C}, Width: p.Config.Width}
-}
-
-// take makes the network that is given the dense one of the run.
-func (p *Pipeline) take() error {
-	c := p.Config
-	given, err := digestModel(c.Weights)
-	if err == nil {
-		err = p.open()
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", StageTrain, err)
-	}
-	key := map[string]any{"net": c.Net, "width": c.Width, "size": c.Size, "weights": given, "data": p.images}
-	return p.stage(StageTrain, "", key, nil, denseFiles, func() error {
-		g, w, err := p.given()
-		if err != nil {
-			return err
-		}
-		if _, err := p.couple(g); err != nil {
-			return err
-		}
-		if err := p.readyFor(g); err != nil {
-			return err
-		}
-		return p.writeTrained(g, w, []train.Epoch{})
-	})
-}
-
-// given reads the network that is given. It is for the images of the data set,
-// or where there is none, of the size asked for, and has the classes of its file.
-func (p *Pipeline) given() (*graph.Graph, graph.Weights, error) {
-	c := p.Config
-	if isFolder(c.Weights) {
-		return ReadModel(c.Weights)
-	}
-	return importWeights(c.Weights, func(file *pytorch.Checkpoint) (*graph.Graph, error) {
-		if p.test == nil {
-			return file.Build(c.Net, 0, c.Size, c.Width)
-		}
-		return nets.Build(c.Net, p.fitting())
-	})
 }
 
 // writeTrained replaces the dense network, once there is one to take its place.

@@ -18,7 +18,7 @@ func newPruneCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "prune",
 		Short: "Do all of it: train, score, bench, solve, extract, finetune, eval, report",
-		Long: `Trains the network (or takes --weights), scores its channels, measures what every
+		Long: `Trains the network (or takes --weights, or --onnx), scores its channels, measures what every
 choice of them costs on this machine, finds the best choice for each budget, cuts
 the network, fine-tunes it, and shows what came of it.
 
@@ -31,6 +31,7 @@ depends on has changed. What is not given is as it was in that folder before.`,
   mdp prune --config run.yaml --quiet
   mdp prune --budget 0.7x,0.5x --run runs/demo
   mdp prune --weights weights.safetensors --run runs/demo --json
+  mdp prune --onnx model.onnx --budget 0.7x
   mdp prune --no-train --weights weights.safetensors --budget 0.7x --run runs/cut`,
 		Args: cobra.NoArgs,
 	}

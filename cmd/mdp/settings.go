@@ -18,7 +18,7 @@ import (
 // that over the configuration the run folder has, that over the defaults.
 type settings struct {
 	defaults func() prune.Config
-	folder   string // of the run; "" is runs/<net>
+	folder   string // of the run; "" is runs/<name of the network>
 	file     string // the run file; "" is none
 	flags    *pflag.FlagSet
 	flagged  prune.Config // what the flags say, over the defaults
@@ -28,7 +28,7 @@ type settings struct {
 func (s *settings) addFlags(cmd *cobra.Command) {
 	s.flags, s.flagged = cmd.Flags(), s.defaults()
 	s.flags.SortFlags = false
-	s.flags.StringVar(&s.folder, "run", "", "run folder (default runs/<net>)")
+	s.flags.StringVar(&s.folder, "run", "", "run folder (default runs/<name of the network>)")
 	s.flags.StringVar(&s.file, "config", "", "YAML run file, whose keys are the names of the flags below")
 	for _, k := range keys(&s.flagged) {
 		k.addFlag(s.flags)
@@ -40,6 +40,7 @@ func (s *settings) addFlags(cmd *cobra.Command) {
 	must(cmd.MarkFlagDirname("run"))
 	must(cmd.MarkFlagFilename("config", "yaml", "yml"))
 	must(cmd.MarkFlagFilename("weights", "safetensors", "pt", "pth"))
+	must(cmd.MarkFlagFilename("onnx", "onnx"))
 }
 
 // resolve reads what there is and returns the run's folder and configuration.
@@ -65,7 +66,7 @@ func (s *settings) beyond(defaults prune.Config) (folder string, c prune.Config,
 		if c, err = s.over(defaults); err != nil {
 			return "", c, err
 		}
-		folder = filepath.Join("runs", c.Net)
+		folder = filepath.Join("runs", c.Name())
 	}
 	saved, err := readSaved(folder, defaults)
 	if err != nil {

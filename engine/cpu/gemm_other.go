@@ -3,9 +3,4 @@
 package cpu
 
 // convKernelsOf are the convolution kernels of an instruction set.
-func convKernelsOf(i isa) *convKernels {
-	if i == genericBF16 {
-		return &genericBF16Conv
-	}
-	return &genericConv
-}
+func convKernelsOf(isa) *convKernels { return &genericConv }

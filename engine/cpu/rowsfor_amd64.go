@@ -1,9 +1,7 @@
 package cpu
 
 // rowsFor is the row kernels of an instruction set.
-func rowsFor(isa isa) *rows {
-	return [...]*rows{&goRows, &avx2Rows, &avx512Rows}[isa.float32()]
-}
+func rowsFor(isa isa) *rows { return [...]*rows{&goRows, &avx2Rows, &avx512Rows}[isa] }
 
 var avx2Rows = rows{
 	moments: momentsAVX2,

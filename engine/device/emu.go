@@ -5,7 +5,6 @@ package device
 import (
 	"mdp/engine/cuda"
 	"mdp/engine/cuda/driver/emu"
-	"mdp/engine/sensor"
 	"mdp/kernels"
 )
 
@@ -17,5 +16,5 @@ func openEmulation(o Options) (*Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Device{b, "emulation", func() sensor.Sensor { return sensor.None("an emulation has no sensors") }, d.Close}, nil
+	return &Device{b, d.Close}, nil
 }

@@ -4,6 +4,8 @@
 // graphs inside control flow are not decoded.
 package onnx
 
+import "slices"
+
 // Model is a whole file.
 type Model struct {
 	IRVersion                 int64
@@ -129,6 +131,29 @@ func (n *Node) Attribute(name string) *Attribute {
 		}
 	}
 	return nil
+}
+
+// Files are those beside the model's own that its tensors lie in, relative to its folder.
+func (m *Model) Files() []string {
+	var files []string
+	add := func(t *Tensor) {
+		for _, e := range t.External {
+			if e.Key == "location" && !slices.Contains(files, e.Value) {
+				files = append(files, e.Value)
+			}
+		}
+	}
+	for i := range m.Graph.Initializers {
+		add(&m.Graph.Initializers[i])
+	}
+	for _, n := range m.Graph.Nodes {
+		for _, a := range n.Attributes {
+			if a.Tensor != nil {
+				add(a.Tensor)
+			}
+		}
+	}
+	return files
 }
 
 // Opset is the version of ONNX's own operators that the model means, 0 where it does not say.
