@@ -43,7 +43,7 @@ func newStand(b engine.Backend, rule Rule) *stand {
 // reading is a row's part that comes from the device.
 type reading struct {
 	Result
-	referenceNS int64 // median of what the reference took in the same rounds
+	referenceNS int64 // what the reference took in the same rounds: see paired
 	clockMHz    int   // median, where the rule watches it
 	discarded   int   // samples that were taken while the clock was low
 }
@@ -73,23 +73,34 @@ func (s *stand) time(ctx context.Context, c, reference engine.Call) (m reading, 
 		return s.watch(ctx, exec, round)
 	}
 	next := len(round.timed)
-	var references []int64
+	var beside []int64 // the reference in the round of every sample
 	m.Result, err = Measure(ctx, s.rule, func() (int64, error) {
 		if next == len(round.timed) {
 			next = 0
 			if err := exec.Time(latencyNS); err != nil {
 				return 0, err
 			}
-			references = append(references, latencyNS[round.reference])
 		}
 		next++
+		beside = append(beside, latencyNS[round.reference])
 		return latencyNS[round.timed[next-1]], nil
 	})
 	if err != nil {
 		return reading{}, err
 	}
-	m.referenceNS = Summarise(references).MedianNS
+	m.referenceNS = paired(m.Result, beside[len(beside)-len(m.SamplesNS):]) // the rest was the warm-up's
 	return m, nil
+}
+
+// paired is the latency of a reference whose ratio to r's median is the median of
+// the ratios of samples taken in one round. A machine that changes its pace between
+// rounds moves the medians of the two past each other, but not these ratios.
+func paired(r Result, besideNS []int64) int64 {
+	ratios := make([]float64, len(besideNS))
+	for i, ns := range besideNS {
+		ratios[i] = float64(ns) / float64(max(1, r.SamplesNS[i]))
+	}
+	return int64(math.Round(median(ratios) * float64(max(1, r.MedianNS))))
 }
 
 // fill writes every operand that is read; of one that grows on the device, the start.

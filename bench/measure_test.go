@@ -102,14 +102,14 @@ func TestTableOfNetworks(t *testing.T) {
 	require.NoError(t, err)
 	table := open(t, filepath.Join(t.TempDir(), "networks.jsonl"))
 	for range 2 {
-		require.NoError(t, table.Network(context.Background(), "small", p, "dense", p))
+		require.NoError(t, table.Network(context.Background(), "small", p, "dense", p, 1<<40))
 	}
 	require.Equal(t, 1, table.Len())
 	row, ok := table.Find("small")
 	require.True(t, ok)
 	assert.Equal(t, "dense", row.Reference)
 	assert.Positive(t, row.ReferenceNS)
-	require.NoError(t, table.Network(context.Background(), "other", p, "dense", p))
+	require.NoError(t, table.Network(context.Background(), "other", p, "dense", p, 1<<40))
 	assert.Equal(t, 2, table.Len())
 }
 

@@ -85,7 +85,7 @@ func (s *stand) watch(ctx context.Context, exec engine.Executor, round *round) (
 	}
 
 	var samples run
-	var references, clocks []int64
+	var beside, clocks []int64
 	pause, low := firstPause, 0
 	for start := s.now(); samples.stop == ""; {
 		mhz, err := lap()
@@ -102,10 +102,11 @@ func (s *stand) watch(ctx context.Context, exec engine.Executor, round *round) (
 			}
 		} else {
 			pause, low = firstPause, 0
-			references, clocks = append(references, latencyNS[round.reference]), append(clocks, int64(mhz))
+			clocks = append(clocks, int64(mhz))
 			for _, i := range round.timed {
 				if !samples.content(s.rule) {
 					samples.add(latencyNS[i])
+					beside = append(beside, latencyNS[round.reference])
 				}
 			}
 		}
@@ -119,7 +120,7 @@ func (s *stand) watch(ctx context.Context, exec engine.Executor, round *round) (
 	}
 	m.Result = Summarise(samples.samplesNS)
 	m.Stop = samples.stop
-	m.referenceNS, m.clockMHz = Summarise(references).MedianNS, int(Summarise(clocks).MedianNS)
+	m.referenceNS, m.clockMHz = paired(m.Result, beside), int(Summarise(clocks).MedianNS)
 	s.clock.rowMHz = float64(m.clockMHz)
 	return m, nil
 }

@@ -14,26 +14,6 @@ import (
 	"mdp/prune/solve"
 )
 
-// denseLatency is what the latency table is tied to reality with.
-type denseLatency struct {
-	MeasuredNS int64            `json:"measured_ns"` // end to end
-	SumNS      int64            `json:"sum_ns"`      // of the table's rows, tied to CallsNS
-	CallsNS    map[string]int64 `json:"calls_ns"`    // each call where it runs, by key
-}
-
-// correction is the factor between a network end to end and its rows: caches
-// that calls share, and what lies between them.
-func (d denseLatency) correction() float64 { return float64(d.MeasuredNS) / float64(d.SumNS) }
-
-// latency is what a configuration adds to a network's latency.
-func (d denseLatency) latency(rows []bench.Row) func(engine.Call) (int64, bool) {
-	tied := bench.Tie(rows, d.CallsNS)
-	return func(c engine.Call) (int64, bool) {
-		ns, ok := tied[c.String()]
-		return int64(float64(ns) * d.correction()), ok
-	}
-}
-
 // bench measures every configuration the options can reach, and the dense
 // network end to end. The table itself remembers what is measured, so a stage
 // that was stopped goes on.
@@ -45,7 +25,7 @@ func (p *Pipeline) bench(ctx context.Context) error {
 	}
 	dateless := header
 	dateless.Date = time.Time{}
-	key := map[string]any{"step": c.Step, "fix": c.Fix, "header": dateless}
+	key := map[string]any{"step": c.Step, "fix": c.Fix, "header": dateless, "calibration": calibration}
 	return p.stage(StageBench, "", key, []string{"graph.json"}, []string{"latency.jsonl", "dense.json"}, func() error {
 		return p.withSpace(func(space *Space) error {
 			table, err := p.table(header)
@@ -150,7 +130,7 @@ func (p *Pipeline) problem(space *Space) (*solve.Problem, error) {
 	return space.Problem(scores, dense.latency(rows))
 }
 
-// measure fills the table and times the dense network end to end.
+// measure fills the table and ties it to networks that really run.
 func (p *Pipeline) measure(ctx context.Context, table *bench.Table, space *Space) error {
 	tell := p.progress(StageBench, "configurations")
 	err := table.Measure(ctx, p.Backend, space.Configurations(), func(done, total int, left time.Duration) {
@@ -159,27 +139,13 @@ func (p *Pipeline) measure(ctx context.Context, table *bench.Table, space *Space
 	if err != nil {
 		return err
 	}
-	_, w, _, err := p.network()
+	dense, err := p.calibrate(ctx, space, table.Rows())
 	if err != nil {
 		return err
 	}
-	if err := ready(space.Program, w); err != nil {
-		return err
-	}
-	r, err := bench.Network(ctx, space.Program, bench.NetworkRule())
-	if err != nil {
-		return err
-	}
-	inNetwork, err := bench.InNetwork(ctx, space.Program, bench.NetworkRule())
-	if err != nil {
-		return err
-	}
-	sum, missing := bench.Predict(space.Program, bench.Tie(table.Rows(), inNetwork))
-	if len(missing) > 0 {
-		return fmt.Errorf("the table lacks %v", missing)
-	}
-	dense := denseLatency{MeasuredNS: r.MedianNS, SumNS: sum, CallsNS: inNetwork}
-	p.remark(StageBench, "%d configurations; dense network %.3f ms end to end, %.3f ms as the sum of its rows", table.Len(), ms(r.MedianNS), ms(sum))
+	v := dense.Predictor.Validated
+	p.remark(StageBench, "%d configurations; dense network %.3f ms end to end, %.3f ms as the sum of its rows; %d networks predicted by each other within %.1f %%, median %.1f %%",
+		table.Len(), ms(dense.MeasuredNS), ms(dense.SumNS), v.Networks, v.WorstPct, v.MedianPct)
 	return p.WriteJSON("dense.json", dense)
 }
 

@@ -22,6 +22,7 @@ const StageVerify Stage = "verify"
 // with what the run's table predicts:
 //
 //	corrected  what the solver adds up
+//	tied       the rows at the pace of the dense network's calls, and a factor
 //	additive   the rows as they were measured, alone
 //	linear     the corrected ones by each layer's output channels, its input whole
 //
@@ -49,7 +50,7 @@ func (p *Pipeline) Verify(ctx context.Context, n int, rule bench.Rule) (v report
 		if err != nil {
 			return err
 		}
-		if err := p.timeSubnets(ctx, table, space, subnets); err != nil {
+		if err := p.timeSubnets(ctx, table, space, subnets, dense.MeasuredNS); err != nil {
 			return err
 		}
 		for _, s := range subnets {
@@ -118,25 +119,26 @@ func (p *Pipeline) models(space *Space, dense denseLatency) ([]model, error) {
 	if err != nil {
 		return nil, err
 	}
-	scores := RandomScores(space.Graph, space.Coupling, 1)
-	corrected, err := space.Problem(scores, dense.latency(rows))
+	corrected, err := space.unscored(dense.latency(rows))
 	if err != nil {
 		return nil, err
 	}
-	alone := bench.Tie(rows, nil)
-	additive, err := space.Problem(scores, func(c engine.Call) (int64, bool) { ns, ok := alone[c.String()]; return ns, ok })
+	tied, err := space.unscored(dense.tiedLatency(rows))
 	if err != nil {
 		return nil, err
 	}
-	return []model{{"corrected", corrected}, {"additive", additive}, {"linear", solve.OutputOnly(corrected)}}, nil
+	additive, err := space.unscored(lookup(bench.Tie(rows, nil)))
+	if err != nil {
+		return nil, err
+	}
+	return []model{{"corrected", corrected}, {"tied", tied}, {"additive", additive}, {"linear", solve.OutputOnly(corrected)}}, nil
 }
 
 // subnets are n random ones, drawn by the additive model so that they stay the
 // same however rows are corrected, and the run's solutions.
 func (p *Pipeline) subnets(space *Space, models []model, n int) (all []subnet, err error) {
-	const seed = 2
 	for i := range n {
-		s, err := draw(models[1].problem, seed, i)
+		s, err := draw(models[2].problem, verificationSeed, i)
 		if err != nil {
 			return nil, err
 		}
@@ -156,7 +158,7 @@ func (p *Pipeline) subnets(space *Space, models []model, n int) (all []subnet, e
 }
 
 // timeSubnets adds the rows that the table lacks.
-func (p *Pipeline) timeSubnets(ctx context.Context, table *bench.Table, space *Space, subnets []subnet) error {
+func (p *Pipeline) timeSubnets(ctx context.Context, table *bench.Table, space *Space, subnets []subnet, denseNS int64) error {
 	w, err := p.readWeights("weights.safetensors", space.Graph)
 	if err != nil {
 		return err
@@ -171,7 +173,7 @@ func (p *Pipeline) timeSubnets(ctx context.Context, table *bench.Table, space *S
 		if _, ok := table.Find(space.key(s)); ok {
 			continue
 		}
-		if err := p.timeSubnet(ctx, table, space, w, s); err != nil {
+		if err := p.timeSubnet(ctx, table, space, w, s, denseNS); err != nil {
 			return fmt.Errorf("%s: %w", s.Name, err)
 		}
 	}
@@ -181,13 +183,13 @@ func (p *Pipeline) timeSubnets(ctx context.Context, table *bench.Table, space *S
 }
 
 // timeSubnet runs a sub-network as it would be exported.
-func (p *Pipeline) timeSubnet(ctx context.Context, table *bench.Table, space *Space, w graph.Weights, s subnet) (err error) {
+func (p *Pipeline) timeSubnet(ctx context.Context, table *bench.Table, space *Space, w graph.Weights, s subnet, denseNS int64) (err error) {
 	program, err := p.extracted(space, w, s)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, program.Close()) }()
-	return table.Network(ctx, space.key(s), program, space.Graph.Name(), space.Program)
+	return table.Network(ctx, space.key(s), program, space.Graph.Name(), space.Program, denseNS)
 }
 
 // extracted is a sub-network's program, ready to be timed. Which channels stay

@@ -39,7 +39,7 @@ func TestVerify(t *testing.T) {
 	for _, m := range v.Models {
 		models = append(models, m.Model)
 	}
-	require.Equal(t, []string{"corrected", "additive", "linear"}, models)
+	require.Equal(t, []string{"corrected", "tied", "additive", "linear"}, models)
 	require.FileExists(t, p.Path("verify.svg"))
 	raw, err := os.ReadFile(p.Path("verify.jsonl"))
 	require.NoError(t, err)

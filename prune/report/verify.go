@@ -59,16 +59,16 @@ func (v *Verification) SumUp(models []string) {
 // WriteTable writes every network's measured latency and each model's error,
 // then the models' median and worst.
 func (v Verification) WriteTable(w io.Writer) error {
-	head := fmt.Sprintf("%-14s  %11s  %8s", "network", "measured ms", "of dense")
+	head := fmt.Sprintf("%-14s  %9s  %8s", "network", "measured", "of dense")
 	for _, m := range v.Models {
-		head += fmt.Sprintf("  %11s", m.Model)
+		head += fmt.Sprintf("  %9s", m.Model)
 	}
 	var b strings.Builder
 	fmt.Fprintln(&b, head)
 	for _, n := range v.Networks {
-		fmt.Fprintf(&b, "%-14s  %11s  %7.3fx", n.Name, digits(n.MeasuredMS), n.MeasuredMS/n.DenseMS)
+		fmt.Fprintf(&b, "%-14s  %6s ms  %7.3fx", n.Name, digits(n.MeasuredMS), n.MeasuredMS/n.DenseMS)
 		for _, predicted := range n.PredictedMS {
-			fmt.Fprintf(&b, "  %10s%%", signed(100*(predicted/n.MeasuredMS-1)))
+			fmt.Fprintf(&b, "  %8s%%", signed(100*(predicted/n.MeasuredMS-1)))
 		}
 		fmt.Fprintln(&b)
 	}
@@ -79,9 +79,9 @@ func (v Verification) WriteTable(w io.Writer) error {
 		{"median error", func(m ModelError) string { return fmt.Sprintf("%.2f", m.MedianPct) }},
 		{"worst", func(m ModelError) string { return signed(m.WorstPct) }},
 	} {
-		fmt.Fprintf(&b, "%-37s", row.name)
+		fmt.Fprintf(&b, "%-35s", row.name)
 		for _, m := range v.Models {
-			fmt.Fprintf(&b, "  %10s%%", row.cell(m))
+			fmt.Fprintf(&b, "  %8s%%", row.cell(m))
 		}
 		fmt.Fprintln(&b)
 	}
