@@ -18,6 +18,7 @@ type part struct {
 
 	rows, pixels []region // depthwise only
 	windows      [][]tap  // of rows' and pixels' regions
+	ahead        []int    // what the next output row reads anew, from a window's first element on
 }
 
 // A slab is a piece of a correlation's sum, small enough that a panel's part of

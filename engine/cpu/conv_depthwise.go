@@ -45,6 +45,11 @@ func (p *part) cutRows(workers int) {
 			p.windows = append(p.windows, taps)
 		}
 	}
+	for r := range p.stride[0] {
+		for s := range p.stride[1] {
+			p.ahead = append(p.ahead, (p.stride[0]+(p.r-1)*p.dil[0]-r)*p.in.row+s*p.in.pixel)
+		}
+	}
 	most := min(blockLen/(p.q*p.c*p.stride[0]*p.stride[1]), ceil(p.n*p.p, 3*workers))
 	p.block = block{1, even(p.p, max(most, 1)), p.q}
 	p.grid = p.correlation.grid(p.block)
@@ -55,6 +60,7 @@ func (p *part) cutRows(workers int) {
 func (p *part) channels(n, h int, b block, out, in []float32, e epilogue, t *tile) {
 	t.b, t.cols, t.lda, t.ldc = p.packed, p.cols, p.stride[1]*p.in.pixel, p.out.pixel
 	t.terms(e, p.out.offset, true, true)
+	t.ahead = p.ahead
 	i := 0
 	for row := h; row < h+b.p; row++ {
 		for row >= p.rows[i].to {
@@ -156,13 +162,16 @@ type depthwiseAddition struct{ *depthwiseGradient }
 
 func (o *depthwiseAddition) do(_, i int) {
 	taps, width := o.r*o.s, o.kernels.padded(o.c)
-	for c := i * someChannels; c < min(o.c, (i+1)*someChannels); c++ {
-		for tap := range taps {
-			var sum float32
-			for s := range o.slices {
-				sum += o.sums[s*o.size()+tap*width+c]
+	from, to := i*someChannels, min(o.c, (i+1)*someChannels)
+	for tap := range taps {
+		var sum [someChannels]float32
+		for s := range o.slices {
+			for c, v := range o.sums[s*o.size()+tap*width:][from:to] {
+				sum[c] += v
 			}
-			o.dw[c*taps+tap] = sum
+		}
+		for c := from; c < to; c++ {
+			o.dw[c*taps+tap] = sum[c-from]
 		}
 	}
 }

@@ -17,6 +17,7 @@ type tile struct {
 	seg, segs int
 	segStride int
 	taps      []tap // depthwise only, in place of segments
+	ahead     []int // depthwise only: from a to what the next row's tile reads anew, one at least
 	lo, hi    float32
 }
 

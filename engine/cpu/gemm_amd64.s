@@ -528,8 +528,8 @@ element1:
 	JNZ          segment1
 
 finish:
-	VBROADCASTSS 208(DI), Y12
-	VBROADCASTSS 212(DI), Y13
+	VBROADCASTSS 232(DI), Y12
+	VBROADCASTSS 236(DI), Y13
 	MOVQ         48(SP), CX
 	VMOVUPS      (CX), Y15
 	MOVQ         16(SP), DX
@@ -1043,8 +1043,8 @@ element1:
 	JNZ          segment1
 
 finish:
-	VBROADCASTSS 208(DI), Y12
-	VBROADCASTSS 212(DI), Y13
+	VBROADCASTSS 232(DI), Y12
+	VBROADCASTSS 236(DI), Y13
 	MOVQ         48(SP), CX
 	VMOVUPS      (CX), Y15
 	MOVQ         16(SP), DX
@@ -1406,8 +1406,8 @@ element1:
 	JNZ          segment1
 
 finish:
-	VBROADCASTSS 208(DI), Y12
-	VBROADCASTSS 212(DI), Y13
+	VBROADCASTSS 232(DI), Y12
+	VBROADCASTSS 236(DI), Y13
 	MOVQ         48(SP), CX
 	VMOVUPS      (CX), Y15
 	MOVQ         16(SP), DX
@@ -2950,7 +2950,7 @@ done:
 	RET
 
 // func depthwiseAVX2(t uintptr)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·depthwiseAVX2(SB), NOSPLIT, $64-8
 	// for j < cols, i < rows:
 	//   s = bias[j] + Σ over t in taps of a[t.a + i·lda + j] · b[t.b + j]
@@ -3046,7 +3046,6 @@ started:
 	LEAQ    (R11)(R10*4), R13
 	MOVQ    8(SP), BX
 	MOVQ    16(SP), CX
-	MOVQ    184(DI), SI
 	MOVQ    192(DI), R8
 	TESTQ   R8, R8
 	JZ      finish
@@ -3090,6 +3089,27 @@ rowsFrom8:
 	JMP  rows8
 
 rowsFrom9:
+	MOVQ 208(DI), SI
+	MOVQ 216(DI), R8
+
+ahead9:
+	MOVQ       (SI), DX
+	ADDQ       $0x08, SI
+	LEAQ       (BX)(DX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	PREFETCHT0 (AX)(R11*1)
+	PREFETCHT0 (AX)(R10*4)
+	PREFETCHT0 (AX)(R12*1)
+	PREFETCHT0 (AX)(R11*2)
+	PREFETCHT0 (AX)(R13*1)
+	PREFETCHT0 (AX)(R10*8)
+	DECQ       R8
+	JNZ        ahead9
+	MOVQ       184(DI), SI
+	MOVQ       192(DI), R8
+
 tap9:
 	MOVQ        (SI), DX
 	LEAQ        (BX)(DX*4), AX
@@ -3119,6 +3139,26 @@ tap9:
 	JMP         finish
 
 rows8:
+	MOVQ 208(DI), SI
+	MOVQ 216(DI), R8
+
+ahead8:
+	MOVQ       (SI), DX
+	ADDQ       $0x08, SI
+	LEAQ       (BX)(DX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	PREFETCHT0 (AX)(R11*1)
+	PREFETCHT0 (AX)(R10*4)
+	PREFETCHT0 (AX)(R12*1)
+	PREFETCHT0 (AX)(R11*2)
+	PREFETCHT0 (AX)(R13*1)
+	DECQ       R8
+	JNZ        ahead8
+	MOVQ       184(DI), SI
+	MOVQ       192(DI), R8
+
 tap8:
 	MOVQ        (SI), DX
 	LEAQ        (BX)(DX*4), AX
@@ -3146,6 +3186,25 @@ tap8:
 	JMP         finish
 
 rows7:
+	MOVQ 208(DI), SI
+	MOVQ 216(DI), R8
+
+ahead7:
+	MOVQ       (SI), DX
+	ADDQ       $0x08, SI
+	LEAQ       (BX)(DX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	PREFETCHT0 (AX)(R11*1)
+	PREFETCHT0 (AX)(R10*4)
+	PREFETCHT0 (AX)(R12*1)
+	PREFETCHT0 (AX)(R11*2)
+	DECQ       R8
+	JNZ        ahead7
+	MOVQ       184(DI), SI
+	MOVQ       192(DI), R8
+
 tap7:
 	MOVQ        (SI), DX
 	LEAQ        (BX)(DX*4), AX
@@ -3171,6 +3230,24 @@ tap7:
 	JMP         finish
 
 rows6:
+	MOVQ 208(DI), SI
+	MOVQ 216(DI), R8
+
+ahead6:
+	MOVQ       (SI), DX
+	ADDQ       $0x08, SI
+	LEAQ       (BX)(DX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	PREFETCHT0 (AX)(R11*1)
+	PREFETCHT0 (AX)(R10*4)
+	PREFETCHT0 (AX)(R12*1)
+	DECQ       R8
+	JNZ        ahead6
+	MOVQ       184(DI), SI
+	MOVQ       192(DI), R8
+
 tap6:
 	MOVQ        (SI), DX
 	LEAQ        (BX)(DX*4), AX
@@ -3194,6 +3271,23 @@ tap6:
 	JMP         finish
 
 rows5:
+	MOVQ 208(DI), SI
+	MOVQ 216(DI), R8
+
+ahead5:
+	MOVQ       (SI), DX
+	ADDQ       $0x08, SI
+	LEAQ       (BX)(DX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	PREFETCHT0 (AX)(R11*1)
+	PREFETCHT0 (AX)(R10*4)
+	DECQ       R8
+	JNZ        ahead5
+	MOVQ       184(DI), SI
+	MOVQ       192(DI), R8
+
 tap5:
 	MOVQ        (SI), DX
 	LEAQ        (BX)(DX*4), AX
@@ -3215,6 +3309,22 @@ tap5:
 	JMP         finish
 
 rows4:
+	MOVQ 208(DI), SI
+	MOVQ 216(DI), R8
+
+ahead4:
+	MOVQ       (SI), DX
+	ADDQ       $0x08, SI
+	LEAQ       (BX)(DX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	PREFETCHT0 (AX)(R11*1)
+	DECQ       R8
+	JNZ        ahead4
+	MOVQ       184(DI), SI
+	MOVQ       192(DI), R8
+
 tap4:
 	MOVQ        (SI), DX
 	LEAQ        (BX)(DX*4), AX
@@ -3234,6 +3344,21 @@ tap4:
 	JMP         finish
 
 rows3:
+	MOVQ 208(DI), SI
+	MOVQ 216(DI), R8
+
+ahead3:
+	MOVQ       (SI), DX
+	ADDQ       $0x08, SI
+	LEAQ       (BX)(DX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	DECQ       R8
+	JNZ        ahead3
+	MOVQ       184(DI), SI
+	MOVQ       192(DI), R8
+
 tap3:
 	MOVQ        (SI), DX
 	LEAQ        (BX)(DX*4), AX
@@ -3251,6 +3376,20 @@ tap3:
 	JMP         finish
 
 rows2:
+	MOVQ 208(DI), SI
+	MOVQ 216(DI), R8
+
+ahead2:
+	MOVQ       (SI), DX
+	ADDQ       $0x08, SI
+	LEAQ       (BX)(DX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	DECQ       R8
+	JNZ        ahead2
+	MOVQ       184(DI), SI
+	MOVQ       192(DI), R8
+
 tap2:
 	MOVQ        (SI), DX
 	LEAQ        (BX)(DX*4), AX
@@ -3266,6 +3405,19 @@ tap2:
 	JMP         finish
 
 rows1:
+	MOVQ 208(DI), SI
+	MOVQ 216(DI), R8
+
+ahead1:
+	MOVQ       (SI), DX
+	ADDQ       $0x08, SI
+	LEAQ       (BX)(DX*4), AX
+	PREFETCHT0 (AX)
+	DECQ       R8
+	JNZ        ahead1
+	MOVQ       184(DI), SI
+	MOVQ       192(DI), R8
+
 tap1:
 	MOVQ        (SI), DX
 	LEAQ        (BX)(DX*4), AX
@@ -3278,8 +3430,8 @@ tap1:
 	JNZ         tap1
 
 finish:
-	VBROADCASTSS 208(DI), Y9
-	VBROADCASTSS 212(DI), Y10
+	VBROADCASTSS 232(DI), Y9
+	VBROADCASTSS 236(DI), Y10
 	MOVQ         48(SP), CX
 	VMOVUPS      (CX), Y15
 	MOVQ         32(SP), DX
@@ -3469,7 +3621,7 @@ done:
 	RET
 
 // func tapsAVX2(t uintptr)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·tapsAVX2(SB), NOSPLIT, $64-8
 	// for j < cols, i < rows:
 	//   c[i·ldc+j] += Σ over g < segs, m < seg of a[g·segA + m·lda + j] · b[g·segB + m·ldb + i·tap + j]
@@ -3603,6 +3755,8 @@ segment9:
 
 element9:
 	VMASKMOVPS  (SI), Y15, Y9
+	PREFETCHT0  (SI)(BX*8)
+	PREFETCHT0  (AX)(CX*8)
 	ADDQ        BX, SI
 	VMASKMOVPS  (AX), Y15, Y10
 	VFMADD231PS Y10, Y9, Y0
@@ -3646,6 +3800,8 @@ segment8:
 
 element8:
 	VMASKMOVPS  (SI), Y15, Y9
+	PREFETCHT0  (SI)(BX*8)
+	PREFETCHT0  (AX)(CX*8)
 	ADDQ        BX, SI
 	VMASKMOVPS  (AX), Y15, Y10
 	VFMADD231PS Y10, Y9, Y0
@@ -3687,6 +3843,8 @@ segment7:
 
 element7:
 	VMASKMOVPS  (SI), Y15, Y9
+	PREFETCHT0  (SI)(BX*8)
+	PREFETCHT0  (AX)(CX*8)
 	ADDQ        BX, SI
 	VMASKMOVPS  (AX), Y15, Y10
 	VFMADD231PS Y10, Y9, Y0
@@ -3726,6 +3884,8 @@ segment6:
 
 element6:
 	VMASKMOVPS  (SI), Y15, Y9
+	PREFETCHT0  (SI)(BX*8)
+	PREFETCHT0  (AX)(CX*8)
 	ADDQ        BX, SI
 	VMASKMOVPS  (AX), Y15, Y10
 	VFMADD231PS Y10, Y9, Y0
@@ -3763,6 +3923,8 @@ segment5:
 
 element5:
 	VMASKMOVPS  (SI), Y15, Y9
+	PREFETCHT0  (SI)(BX*8)
+	PREFETCHT0  (AX)(CX*8)
 	ADDQ        BX, SI
 	VMASKMOVPS  (AX), Y15, Y10
 	VFMADD231PS Y10, Y9, Y0
@@ -3798,6 +3960,8 @@ segment4:
 
 element4:
 	VMASKMOVPS  (SI), Y15, Y9
+	PREFETCHT0  (SI)(BX*8)
+	PREFETCHT0  (AX)(CX*8)
 	ADDQ        BX, SI
 	VMASKMOVPS  (AX), Y15, Y10
 	VFMADD231PS Y10, Y9, Y0
@@ -3831,6 +3995,8 @@ segment3:
 
 element3:
 	VMASKMOVPS  (SI), Y15, Y9
+	PREFETCHT0  (SI)(BX*8)
+	PREFETCHT0  (AX)(CX*8)
 	ADDQ        BX, SI
 	VMASKMOVPS  (AX), Y15, Y10
 	VFMADD231PS Y10, Y9, Y0
@@ -3862,6 +4028,8 @@ segment2:
 
 element2:
 	VMASKMOVPS  (SI), Y15, Y9
+	PREFETCHT0  (SI)(BX*8)
+	PREFETCHT0  (AX)(CX*8)
 	ADDQ        BX, SI
 	VMASKMOVPS  (AX), Y15, Y10
 	VFMADD231PS Y10, Y9, Y0
@@ -3891,6 +4059,8 @@ segment1:
 
 element1:
 	VMASKMOVPS  (SI), Y15, Y9
+	PREFETCHT0  (SI)(BX*8)
+	PREFETCHT0  (AX)(CX*8)
 	ADDQ        BX, SI
 	VMASKMOVPS  (AX), Y15, Y10
 	VFMADD231PS Y10, Y9, Y0
@@ -5283,8 +5453,8 @@ element1:
 	JNZ              segment1
 
 finish:
-	VBROADCASTSS 208(DI), Z28
-	VBROADCASTSS 212(DI), Z29
+	VBROADCASTSS 232(DI), Z28
+	VBROADCASTSS 236(DI), Z29
 	MOVQ         16(SP), DX
 	MOVQ         DX, R9
 	MOVQ         152(DI), R10
@@ -6532,8 +6702,8 @@ element1:
 	JNZ          segment1
 
 finish:
-	VBROADCASTSS 208(DI), Z28
-	VBROADCASTSS 212(DI), Z29
+	VBROADCASTSS 232(DI), Z28
+	VBROADCASTSS 236(DI), Z29
 	MOVQ         16(SP), DX
 	MOVQ         DX, R9
 	MOVQ         152(DI), R10
@@ -7336,8 +7506,8 @@ element1:
 	JNZ          segment1
 
 finish:
-	VBROADCASTSS 208(DI), Z27
-	VBROADCASTSS 212(DI), Z28
+	VBROADCASTSS 232(DI), Z27
+	VBROADCASTSS 236(DI), Z28
 	MOVQ         16(SP), DX
 	MOVQ         DX, R9
 	MOVQ         152(DI), R10
@@ -11084,7 +11254,7 @@ done:
 	RET
 
 // func depthwiseAVX512(t uintptr)
-// Requires: AVX, AVX512F, CMOV
+// Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·depthwiseAVX512(SB), NOSPLIT, $64-8
 	// for j < cols, i < rows:
 	//   s = bias[j] + Σ over t in taps of a[t.a + i·lda + j] · b[t.b + j]
@@ -11176,7 +11346,6 @@ started:
 	LEAQ    (R11)(R10*4), R13
 	MOVQ    8(SP), BX
 	MOVQ    16(SP), CX
-	MOVQ    184(DI), SI
 	MOVQ    192(DI), R8
 	TESTQ   R8, R8
 	JZ      finish
@@ -11220,6 +11389,27 @@ rowsFrom8:
 	JMP  rows8
 
 rowsFrom9:
+	MOVQ 208(DI), SI
+	MOVQ 216(DI), R8
+
+ahead9:
+	MOVQ       (SI), DX
+	ADDQ       $0x08, SI
+	LEAQ       (BX)(DX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	PREFETCHT0 (AX)(R11*1)
+	PREFETCHT0 (AX)(R10*4)
+	PREFETCHT0 (AX)(R12*1)
+	PREFETCHT0 (AX)(R11*2)
+	PREFETCHT0 (AX)(R13*1)
+	PREFETCHT0 (AX)(R10*8)
+	DECQ       R8
+	JNZ        ahead9
+	MOVQ       184(DI), SI
+	MOVQ       192(DI), R8
+
 tap9:
 	MOVQ        (SI), DX
 	LEAQ        (BX)(DX*4), AX
@@ -11240,6 +11430,26 @@ tap9:
 	JMP         finish
 
 rows8:
+	MOVQ 208(DI), SI
+	MOVQ 216(DI), R8
+
+ahead8:
+	MOVQ       (SI), DX
+	ADDQ       $0x08, SI
+	LEAQ       (BX)(DX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	PREFETCHT0 (AX)(R11*1)
+	PREFETCHT0 (AX)(R10*4)
+	PREFETCHT0 (AX)(R12*1)
+	PREFETCHT0 (AX)(R11*2)
+	PREFETCHT0 (AX)(R13*1)
+	DECQ       R8
+	JNZ        ahead8
+	MOVQ       184(DI), SI
+	MOVQ       192(DI), R8
+
 tap8:
 	MOVQ        (SI), DX
 	LEAQ        (BX)(DX*4), AX
@@ -11259,6 +11469,25 @@ tap8:
 	JMP         finish
 
 rows7:
+	MOVQ 208(DI), SI
+	MOVQ 216(DI), R8
+
+ahead7:
+	MOVQ       (SI), DX
+	ADDQ       $0x08, SI
+	LEAQ       (BX)(DX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	PREFETCHT0 (AX)(R11*1)
+	PREFETCHT0 (AX)(R10*4)
+	PREFETCHT0 (AX)(R12*1)
+	PREFETCHT0 (AX)(R11*2)
+	DECQ       R8
+	JNZ        ahead7
+	MOVQ       184(DI), SI
+	MOVQ       192(DI), R8
+
 tap7:
 	MOVQ        (SI), DX
 	LEAQ        (BX)(DX*4), AX
@@ -11277,6 +11506,24 @@ tap7:
 	JMP         finish
 
 rows6:
+	MOVQ 208(DI), SI
+	MOVQ 216(DI), R8
+
+ahead6:
+	MOVQ       (SI), DX
+	ADDQ       $0x08, SI
+	LEAQ       (BX)(DX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	PREFETCHT0 (AX)(R11*1)
+	PREFETCHT0 (AX)(R10*4)
+	PREFETCHT0 (AX)(R12*1)
+	DECQ       R8
+	JNZ        ahead6
+	MOVQ       184(DI), SI
+	MOVQ       192(DI), R8
+
 tap6:
 	MOVQ        (SI), DX
 	LEAQ        (BX)(DX*4), AX
@@ -11294,6 +11541,23 @@ tap6:
 	JMP         finish
 
 rows5:
+	MOVQ 208(DI), SI
+	MOVQ 216(DI), R8
+
+ahead5:
+	MOVQ       (SI), DX
+	ADDQ       $0x08, SI
+	LEAQ       (BX)(DX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	PREFETCHT0 (AX)(R11*1)
+	PREFETCHT0 (AX)(R10*4)
+	DECQ       R8
+	JNZ        ahead5
+	MOVQ       184(DI), SI
+	MOVQ       192(DI), R8
+
 tap5:
 	MOVQ        (SI), DX
 	LEAQ        (BX)(DX*4), AX
@@ -11310,6 +11574,22 @@ tap5:
 	JMP         finish
 
 rows4:
+	MOVQ 208(DI), SI
+	MOVQ 216(DI), R8
+
+ahead4:
+	MOVQ       (SI), DX
+	ADDQ       $0x08, SI
+	LEAQ       (BX)(DX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	PREFETCHT0 (AX)(R11*1)
+	DECQ       R8
+	JNZ        ahead4
+	MOVQ       184(DI), SI
+	MOVQ       192(DI), R8
+
 tap4:
 	MOVQ        (SI), DX
 	LEAQ        (BX)(DX*4), AX
@@ -11325,6 +11605,21 @@ tap4:
 	JMP         finish
 
 rows3:
+	MOVQ 208(DI), SI
+	MOVQ 216(DI), R8
+
+ahead3:
+	MOVQ       (SI), DX
+	ADDQ       $0x08, SI
+	LEAQ       (BX)(DX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	DECQ       R8
+	JNZ        ahead3
+	MOVQ       184(DI), SI
+	MOVQ       192(DI), R8
+
 tap3:
 	MOVQ        (SI), DX
 	LEAQ        (BX)(DX*4), AX
@@ -11339,6 +11634,20 @@ tap3:
 	JMP         finish
 
 rows2:
+	MOVQ 208(DI), SI
+	MOVQ 216(DI), R8
+
+ahead2:
+	MOVQ       (SI), DX
+	ADDQ       $0x08, SI
+	LEAQ       (BX)(DX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	DECQ       R8
+	JNZ        ahead2
+	MOVQ       184(DI), SI
+	MOVQ       192(DI), R8
+
 tap2:
 	MOVQ        (SI), DX
 	LEAQ        (BX)(DX*4), AX
@@ -11352,6 +11661,19 @@ tap2:
 	JMP         finish
 
 rows1:
+	MOVQ 208(DI), SI
+	MOVQ 216(DI), R8
+
+ahead1:
+	MOVQ       (SI), DX
+	ADDQ       $0x08, SI
+	LEAQ       (BX)(DX*4), AX
+	PREFETCHT0 (AX)
+	DECQ       R8
+	JNZ        ahead1
+	MOVQ       184(DI), SI
+	MOVQ       192(DI), R8
+
 tap1:
 	MOVQ        (SI), DX
 	LEAQ        (BX)(DX*4), AX
@@ -11363,8 +11685,8 @@ tap1:
 	JNZ         tap1
 
 finish:
-	VBROADCASTSS 208(DI), Z9
-	VBROADCASTSS 212(DI), Z10
+	VBROADCASTSS 232(DI), Z9
+	VBROADCASTSS 236(DI), Z10
 	MOVQ         32(SP), DX
 	MOVQ         DX, R9
 	MOVQ         152(DI), R10
@@ -11543,7 +11865,7 @@ done:
 	RET
 
 // func tapsAVX512(t uintptr)
-// Requires: AVX, AVX512F, CMOV
+// Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·tapsAVX512(SB), NOSPLIT, $64-8
 	// for j < cols, i < rows:
 	//   c[i·ldc+j] += Σ over g < segs, m < seg of a[g·segA + m·lda + j] · b[g·segB + m·ldb + i·tap + j]
@@ -11675,6 +11997,8 @@ segment9:
 
 element9:
 	VMOVUPS.Z   (SI), K1, Z9
+	PREFETCHT0  (SI)(BX*8)
+	PREFETCHT0  (AX)(CX*8)
 	ADDQ        BX, SI
 	VFMADD231PS (AX), Z9, K1, Z0
 	VFMADD231PS (AX)(R10*1), Z9, K1, Z1
@@ -11709,6 +12033,8 @@ segment8:
 
 element8:
 	VMOVUPS.Z   (SI), K1, Z9
+	PREFETCHT0  (SI)(BX*8)
+	PREFETCHT0  (AX)(CX*8)
 	ADDQ        BX, SI
 	VFMADD231PS (AX), Z9, K1, Z0
 	VFMADD231PS (AX)(R10*1), Z9, K1, Z1
@@ -11742,6 +12068,8 @@ segment7:
 
 element7:
 	VMOVUPS.Z   (SI), K1, Z9
+	PREFETCHT0  (SI)(BX*8)
+	PREFETCHT0  (AX)(CX*8)
 	ADDQ        BX, SI
 	VFMADD231PS (AX), Z9, K1, Z0
 	VFMADD231PS (AX)(R10*1), Z9, K1, Z1
@@ -11774,6 +12102,8 @@ segment6:
 
 element6:
 	VMOVUPS.Z   (SI), K1, Z9
+	PREFETCHT0  (SI)(BX*8)
+	PREFETCHT0  (AX)(CX*8)
 	ADDQ        BX, SI
 	VFMADD231PS (AX), Z9, K1, Z0
 	VFMADD231PS (AX)(R10*1), Z9, K1, Z1
@@ -11805,6 +12135,8 @@ segment5:
 
 element5:
 	VMOVUPS.Z   (SI), K1, Z9
+	PREFETCHT0  (SI)(BX*8)
+	PREFETCHT0  (AX)(CX*8)
 	ADDQ        BX, SI
 	VFMADD231PS (AX), Z9, K1, Z0
 	VFMADD231PS (AX)(R10*1), Z9, K1, Z1
@@ -11835,6 +12167,8 @@ segment4:
 
 element4:
 	VMOVUPS.Z   (SI), K1, Z9
+	PREFETCHT0  (SI)(BX*8)
+	PREFETCHT0  (AX)(CX*8)
 	ADDQ        BX, SI
 	VFMADD231PS (AX), Z9, K1, Z0
 	VFMADD231PS (AX)(R10*1), Z9, K1, Z1
@@ -11864,6 +12198,8 @@ segment3:
 
 element3:
 	VMOVUPS.Z   (SI), K1, Z9
+	PREFETCHT0  (SI)(BX*8)
+	PREFETCHT0  (AX)(CX*8)
 	ADDQ        BX, SI
 	VFMADD231PS (AX), Z9, K1, Z0
 	VFMADD231PS (AX)(R10*1), Z9, K1, Z1
@@ -11892,6 +12228,8 @@ segment2:
 
 element2:
 	VMOVUPS.Z   (SI), K1, Z9
+	PREFETCHT0  (SI)(BX*8)
+	PREFETCHT0  (AX)(CX*8)
 	ADDQ        BX, SI
 	VFMADD231PS (AX), Z9, K1, Z0
 	VFMADD231PS (AX)(R10*1), Z9, K1, Z1
@@ -11919,6 +12257,8 @@ segment1:
 
 element1:
 	VMOVUPS.Z   (SI), K1, Z9
+	PREFETCHT0  (SI)(BX*8)
+	PREFETCHT0  (AX)(CX*8)
 	ADDQ        BX, SI
 	VFMADD231PS (AX), Z9, K1, Z0
 	ADDQ        CX, AX

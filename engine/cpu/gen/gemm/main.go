@@ -45,7 +45,7 @@ const (
 	tileA, tileB, tileC, tileZ, tileBias           = 0, 24, 48, 72, 96
 	tileRows, tileCols, tileStep                   = 120, 128, 136
 	tileLDA, tileLDC, tileSeg, tileSegs, tileStrid = 144, 152, 160, 168, 176
-	tileTaps, tileLo, tileHi                       = 184, 208, 212
+	tileTaps, tileAhead, tileLo, tileHi            = 184, 208, 232, 236
 
 	outerA, outerB, outerC                   = 0, 24, 48
 	outerRows, outerCols, outerStep          = 72, 80, 88
@@ -116,11 +116,24 @@ func (k *kernel) depthwise() {
 			k.strides(tileLDA)
 			MOVQ(k.local("a"), from)
 			MOVQ(k.local("b"), factors)
-			k.load(tileTaps, k.b)
 			k.load(tileTaps+8, k.n)
 			TESTQ(k.n, k.n)
 			JZ(LabelRef("finish"))
 		}, func(rows int) {
+			ahead := fmt.Sprint("ahead", rows)
+			k.load(tileAhead, k.b)
+			k.load(tileAhead+8, k.n)
+			Label(ahead)
+			MOVQ(Mem{Base: k.b}, at)
+			ADDQ(U8(8), k.b)
+			LEAQ(Mem{Base: from, Index: at, Scale: 4}, k.base[0])
+			for i := range rows {
+				PREFETCHT0(k.row(i))
+			}
+			DECQ(k.n)
+			JNZ(LabelRef(ahead))
+			k.load(tileTaps, k.b)
+			k.load(tileTaps+8, k.n)
 			tap := fmt.Sprint("tap", rows)
 			Label(tap)
 			MOVQ(Mem{Base: k.b}, at)
@@ -199,6 +212,8 @@ func (k *kernel) taps() {
 				k.next("segA", outerSegA, k.b)
 			}, func() {
 				k.m.load(Mem{Base: k.b}, k.factor(0))
+				PREFETCHT0(Mem{Base: k.b, Index: k.base[1], Scale: 8})
+				PREFETCHT0(Mem{Base: k.base[0], Index: k.base[2], Scale: 8})
 				ADDQ(k.base[1], k.b)
 				for i := range rows {
 					k.m.multiply(k.row(i), k.factor(0), k.sum(i, 0), k.broadcast(i))
