@@ -13,6 +13,7 @@ import (
 	"github.com/klauspost/cpuid/v2"
 
 	"mdp/engine"
+	"mdp/engine/sensor"
 )
 
 // Header is the first line of a table: where, when and by what its rows were
@@ -32,6 +33,9 @@ type Header struct {
 	DType string `json:"dtype"` // in memory
 	Batch int    `json:"batch"`
 	Rule  Rule   `json:"rule"`
+
+	// What decides how fast the device runs, of a table that is measured without a run.
+	Settings sensor.Settings `json:"settings,omitzero"`
 }
 
 const (
@@ -119,6 +123,7 @@ func (h Header) Check(want Header) error {
 		{"dtype", h.DType, want.DType},
 		{"batch", h.Batch, want.Batch},
 		{"rule", h.Rule, want.Rule},
+		{"clock policy", h.Settings, want.Settings},
 	} {
 		if f.have != f.want {
 			return &OtherHeaderError{h, f.name, f.have, f.want}

@@ -36,6 +36,13 @@ func (t *Table) Measure(ctx context.Context, b engine.Backend, calls []engine.Ca
 		if err != nil {
 			return fmt.Errorf("measure %v: %w", c, err)
 		}
+		if t.Sensor != nil {
+			state, err := t.Sensor.Read()
+			if err != nil {
+				return fmt.Errorf("measure %v: %w", c, err)
+			}
+			row.State = &state
+		}
 		if err := t.append(row); err != nil {
 			return err
 		}

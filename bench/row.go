@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"mdp/engine/sensor"
 )
 
 // Row is one configuration's line of a table.
@@ -25,6 +27,8 @@ type Row struct {
 	// thrown away because it was low.
 	ClockMHz  int `json:"clockMHz,omitempty"`
 	Discarded int `json:"discarded,omitempty"`
+
+	State *sensor.Reading `json:"state,omitempty"` // of the device when the row was done
 	Result
 }
 

@@ -12,12 +12,15 @@ import (
 	"syscall"
 
 	"mdp/engine"
+	"mdp/engine/sensor"
 )
 
 // Table is a file of measured configurations, latency.jsonl: a header, then one
 // row a line, each on disk before the next is measured. One process at a time
 // has it open; ReadTable reads it beside.
 type Table struct {
+	Sensor sensor.Sensor // read after each row, unless nil
+
 	header Header
 	rows   map[string]Row
 	file   *os.File

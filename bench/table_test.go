@@ -155,6 +155,9 @@ func TestTableRefusesToMix(t *testing.T) {
 		"build":   func(h *Header) { h.Build = "x" },
 		"batch":   func(h *Header) { h.Batch = 64 },
 		"rule":    func(h *Header) { h.Rule.MaxRSD = 0.5 },
+
+		"device":       func(h *Header) { h.Driver = "550.54, for CUDA 12.4" },
+		"clock policy": func(h *Header) { h.Settings.PowerLimitW = 350 },
 	} {
 		h := header()
 		change(&h)

@@ -28,6 +28,7 @@ type Config struct {
 	Data        string   `yaml:"data" json:"data" help:"data set: fashion-mnist, synthetic, or a folder (IDX files or train/<class>/*.jpg)"`
 	NoTrain     bool     `yaml:"no-train" json:"no-train" help:"train nothing: the weights given are cut by their magnitude and not fine-tuned; no data set is needed then, a validation set alone tells the accuracy"`
 	Size        int      `yaml:"size" json:"size" help:"height and width of the images; 0 takes the data set's own"`
+	Normalise   string   `yaml:"normalise" json:"normalise" help:"what a trained network expects: imagenet, none (pixels 0 to 1), or MEAN/STD of pixels 0 to 1, by channel with commas; empty is the data set's own"`
 	Crop        int      `yaml:"crop" json:"crop" help:"padding of the random crop in training, pixels"`
 	ResizedCrop float64  `yaml:"resized-crop" json:"resized-crop" help:"in place of crop: smallest share of the image's area that a random part scaled to the whole has; 0 is off"`
 	Flip        bool     `yaml:"flip" json:"flip" help:"flip half the training images"`
@@ -59,7 +60,7 @@ type Config struct {
 	Baselines bool     `yaml:"baselines" json:"baselines" help:"solve by simpler methods as well, to see what the exact one gains"`
 
 	Device       string `yaml:"device" json:"device" help:"what everything runs on: cpu, or a GPU as cuda:0; mdp doctor lists them"`
-	Precision    string `yaml:"precision" json:"precision" help:"how convolutions multiply: fp32, tf32 or bf16; the processor has fp32"`
+	Precision    string `yaml:"precision" json:"precision" help:"how convolutions multiply: fp32, tf32 or bf16; a processor has fp32, and bf16 with AVX-512 BF16"`
 	Atomics      bool   `yaml:"atomics" json:"atomics" help:"on a GPU, add up weight gradients as they come: no training repeats bit for bit"`
 	Threads      int    `yaml:"threads" json:"threads" help:"threads of the CPU backend; 0 takes every core"`
 	ISA          string `yaml:"isa" json:"isa" help:"instruction set: avx512, avx2 or generic; empty takes the best there is"`
@@ -178,6 +179,11 @@ func (c Config) Check() error {
 	}
 	if _, err := c.Constraints(); err != nil {
 		return err
+	}
+	if c.Normalise != "" {
+		if _, _, err := normalisation(c.Normalise); err != nil {
+			return err
+		}
 	}
 	asked := map[budget]string{}
 	for _, s := range c.Budgets {

@@ -30,6 +30,9 @@ func (p *Pipeline) open() error {
 		}
 		images += f
 	}
+	if p.Config.Normalise != "" {
+		images += ", normalised by " + p.Config.Normalise
+	}
 	p.train, p.test, p.images = train, test, images
 	return nil
 }
@@ -69,11 +72,9 @@ func (p *Pipeline) readyFor(g *graph.Graph) error {
 		if known == nil {
 			known = p.test
 		}
-		var err error
-		if p.mean, p.std, err = data.MeanStd(known, 10_000); err != nil {
+		if err := p.normalising(known); err != nil {
 			return err
 		}
-		p.normalise = data.Normalize(p.mean, p.std)
 	}
 	image := graph.Shape{H: p.test.H, W: p.test.W, C: p.test.C}
 	if classes := g.Shape(g.Len() - 1).C; g.Shape(0) != image || classes != len(p.test.Classes) {

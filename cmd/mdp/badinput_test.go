@@ -66,6 +66,8 @@ func TestBadInput(t *testing.T) {
 		{"no weights", none, "prune --run run --weights none.safetensors", exitFailed, "none.safetensors"},
 		{"import of nothing", none, "import none.pth", exitUsage, "none.pth"},
 		{"import of another format", none, "import run/graph.json", exitUsage, "run/graph.json: not a safetensors file"},
+		{"import of no ONNX model", file("run/graph.onnx", "hello"), "import run/graph.onnx", exitUsage, "run/graph.onnx: not an ONNX model"},
+		{"import of an ONNX model as a network", none, "import run/graph.onnx --net resnet18", exitUsage, "says itself what network it is"},
 		{"import into another network", none, "import run/weights.safetensors --net resnet14-cifar --width 0.25", exitUsage, "resnet14-cifar: 47 do, 30 are missing"},
 		{"import of a network that is not ours", none, "import run/0.6x/pruned.safetensors", exitUsage, "fit none of the networks"},
 		{"kept channels of no network", none, "import run/0.6x/pruned.safetensors --kept run/graph.json", exitUsage, "--kept needs --net"},
@@ -87,7 +89,7 @@ func TestBadInput(t *testing.T) {
 		{"GPU without a number", none, "prune --run run --device cuda", exitUsage, `device "cuda" is neither`},
 		{"GPU that is not there", none, "train --run run --device cuda:700", exitFailed, "cuda"},
 		{"precision", none, "prune --run run --precision fp8", exitUsage, "none of fp32, tf32, bf16"},
-		{"precision of the processor", none, "prune --run run --precision tf32", exitUsage, "the processor multiplies in fp32"},
+		{"precision of the processor", none, "prune --run run --precision tf32", exitUsage, "the processor multiplies in fp32 or bf16"},
 		{"instruction set", none, "prune --run run --isa avx1024", exitUsage, "none of avx512"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

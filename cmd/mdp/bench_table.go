@@ -20,6 +20,7 @@ import (
 	"mdp/engine/device"
 	"mdp/engine/graph"
 	"mdp/engine/nets"
+	"mdp/engine/sensor"
 	"mdp/prune"
 )
 
@@ -29,6 +30,8 @@ type tableOptions struct {
 	models []string
 	out    string // "" is tables/<models>
 	caches string
+
+	exclusive bool
 }
 
 var caches = []string{string(bench.AsInNetwork), string(bench.Cold), string(bench.Hot)}
@@ -39,6 +42,7 @@ func newTableOptions(o *runOptions, cmd *cobra.Command) *tableOptions {
 	flags.StringSliceVar(&t.models, "model", nil, "measure these networks without a run; mdp nets lists them")
 	flags.StringVar(&t.out, "out", "", "with --model: folder of the table (default tables/<models>)")
 	flags.StringVar(&t.caches, "caches", "", "with --model: cold or hot, what a call finds in the caches; otherwise what it finds in a network")
+	flags.BoolVar(&t.exclusive, "exclusive", false, "with --model: refuse a device that something else runs on")
 	must(cmd.RegisterFlagCompletionFunc("caches", cobra.FixedCompletions(caches[1:], cobra.ShellCompDirectiveNoFileComp)))
 	must(cmd.RegisterFlagCompletionFunc("model", cobra.FixedCompletions(choices("net"), cobra.ShellCompDirectiveNoFileComp)))
 	must(cmd.MarkFlagDirname("out"))
@@ -97,10 +101,25 @@ func modelCalls(models []string, c prune.Config) ([]engine.Call, error) {
 
 // measure fills the table in the folder and writes its medians, whether or not
 // it gets done.
-func (o *tableOptions) measure(ctx context.Context, b engine.Backend, calls []engine.Call, batch int) error {
-	header, err := bench.NewHeader(b, batch, bench.TableRule(b.Info(), bench.Caches(o.caches)))
+func (o *tableOptions) measure(ctx context.Context, d *device.Device, calls []engine.Call, batch int) error {
+	header, err := bench.NewHeader(d, batch, bench.TableRule(d.Info(), bench.Caches(o.caches)))
 	if err != nil {
 		return err
+	}
+	release, err := bench.Exclude(d.Place)
+	if err != nil {
+		return err
+	}
+	defer release()
+	sensor := d.Sensor()
+	defer sensor.Close()
+	header.Settings = sensor.Settings()
+	busy := bench.Idle(ctx, sensor)
+	if as := new(bench.BusyError); busy != nil && !errors.As(busy, &as) {
+		return busy
+	}
+	if busy != nil && o.exclusive {
+		return fmt.Errorf("%w; end that, or leave --exclusive out and measure noise", busy)
 	}
 	if err := os.MkdirAll(o.out, 0o755); err != nil {
 		return err
@@ -111,23 +130,42 @@ func (o *tableOptions) measure(ctx context.Context, b engine.Backend, calls []en
 		return err
 	}
 	defer table.Close()
+	table.Sensor = sensor
+	var remarks []string
+	if s := header.Settings.Source; d.Place != "" {
+		remarks = append(remarks, "settings as told by "+s)
+	}
+	if busy != nil {
+		remarks = append(remarks, busy.Error()+"; latencies will be noisy")
+	}
 	tell, done := narrate(o.stderr, o.quiet, batch)
-	err = fill(ctx, table, b, calls, tell)
+	err = fill(ctx, table, d, calls, remarks, tell)
 	done()
 	if err := errors.Join(err, o.export(path, calls)); err != nil {
 		return err
 	}
-	return o.print(tabled{Machine: header.Model, Backend: header.Backend, Batch: batch, Models: o.models, Configurations: len(calls), Rows: table.Len(), Folder: o.out}, o.json)
+	r := tabled{Machine: header.Model, Backend: header.Backend, Settings: header.Settings, Batch: batch, Models: o.models,
+		Configurations: len(calls), Rows: table.Len(), Folder: o.out}
+	for _, row := range table.Rows() {
+		r.Discarded += row.Discarded
+		if row.Stop == bench.Quiet {
+			r.Quiet++
+		}
+	}
+	return o.print(r, o.json)
 }
 
 // fill measures what the table lacks, and says before how long that will take.
-func fill(ctx context.Context, table *bench.Table, b engine.Backend, calls []engine.Call, tell func(prune.Event)) error {
+func fill(ctx context.Context, table *bench.Table, b engine.Backend, calls []engine.Call, remarks []string, tell func(prune.Event)) error {
 	say := func(kind prune.EventKind, text string) {
 		tell(prune.Event{Stage: prune.StageBench, Kind: kind, Text: text})
 	}
 	say(prune.Begin, "")
 	if n := table.Notice(); n != "" {
-		say(prune.Remark, n)
+		remarks = append(remarks, n)
+	}
+	for _, r := range remarks {
+		say(prune.Remark, r)
 	}
 	left, err := table.Estimate(ctx, b, calls)
 	if err != nil {
@@ -158,13 +196,16 @@ func (o *tableOptions) export(path string, calls []engine.Call) error {
 
 // tabled is what a table is of.
 type tabled struct {
-	Machine        string   `json:"machine"`
-	Backend        string   `json:"backend"`
-	Batch          int      `json:"batch"`
-	Models         []string `json:"models"`
-	Configurations int      `json:"configurations"` // of the models
-	Rows           int      `json:"rows"`           // of the table, which may have those of other models
-	Folder         string   `json:"folder"`
+	Machine        string          `json:"machine"`
+	Backend        string          `json:"backend"`
+	Settings       sensor.Settings `json:"settings"`
+	Batch          int             `json:"batch"`
+	Models         []string        `json:"models"`
+	Configurations int             `json:"configurations"` // of the models
+	Rows           int             `json:"rows"`           // of the table, which may have those of other models
+	Quiet          int             `json:"quiet"`          // rows whose deviation fell below the rule's
+	Discarded      int             `json:"discarded"`      // samples that were taken while the clock was low
+	Folder         string          `json:"folder"`
 }
 
 func (t tabled) writeText(w io.Writer) error {
@@ -173,6 +214,7 @@ func (t tabled) writeText(w io.Writer) error {
 		{"backend", t.Backend},
 		{"models", fmt.Sprintf("%s at batch %d", strings.Join(t.Models, ", "), t.Batch)},
 		{"configurations", fmt.Sprint(t.Configurations)},
-		{"table", fmt.Sprintf("%s, %d rows", filepath.Join(t.Folder, "table.csv"), t.Rows)},
+		{"table", fmt.Sprintf("%s, %d rows, %d of them quiet", filepath.Join(t.Folder, "table.csv"), t.Rows, t.Quiet)},
+		{"low clock", fmt.Sprintf("%d samples thrown away", t.Discarded)},
 	})
 }

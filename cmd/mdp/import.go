@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"mdp/engine/graph"
+	"mdp/engine/onnx"
 	"mdp/engine/pytorch"
 	"mdp/prune"
 )
@@ -18,10 +19,10 @@ import (
 // importOptions are what mdp import takes.
 type importOptions struct {
 	*app
-	out, net, kept string
-	size, classes  int
-	width          float64
-	json           bool
+	out, net, kept, output string
+	size, classes          int
+	width                  float64
+	json                   bool
 }
 
 func newImportCmd(a *app) *cobra.Command {
@@ -29,7 +30,8 @@ func newImportCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import FILE",
 		Short: "Read a trained model from elsewhere into a model folder",
-		Long: `Reads the weights of a network that mdp nets lists from a safetensors file or from
+		Long: `Reads an ONNX model, graph and weights (opsets 6 to 23; what it lacks is listed node
+by node), or the weights of a network that mdp nets lists from a safetensors file or from
 one that torch.save wrote (.pt, .pth: a state dict, a dictionary with one in it, or
 a whole module), by torchvision's or timm's names. Nothing in the file is executed.
 Numbers of 16 and 64 bits become float32.
@@ -38,19 +40,21 @@ The network is the one whose tensors these are; --net names it where that is not
 plain, or lists every difference. Leaves graph.json and weights.safetensors in a
 folder, which mdp prune --weights takes. A network that mdp export cut and that was
 trained on elsewhere comes back with --kept.`,
-		Example: `  mdp import weights.safetensors
+		Example: `  mdp import model.onnx
+  mdp import weights.safetensors
   mdp import resnet8.pth --net resnet8-cifar --size 28 --out models/mine
   mdp import small.pt --net resnet8-cifar --kept small.kept.json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error { return runImport(o, args[0]) },
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return []string{"safetensors", "pt", "pth"}, cobra.ShellCompDirectiveFilterFileExt
+			return []string{"onnx", "safetensors", "pt", "pth"}, cobra.ShellCompDirectiveFilterFileExt
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.out, "out", "", "folder to write (default models/<name of the file>)")
 	f.StringVar(&o.net, "net", "", "the network (default: the one that the tensors fit)")
 	f.StringVar(&o.kept, "kept", "", "of a network that mdp export cut and wrote: its kept.json")
+	f.StringVar(&o.output, "output-name", "", "of an ONNX model: the value to end in (default its first output)")
 	f.IntVar(&o.classes, "classes", 0, "classes; 0 is as many as the file's last layer has")
 	f.IntVar(&o.size, "size", 0, "height and width of the images; 0 is the network's own")
 	f.Float64Var(&o.width, "width", a.defaults().Width, "width multiplier of the network")
@@ -63,13 +67,17 @@ trained on elsewhere comes back with --kept.`,
 func runImport(o *importOptions, file string) error {
 	g, w, err := o.read(file)
 	var mismatch *pytorch.MismatchError
-	if errors.As(err, &mismatch) {
-		if err := o.print(differences{mismatch}, o.json); err != nil {
-			return err
-		}
+	var unsupported onnx.Unsupported
+	switch {
+	case errors.As(err, &mismatch):
+		err = errors.Join(o.print(differences{mismatch}, o.json), usageError{err})
+	case errors.As(err, &unsupported):
+		err = errors.Join(o.print(nodes(unsupported), o.json), usageError{fmt.Errorf("%s: %d of its nodes cannot be imported; each is listed with the reason", file, len(unsupported))})
+	case err != nil:
+		err = usageError{err}
 	}
 	if err != nil {
-		return usageError{err}
+		return err
 	}
 	if o.out == "" {
 		name := filepath.Base(file)
@@ -83,6 +91,19 @@ func runImport(o *importOptions, file string) error {
 
 // read reads the network in the file.
 func (o *importOptions) read(file string) (*graph.Graph, graph.Weights, error) {
+	if strings.EqualFold(filepath.Ext(file), ".onnx") {
+		if o.net != "" || o.kept != "" || o.classes != 0 {
+			return nil, nil, errors.New("an ONNX model says itself what network it is: --net, --kept and --classes are for other files")
+		}
+		n, err := onnx.Import(file, onnx.Options{Input: graph.Shape{H: o.size, W: o.size}, Output: o.output})
+		if err != nil {
+			return nil, nil, err
+		}
+		if s := n.Graph.Shape(0); o.size != 0 && (s.H != o.size || s.W != o.size) {
+			return nil, nil, fmt.Errorf("%s: it takes images of %v, not of --size %d: export it with an open size", file, s, o.size)
+		}
+		return n.Graph, n.Weights, nil
+	}
 	c, err := pytorch.Open(file)
 	if err != nil {
 		return nil, nil, err
@@ -129,6 +150,14 @@ func (o *importOptions) cut(g *graph.Graph) (*graph.Graph, error) {
 		return nil, fmt.Errorf("%s: %w", o.kept, err)
 	}
 	return prune.ExtractGraph(g, c, choice)
+}
+
+// nodes are an ONNX model's that cannot be imported, each on a line of its own.
+type nodes []string
+
+func (n nodes) writeText(w io.Writer) error {
+	_, err := fmt.Fprintln(w, strings.Join(n, "\n"))
+	return err
 }
 
 // differences are those of a file to a network, each on a line of its own.

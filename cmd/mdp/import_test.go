@@ -64,3 +64,21 @@ func TestExport(t *testing.T) {
 	assert.Equal(t, files["run/weights.safetensors"], files["dense/weights.safetensors"])
 	assertKeys(t, ok(t, dir, "export", "run", "--onnx", "o/small.onnx", "--json").stdout, []string{"file", "parameters", "macs", "bytes"})
 }
+
+// An ONNX model brings its network along; of one that cannot be imported, each
+// node in the way is named.
+func TestImportONNX(t *testing.T) {
+	cases, err := filepath.Abs(filepath.Join("..", "..", "engine", "onnx", "testdata", "cases"))
+	require.NoError(t, err)
+	dir := t.TempDir()
+	out := ok(t, dir, "import", filepath.Join(cases, "view_chain.onnx"), "--out", "m")
+	assert.Equal(t, "m: view_chain for images of 6×5×4, 3 classes, 511 parameters, 0.00 MMAC\n", out.stdout)
+	ok(t, dir, "export", "m", "--onnx", "again.onnx")
+	ok(t, dir, "import", "again.onnx", "--out", "again")
+	files := contents(t, dir)
+	assert.Equal(t, files["m/weights.safetensors"], files["again/weights.safetensors"])
+
+	o := mdp(t, dir, "import", filepath.Join(cases, "pads.onnx"), "--output-name", "q", "--out", "n")
+	assertRefused(t, o, exitUsage, "padded image")
+	assertRefused(t, mdp(t, dir, "import", filepath.Join(cases, "pads.onnx"), "--size", "7", "--out", "n"), exitUsage, "not of --size 7")
+}

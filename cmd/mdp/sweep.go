@@ -42,7 +42,7 @@ every combination of them, each in a run folder of its own:
 Devices that are a list within the list are alike: a run takes whichever is free.
 One run at a time is on a device. A key that is a list anyway, such as budget, is
 one value, for a run answers all its budgets; a list of lists is several.
-The processor has one precision; what asks for another there is left out.
+The processor has no tf32; what asks for it there is left out.
 
 Each run is a process, so that none takes another down. One that fails is tried
 again after the others. A sweep that was stopped, or killed, goes on; one that is

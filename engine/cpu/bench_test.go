@@ -19,7 +19,7 @@ func (c *copying) do(_, i int) { copy(piece(c.dst, i), piece(c.src, i)) }
 // once for each pass over it. copy is what the memory itself gives.
 func BenchmarkRows(b *testing.B) {
 	for _, size := range []struct{ rows, c int }{{128 * 32 * 32, 16}, {128 * 16 * 16, 32}, {128 * 8 * 8, 64}, {128 * 16 * 16, 25}, {32 * 56 * 56, 64}} {
-		for _, isa := range available() {
+		for _, isa := range all() {
 			rows, c, backend := size.rows, size.c, backend(b, isa, 0)
 			n := rows * c
 			calls := []struct {

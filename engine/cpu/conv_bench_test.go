@@ -58,35 +58,50 @@ func mobileNet(batch int) []engine.Conv {
 }
 
 func BenchmarkConv(b *testing.B) {
-	best := detect()
+	sets := []isa{detect()}
+	if half := available(BF16); len(half) > 1 {
+		sets = append(sets, half[1])
+	}
 	for _, net := range []struct {
 		name   string
 		shapes []engine.Conv
 	}{{"resnet50", resNet50(8)}, {"resnet20", resNet20(64)}, {"mobilenet", mobileNet(8)}} {
 		for _, c := range net.shapes {
 			for _, threads := range []int{1, 2} {
-				team := newTeam(threads)
-				x, y, w := noise(c.N*c.H*c.W*c.C), noise(c.N*c.P*c.Q*c.K), noise(c.K*c.R*c.S*c.C/c.Groups)
-				ws := func(call engine.Call) []float32 { return aligned(convWorkspace(best, call, threads)) }
-				fwd, bwd, fil := engine.ConvForward{Conv: c}, engine.ConvBackwardData{Conv: c}, engine.ConvBackwardFilter{Conv: c}
-				for _, dir := range []struct {
-					name string
-					op   op
-				}{
-					{"forward", newConvForward(best, fwd, y, x, w, nil, nil, ws(fwd), threads, true)},
-					{"data", newConvBackwardData(best, bwd, x, y, w, ws(bwd), threads)},
-					{"filter", newConvBackwardFilter(best, fil, w, y, x, ws(fil), threads)},
-				} {
-					b.Run(fmt.Sprintf("%s/%s/%v/%d", net.name, dir.name, c, threads), func(b *testing.B) {
-						for b.Loop() {
-							dir.op.run(team)
-						}
-						b.ReportMetric(2*float64(c.MACs())*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
-					})
+				for _, isa := range sets {
+					benchmarkConv(b, net.name, isa, c, threads)
 				}
-				team.close()
 			}
 		}
+	}
+}
+
+func benchmarkConv(b *testing.B, net string, isa isa, c engine.Conv, threads int) {
+	if isa.precision() == BF16 {
+		if c.Depthwise() {
+			return // they stay as they are
+		}
+		net += "-bf16"
+	}
+	team := newTeam(threads)
+	defer team.close()
+	x, y, w := noise(c.N*c.H*c.W*c.C), noise(c.N*c.P*c.Q*c.K), noise(c.K*c.R*c.S*c.C/c.Groups)
+	ws := func(call engine.Call) []float32 { return aligned(convWorkspace(isa, call, threads)) }
+	fwd, bwd, fil := engine.ConvForward{Conv: c}, engine.ConvBackwardData{Conv: c}, engine.ConvBackwardFilter{Conv: c}
+	for _, dir := range []struct {
+		name string
+		op   op
+	}{
+		{"forward", newConvForward(isa, fwd, y, x, w, nil, nil, ws(fwd), threads, true)},
+		{"data", newConvBackwardData(isa, bwd, x, y, w, ws(bwd), threads)},
+		{"filter", newConvBackwardFilter(isa, fil, w, y, x, ws(fil), threads)},
+	} {
+		b.Run(fmt.Sprintf("%s/%s/%v/%d", net, dir.name, c, threads), func(b *testing.B) {
+			for b.Loop() {
+				dir.op.run(team)
+			}
+			b.ReportMetric(2*float64(c.MACs())*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+		})
 	}
 }
 
@@ -94,7 +109,7 @@ func BenchmarkConv(b *testing.B) {
 // BenchmarkConv can hope for, from one thread.
 func BenchmarkPeak(b *testing.B) {
 	const k = 64
-	for _, isa := range available() {
+	for _, isa := range all() {
 		kernels := convKernelsOf(isa)
 		for v := 1; v <= maxVectors; v++ {
 			rows, cols := kernels.rows[v], v*kernels.lanes
@@ -108,7 +123,11 @@ func BenchmarkPeak(b *testing.B) {
 						kernels.gemm[v](t)
 					}
 				}
-				b.ReportMetric(2*100*float64(rows*cols*k)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+				products := float64(rows * cols * k)
+				if kernels.pairs != nil {
+					products *= 2
+				}
+				b.ReportMetric(2*100*products*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
 			})
 		}
 	}

@@ -36,6 +36,13 @@ func newPart(k *convKernels, g correlation, f filter, workers int) part {
 	if g.r*g.s == 0 {
 		g.r, g.s = 0, 0
 	}
+	g.depth = g.c
+	if k.pairs != nil && (g.depthwise || g.c < fewestPaired) {
+		k = k.exact
+	}
+	if k.pairs != nil {
+		g.pairs, g.c = k.pairs, ceil(g.c, 2)
+	}
 	p := part{correlation: g.flat(), kernels: k, filter: f}
 	if p.depthwise {
 		p.cutRows(workers)
@@ -125,7 +132,7 @@ func (p *part) before(s slab) int {
 }
 
 // pack copies panel i of the filter, zeros after its last column.
-func (p *part) pack(w []float32, i int) {
+func (p *part) pack(w []float32, i int, column *[few]float32) {
 	for _, s := range p.slabs {
 		b, vectors, before := p.panel(i, s)
 		width := vectors * p.kernels.lanes
@@ -137,13 +144,21 @@ func (p *part) pack(w []float32, i int) {
 		for k, end := p.before(s), p.before(s)+s.len*s.segs; k < end; {
 			c := k % channels
 			n := min(channels-c, end-k)
-			from := p.filter.offset + k/channels/p.s*p.filter.r + k/channels%p.s*p.filter.s + c*p.filter.c + before*p.filter.j
-			p.packRows(b[:n*width], w, from, width, cols)
+			from := p.filter.offset + k/channels/p.s*p.filter.r + k/channels%p.s*p.filter.s + before*p.filter.j
+			if p.pairs != nil {
+				p.packPairs(b[:n*width], w, from, c, width, cols, column)
+			} else {
+				p.packRows(b[:n*width], w, from+c*p.filter.c, width, cols)
+			}
 			b = b[n*width:]
 			k += n
 		}
 	}
 }
+
+// few rows are packed at a time: they stay in the cache until their last column is
+// written, and a column reads enough of w in one go to be prefetched.
+const few = 64
 
 // packRows copies rows of cols columns each, and zeros up to width.
 func (p *part) packRows(b, w []float32, from, width, cols int) {
@@ -155,9 +170,6 @@ func (p *part) packRows(b, w []float32, from, width, cols int) {
 		}
 		return
 	}
-	// Some rows at a time: they stay in the cache until their last column is written,
-	// and a column reads enough of w in one go to be prefetched.
-	const few = 64
 	for ; len(b) > 0; from += few * f.c {
 		n := min(few*width, len(b))
 		part := b[:n]

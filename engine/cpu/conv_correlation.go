@@ -11,7 +11,7 @@ package cpu
 // has b[r,s,j], and reads channel j where the loop above sums over c.
 type correlation struct {
 	n, h, w   int // what is read: images, height, width,
-	c         int // and channels
+	c         int // and elements of a pixel: channels, or pairs of them
 	p, q      int // height and width of what is written,
 	cols      int // and its channels
 	r, s      int
@@ -20,6 +20,9 @@ type correlation struct {
 	dil       [2]int
 	depthwise bool
 	in, out   layout
+
+	depth int    // channels of a pixel that are read
+	pairs *pairs // where set, what is gathered is pairs
 }
 
 // layout says where some channels of an image batch lie, in elements.
@@ -51,8 +54,8 @@ func (g correlation) flat() correlation {
 type gather uint8
 
 const (
-	// readDirect reads the input where it lies: no padding, and the elements under a
-	// row of the window follow each other.
+	// readDirect reads the input where it lies: no padding, the elements under a row
+	// of the window follow each other, and the kernels take them as they are.
 	readDirect gather = iota
 	// readWindow copies what a block of output pixels reads, with the padding filled
 	// in, once: neighbouring pixels share it as they share the input.
@@ -65,14 +68,20 @@ const (
 // gathering pixels of many rows by columns is worth its copies.
 const shortRow = 5
 
-func (g *correlation) gather() gather {
-	inside := g.pad[0] <= 0 && g.pad[1] <= 0 &&
+// inside says that nothing outside the images is read.
+func (g *correlation) inside() bool {
+	return g.pad[0] <= 0 && g.pad[1] <= 0 &&
 		(g.p-1)*g.stride[0]+(g.r-1)*g.dil[0]-g.pad[0] < g.h && (g.q-1)*g.stride[1]+(g.s-1)*g.dil[1]-g.pad[1] < g.w
+}
+
+func (g *correlation) gather() gather {
+	inside := g.inside()
+	skips := g.stride != [2]int{1, 1} && g.r*g.s == 1
 	consecutive := g.s <= 1 || g.dil[1] == 1 && g.in.pixel == g.c
 	switch {
-	case g.s > 1 && g.dil[1] > 1, g.q < shortRow && g.p*g.n > 1 && g.r*g.s > 1 && g.out.dense(g.p, g.q):
+	case g.pairs != nil && skips, g.s > 1 && g.dil[1] > 1, g.q < shortRow && g.p*g.n > 1 && g.r*g.s > 1 && g.out.dense(g.p, g.q):
 		return readColumns
-	case inside && consecutive:
+	case inside && consecutive && g.pairs == nil:
 		return readDirect
 	}
 	return readWindow
@@ -174,6 +183,10 @@ func (g *correlation) line(dst, in []float32, n, h, w int) {
 	clear(dst[:first*g.c])
 	clear(dst[last*g.c:])
 	src := in[g.in.at(n, h, w+first):]
+	if g.pairs != nil {
+		g.narrow(dst[first*g.c:], src, last-first, 1)
+		return
+	}
 	if g.in.pixel == g.c {
 		copy(dst[first*g.c:last*g.c], src)
 		return
@@ -188,6 +201,11 @@ func (g *correlation) columns(in []float32, n, h, w int, b block, dst []float32)
 	to := dst
 	for i := range b.n {
 		for j := range b.p {
+			if g.pairs != nil && k == g.c && g.inside() {
+				g.narrow(to, in[g.in.at(n+i, h+j*g.stride[0], w):], b.q, g.stride[1])
+				to = to[b.q*k:]
+				continue
+			}
 			for l := range b.q {
 				for r := range g.r {
 					for s := range g.s {

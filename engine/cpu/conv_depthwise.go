@@ -105,7 +105,7 @@ const someChannels = 64
 func newDepthwiseGradient(i isa, c engine.Conv) *depthwiseGradient {
 	g := forwardParts(i, c, 1)[0].correlation
 	return &depthwiseGradient{
-		correlation: g, kernels: convKernelsOf(i), rows: g.regions(0), pixels: g.regions(1),
+		correlation: g, kernels: convKernelsOf(i.float32()), rows: g.regions(0), pixels: g.regions(1),
 		slices: min(mostSlices, g.n*g.p),
 	}
 }

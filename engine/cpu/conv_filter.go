@@ -29,10 +29,13 @@ const (
 
 func newFilterGradient(i isa, c engine.Conv, workers int) *filterGradient {
 	o := &filterGradient{kernels: convKernelsOf(i), kg: c.K / c.Groups}
-	for _, p := range forwardParts(i, c, 1) {
+	for _, p := range forwardParts(i.float32(), c, 1) {
 		o.groups = append(o.groups, p.correlation)
 	}
 	g := &o.groups[0]
+	if o.kernels.pairs != nil && !worthJoining(o.kg, g.s*g.c) {
+		o.kernels = o.kernels.exact
+	}
 	each := max(g.c*g.stride[0]*g.stride[1], g.cols)
 	if g.gather() == readColumns {
 		each = max(g.r*g.s*g.c, g.cols)
@@ -80,7 +83,7 @@ func (o *filterGradient) each() int {
 	if o.spaced() {
 		return line(o.block.n * o.block.p * o.block.q * (g.c + spacing))
 	}
-	return line(g.scratch(o.block))
+	return line(g.scratch(o.block)) + o.pairsEach()
 }
 
 // spaced says that pixels of many channels are read where they lie, which
@@ -88,7 +91,7 @@ func (o *filterGradient) each() int {
 // first copied in one go, and to distances that do not share cache sets.
 func (o *filterGradient) spaced() bool {
 	g := &o.groups[0]
-	return g.gather() == readDirect && g.r*g.s == 1 && g.c >= 8*spacing
+	return g.gather() == readDirect && o.kernels.pairs == nil && g.r*g.s == 1 && g.c >= 8*spacing
 }
 
 const spacing = 16
@@ -136,7 +139,11 @@ func (o *filterGradient) do(worker, i int) {
 		dy := o.dy[g.out.at(n, h, w):]
 		t.lda, t.ldb, t.segA, t.segB = g.out.pixel, src.pixel, g.out.row, src.row
 		t.seg, t.segs = b.q, b.p
-		o.rows(t, g, src, b.n, dy[from:], sum[from*src.seg*src.segs:], to-from, i > first)
+		if o.kernels.pairs != nil {
+			o.rowsOfPairs(t, g, src, b, dy[from:], sum[from*src.seg*src.segs:], to-from, i > first, scratch[line(g.scratch(o.block)):])
+		} else {
+			o.rows(t, g, src, b.n, dy[from:], sum[from*src.seg*src.segs:], to-from, i > first)
+		}
 	}
 }
 

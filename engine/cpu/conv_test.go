@@ -122,7 +122,7 @@ func TestConv(t *testing.T) {
 		x, dy, w := newGuarded(in, small), newGuarded(out, small), newGuarded(fil, small)
 		b, z, dx := newGuarded(c.K, small), newGuarded(out, small), newGuarded(in, small)
 		wantY, wantDX, wantDW := reference(c, x.data, dy.data, w.data, b.data, z.data, dx.data)
-		for _, isa := range available() {
+		for _, isa := range all() {
 			for _, workers := range []int{1, 3} {
 				t.Run(fmt.Sprintf("%v/%v/%d", c, isa, workers), func(t *testing.T) {
 					team := newTeam(workers)
@@ -231,7 +231,7 @@ func TestConvIsDeterministic(t *testing.T) {
 		geometry(3, 17, 15, 40, 40, 3, 3, same(1), same(1), same(1), 40),
 	} {
 		x, dy, w := noise(c.N*c.H*c.W*c.C), noise(c.N*c.P*c.Q*c.K), noise(c.K*c.R*c.S*c.C/c.Groups)
-		for _, isa := range available() {
+		for _, isa := range all() {
 			var want [3][]float32
 			for _, workers := range []int{1, 2, 5} {
 				team := newTeam(workers)
@@ -257,7 +257,7 @@ func TestConvKeepsNaN(t *testing.T) {
 	c := geometry(1, 5, 5, 3, 20, 3, 3, same(1), same(1), same(1), 1)
 	x, y, w := noise(75), aligned(500), noise(20*27)
 	x[37] = nan()
-	for _, isa := range available() {
+	for _, isa := range all() {
 		call := engine.ConvForward{Conv: c, Act: engine.ReLU6}
 		newConvForward(isa, call, y, x, w, nil, nil, aligned(convWorkspace(isa, call, 1)), 1, false).run(newTeam(1))
 		require.True(t, math.IsNaN(float64(y[12*20+19])), "%v: the pixel over the NaN is %g", isa, y[12*20+19])
@@ -268,7 +268,7 @@ func TestConvKeepsNaN(t *testing.T) {
 func TestConvRunAllocatesNothing(t *testing.T) {
 	c := geometry(2, 9, 9, 16, 32, 3, 3, same(1), same(1), same(1), 1)
 	x, y, w := aligned(2*81*16), aligned(2*81*32), aligned(32*9*16)
-	for _, isa := range available() {
+	for _, isa := range all() {
 		team := newTeam(2)
 		defer team.close()
 		fwd, bwd, fil := engine.ConvForward{Conv: c}, engine.ConvBackwardData{Conv: c}, engine.ConvBackwardFilter{Conv: c}

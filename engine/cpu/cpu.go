@@ -1,9 +1,11 @@
 // Package cpu runs plans on the machine's processor, in float32, with kernels
-// for AVX-512, for AVX2 and in plain Go. Results do not depend on how many
+// for AVX-512, for AVX2 and in plain Go. Where it has AVX-512 BF16, convolutions
+// can round their factors to bfloat16 instead. Results do not depend on how many
 // threads compute them.
 package cpu
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"strings"
@@ -13,9 +15,16 @@ import (
 
 // Options chooses how a backend computes; the zero value uses the whole machine.
 type Options struct {
-	Threads int    // 0 is one for each core
-	ISA     string // generic, avx2 or avx512; "" is the best the machine has
+	Threads   int    // 0 is one for each core
+	ISA       string // generic, avx2 or avx512; "" is the best the machine has
+	Precision string // FP32 or BF16; "" is FP32
 }
+
+// The precisions of products. Sums are float32 in both, and so is memory.
+const (
+	FP32 = "fp32"
+	BF16 = "bf16" // factors rounded to bfloat16, of all but depthwise convolutions
+)
 
 // New returns the processor as a backend.
 func New(o Options) (*Backend, error) {
@@ -25,17 +34,28 @@ func New(o Options) (*Backend, error) {
 	if o.Threads == 0 {
 		o.Threads = runtime.GOMAXPROCS(0)
 	}
+	if o.Precision == "" {
+		o.Precision = FP32
+	}
+	if o.Precision != FP32 && o.Precision != BF16 {
+		return nil, fmt.Errorf("cpu: precision %q is neither %s nor %s", o.Precision, FP32, BF16)
+	}
+	sets := available(o.Precision)
+	best := sets[len(sets)-1]
+	if o.ISA == "" && best != genericBF16 {
+		return &Backend{best, o.Threads}, nil
+	}
 	if o.ISA == "" {
-		return &Backend{detect(), o.Threads}, nil
+		return nil, errors.New("cpu: this machine has no AVX-512 BF16, without which bf16 is slower than fp32; generic kernels emulate it")
 	}
 	var names []string
-	for _, isa := range available() {
-		if isa.String() == o.ISA {
+	for _, isa := range sets {
+		if isa.set() == o.ISA {
 			return &Backend{isa, o.Threads}, nil
 		}
-		names = append(names, isa.String())
+		names = append(names, isa.set())
 	}
-	return nil, fmt.Errorf("cpu: this machine has no %q kernels; it has %s", o.ISA, strings.Join(names, ", "))
+	return nil, fmt.Errorf("cpu: this machine has no %q kernels of %s; it has %s", o.ISA, o.Precision, strings.Join(names, ", "))
 }
 
 // Backend is a processor with an instruction set and a number of threads chosen.
@@ -54,8 +74,8 @@ func (b *Backend) Name() string {
 	return fmt.Sprintf("cpu %v, %d threads", b.isa, b.threads)
 }
 
-// Info of the processor; its ISA is generic, avx2 or avx512.
+// Info of the processor; its ISA is generic, avx2 or avx512, its precision fp32 or bf16.
 func (b *Backend) Info() engine.Info {
 	m := Info()
-	return engine.Info{Device: "cpu", Model: m.Model, ISA: b.isa.String(), Precision: "fp32", Threads: b.threads, CacheBytes: max(0, m.L2, m.L3)}
+	return engine.Info{Device: "cpu", Model: m.Model, ISA: b.isa.set(), Precision: b.isa.precision(), Threads: b.threads, CacheBytes: max(0, m.L2, m.L3)}
 }

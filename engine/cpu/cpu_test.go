@@ -21,7 +21,7 @@ func TestOptions(t *testing.T) {
 	assert.Equal(t, "cpu "+detect().String()+", 1 thread", b.Name())
 
 	_, err = New(Options{ISA: "neon"})
-	assert.ErrorContains(t, err, `no "neon" kernels; it has generic`)
+	assert.ErrorContains(t, err, `no "neon" kernels of fp32; it has generic`)
 	_, err = New(Options{Threads: -1})
 	assert.ErrorContains(t, err, "-1 threads")
 }
@@ -66,7 +66,7 @@ func trainingStep(b *Backend, rows, c int) *engine.Plan {
 }
 
 func TestRunAllocatesNothing(t *testing.T) {
-	for _, isa := range available() {
+	for _, isa := range all() {
 		b := backend(t, isa, 2)
 		e, err := b.Prepare(trainingStep(b, 4099, 17))
 		require.NoError(t, err)
@@ -140,7 +140,7 @@ func TestFoldingCoversTheMatrix(t *testing.T) {
 // A network that diverged must say so.
 func TestMaximumKeepsNaN(t *testing.T) {
 	nan := float32(math.NaN())
-	for _, isa := range available() {
+	for _, isa := range all() {
 		y, x := make([]float32, 21), make([]float32, 21)
 		y[3], x[5], y[20], x[19] = nan, nan, nan, 7
 		rowsFor(isa).larger(y, x)

@@ -56,6 +56,12 @@ type convKernels struct {
 	tapRows   int
 	depthwise func(*tile)
 	taps      func(*outer)
+
+	// pairs, where set, says that gemm and outer multiply bfloat16: an element of
+	// their factors is two of them, and this makes them. There is neither depthwise
+	// nor taps then: exact has them, and is for all that would not gain.
+	pairs *pairs
+	exact *convKernels
 }
 
 const maxVectors = 3

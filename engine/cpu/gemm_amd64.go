@@ -4,7 +4,7 @@ package cpu
 
 // convKernelsOf are the convolution kernels of an instruction set.
 func convKernelsOf(i isa) *convKernels {
-	return [...]*convKernels{&genericConv, &avx2Conv, &avx512Conv}[i]
+	return [...]*convKernels{&genericConv, &avx2Conv, &avx512Conv, &genericBF16Conv, &avx512BF16Conv}[i]
 }
 
 var avx2Conv = convKernels{

@@ -3,4 +3,9 @@
 package cpu
 
 // convKernelsOf are the convolution kernels of an instruction set.
-func convKernelsOf(isa) *convKernels { return &genericConv }
+func convKernelsOf(i isa) *convKernels {
+	if i == genericBF16 {
+		return &genericBF16Conv
+	}
+	return &genericConv
+}

@@ -30,7 +30,7 @@ func Info() Machine {
 	if m.Model == "" {
 		m.Model = runtime.GOARCH
 	}
-	for _, f := range []cpuid.FeatureID{cpuid.AVX2, cpuid.FMA3, cpuid.AVX512F, cpuid.AVX512BW, cpuid.AVX512DQ, cpuid.AVX512VL} {
+	for _, f := range []cpuid.FeatureID{cpuid.AVX2, cpuid.FMA3, cpuid.AVX512F, cpuid.AVX512BW, cpuid.AVX512DQ, cpuid.AVX512VL, cpuid.AVX512BF16} {
 		if c.Has(f) {
 			m.Features = append(m.Features, strings.ToLower(f.String()))
 		}

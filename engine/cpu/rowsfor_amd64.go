@@ -1,7 +1,9 @@
 package cpu
 
 // rowsFor is the row kernels of an instruction set.
-func rowsFor(isa isa) *rows { return [...]*rows{&goRows, &avx2Rows, &avx512Rows}[isa] }
+func rowsFor(isa isa) *rows {
+	return [...]*rows{&goRows, &avx2Rows, &avx512Rows}[isa.float32()]
+}
 
 var avx2Rows = rows{
 	moments: momentsAVX2,

@@ -7,6 +7,8 @@ import (
 
 	"mdp/engine/cuda"
 	"mdp/engine/cuda/driver/cu"
+	"mdp/engine/cuda/nvml"
+	"mdp/engine/sensor"
 )
 
 func openGPU(ordinal int, o Options) (*Device, error) {
@@ -18,5 +20,6 @@ func openGPU(ordinal int, o Options) (*Device, error) {
 	if err != nil {
 		return nil, errors.Join(err, gpu.Close())
 	}
-	return &Device{b, gpu.Close}, nil
+	pci := gpu.Info().PCI
+	return &Device{b, pci, func() sensor.Sensor { return nvml.Open(pci) }, gpu.Close}, nil
 }

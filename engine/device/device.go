@@ -10,6 +10,7 @@ import (
 
 	"mdp/engine"
 	"mdp/engine/cpu"
+	"mdp/engine/sensor"
 )
 
 // The precisions of products. Memory and sums are float32 in all of them.
@@ -38,8 +39,8 @@ func (o Options) Check() error {
 	switch {
 	case o.Name == "cpu" && o.Atomics:
 		return errors.New("atomics need a GPU: the processor adds up in order")
-	case o.Name == "cpu" && o.Precision != FP32:
-		return fmt.Errorf("precision %s needs a GPU: the processor multiplies in %s", o.Precision, FP32)
+	case o.Name == "cpu" && o.Precision == TF32:
+		return fmt.Errorf("precision %s needs a GPU: the processor multiplies in %s or %s", o.Precision, FP32, BF16)
 	case o.Name == "cpu", o.Name == "emu" && emulated:
 		return nil
 	}
@@ -60,8 +61,13 @@ func Ordinal(name string) (int, error) {
 // Device is an open device.
 type Device struct {
 	engine.Backend
+	Place string // where a GPU sits in this machine, "" for the processor
+	sense func() sensor.Sensor
 	close func() error
 }
+
+// Sensor tells the device's state.
+func (d *Device) Sensor() sensor.Sensor { return d.sense() }
 
 // Close gives the device back. What was compiled for it is closed before.
 func (d *Device) Close() error { return d.close() }
@@ -73,11 +79,11 @@ func Open(o Options) (*Device, error) {
 	}
 	switch o.Name {
 	case "cpu":
-		b, err := cpu.New(cpu.Options{Threads: o.Threads, ISA: o.ISA})
+		b, err := cpu.New(cpu.Options{Threads: o.Threads, ISA: o.ISA, Precision: o.Precision})
 		if err != nil {
 			return nil, err
 		}
-		return &Device{b, func() error { return nil }}, nil
+		return &Device{b, "", sensor.NewProcessor, func() error { return nil }}, nil
 	case "emu":
 		return openEmulation(o)
 	}

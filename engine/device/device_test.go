@@ -13,6 +13,12 @@ func TestOpen(t *testing.T) {
 	require.Equal(t, "generic", d.Info().Arithmetic())
 	require.NoError(t, d.Close())
 
+	d, err = Open(Options{Name: "cpu", Precision: BF16, Threads: 2, ISA: "generic"})
+	require.NoError(t, err)
+	require.Equal(t, "cpu generic bf16, 2 threads", d.Name())
+	require.Equal(t, "generic bf16", d.Info().Arithmetic())
+	require.NoError(t, d.Close())
+
 	_, err = Open(Options{Name: "cpu", Precision: FP32, ISA: "avx1024"})
 	require.ErrorContains(t, err, `this machine has no "avx1024" kernels`)
 }
@@ -24,8 +30,8 @@ func TestNamesThatNoMachineHas(t *testing.T) {
 	}
 	_, err := Open(Options{Name: "cpu", Precision: "fp8"})
 	require.EqualError(t, err, `precision "fp8" is none of fp32, tf32, bf16`)
-	_, err = Open(Options{Name: "cpu", Precision: BF16})
-	require.EqualError(t, err, "precision bf16 needs a GPU: the processor multiplies in fp32")
+	_, err = Open(Options{Name: "cpu", Precision: TF32})
+	require.EqualError(t, err, "precision tf32 needs a GPU: the processor multiplies in fp32 or bf16")
 	_, err = Open(Options{Name: "cpu", Precision: FP32, Atomics: true})
 	require.EqualError(t, err, "atomics need a GPU: the processor adds up in order")
 }

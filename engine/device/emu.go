@@ -5,6 +5,7 @@ package device
 import (
 	"mdp/engine/cuda"
 	"mdp/engine/cuda/driver/emu"
+	"mdp/engine/sensor"
 	"mdp/kernels"
 )
 
@@ -16,5 +17,5 @@ func openEmulation(o Options) (*Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Device{b, d.Close}, nil
+	return &Device{b, "emulation", func() sensor.Sensor { return sensor.None("an emulation has no sensors") }, d.Close}, nil
 }

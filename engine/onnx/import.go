@@ -21,7 +21,7 @@ const (
 
 // Options of Import and Convert; each may be left out.
 type Options struct {
-	// Input is the image's size, for a model that leaves it open.
+	// Input is the image's size, where the model leaves it open.
 	Input graph.Shape
 
 	// Output is which of the model's outputs, or of the values inside, the network

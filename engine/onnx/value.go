@@ -110,10 +110,7 @@ func (c *converter) input(needed []bool, o Options) (Port, error) {
 			size = int64(open)
 		}
 		if size < 1 {
-			return Port{}, fmt.Errorf("its input %.80q has an open size (%s is not given): say the image's height and width", v.Name, string(a))
-		}
-		if open > 0 && size != int64(open) {
-			return Port{}, fmt.Errorf("its input %.80q has %s = %d, and %d was asked for: export it with an open size", v.Name, string(a), size, open)
+			return Port{}, fmt.Errorf("its input %.80q has an open size (%s): say the image's height and width (--size)", v.Name, string(a))
 		}
 		if size > 1<<30 {
 			return Port{}, fmt.Errorf("its input %.80q has %s = %d", v.Name, string(a), size)

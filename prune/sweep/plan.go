@@ -30,7 +30,7 @@ type Plan struct {
 	Slurm []string // options for sbatch, such as --partition=gpu
 
 	// LeftOut names the combinations that no device can run: the processor has
-	// one precision.
+	// no tf32.
 	LeftOut []string
 }
 
@@ -129,8 +129,8 @@ func (p *Plan) add(job Job) error {
 	job.Name = job.name(p.Axes)
 	for _, d := range job.Devices {
 		job.Config.Device = d
-		if d == "cpu" && job.Config.Precision != device.FP32 {
-			p.LeftOut = append(p.LeftOut, fmt.Sprintf("%s on cpu, which multiplies in %s alone", job.Name, device.FP32))
+		if d == "cpu" && job.Config.Precision == device.TF32 {
+			p.LeftOut = append(p.LeftOut, fmt.Sprintf("%s on cpu, which has no %s", job.Name, device.TF32))
 			return nil
 		}
 		if err := job.Config.Check(); err != nil {

@@ -17,7 +17,7 @@ func read(text string) (Plan, error) { return Read(strings.NewReader(text), prun
 func TestEveryCombination(t *testing.T) {
 	p, err := read(`
 net: [resnet8-cifar, vgg16-bn]
-precision: [fp32, bf16]
+precision: [fp32, tf32]
 device: [cpu, [cuda:0, cuda:1]]
 budget: [0.7x, 0.5x]
 stay: [[layer1*], []]
@@ -31,14 +31,14 @@ slurm: [--partition=gpu]
 	assert.Equal(t, []string{"--partition=gpu"}, p.Slurm)
 	require.Len(t, p.Jobs, 2*3*2)
 	assert.Len(t, p.LeftOut, 2*2)
-	assert.Equal(t, "resnet8-cifar_bf16_cpu_layer1- on cpu, which multiplies in fp32 alone", p.LeftOut[0])
+	assert.Equal(t, "resnet8-cifar_tf32_cpu_layer1- on cpu, which has no tf32", p.LeftOut[0])
 
 	first := prune.Defaults()
 	first.Net, first.Budgets, first.Stay, first.LatencyBatch, first.Batch, first.Checkpoint = "resnet8-cifar", []string{"0.7x", "0.5x"}, []string{"layer1*"}, 1, 1, 3*time.Second
 	assert.Equal(t, Job{"resnet8-cifar_fp32_cpu_layer1-", []string{"resnet8-cifar", "fp32", "cpu", "layer1*"}, first, []string{"cpu"}}, p.Jobs[0])
 	last := first
-	last.Net, last.Precision, last.Device, last.Stay = "vgg16-bn", "bf16", "cuda:0", []string{}
-	assert.Equal(t, Job{"vgg16-bn_bf16_cuda-0-cuda-1_stay-", []string{"vgg16-bn", "bf16", "cuda:0,cuda:1", ""}, last, []string{"cuda:0", "cuda:1"}}, p.Jobs[11])
+	last.Net, last.Precision, last.Device, last.Stay = "vgg16-bn", "tf32", "cuda:0", []string{}
+	assert.Equal(t, Job{"vgg16-bn_tf32_cuda-0-cuda-1_stay-", []string{"vgg16-bn", "tf32", "cuda:0,cuda:1", ""}, last, []string{"cuda:0", "cuda:1"}}, p.Jobs[11])
 }
 
 // A run file is a sweep of one run, and numbers say in the folder's name what they are.
@@ -87,7 +87,7 @@ func TestRefusedFiles(t *testing.T) {
 		"device: [cpu, {a: b}]":        "line 1: a device is a name such as cuda:0",
 		"device: [[]]":                 "line 1: a device is a name such as cuda:0",
 		"device: [cpu, gpu]":           `device "gpu"`,
-		"device: cpu\nprecision: bf16": "no combination can run: ",
+		"device: cpu\nprecision: tf32": "no combination can run: ",
 		"data: [a/b, a//b]":            "would share the folder a-b",
 		"data: [a, " + strings.Repeat("b", 201) + "]": "give shorter values",
 		"slurm: {a: b}":                 "slurm is a list of sbatch options",

@@ -14,6 +14,7 @@ type Info struct {
 	MemoryClockMHz int    `json:"memory_clock_mhz"` // likewise
 	MemoryBusBits  int    `json:"memory_bus_bits"`
 	L2Bytes        int    `json:"l2_bytes"`
+	PCI            string `json:"pci,omitempty"` // its address, such as 0000:1b:00.0
 }
 
 // Supported is nil, or says why the kernels do not run on this GPU.

@@ -18,6 +18,7 @@ const perBase = 9
 type kernel struct {
 	m             machine
 	name          string
+	pairs         bool // of bfloat16 where there is a float32 else
 	vectors, rows int
 	locals        map[string]Mem
 
@@ -246,6 +247,13 @@ func (k *kernel) row(i int) Mem {
 
 // multiply adds one element of a, times the factors, to the sums of row i.
 func (k *kernel) multiply(i int, a Mem) {
+	if k.pairs {
+		VBROADCASTSS(a, k.broadcast(i))
+		for v := range k.vectors {
+			vdpbf16ps(k.factor(v), k.broadcast(i), k.sum(i, v))
+		}
+		return
+	}
 	if k.vectors == 1 && k.m.lanes == 16 {
 		VFMADD231PS_BCST(a, k.factor(0), k.sum(i, 0))
 		return

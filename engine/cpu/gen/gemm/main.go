@@ -1,5 +1,6 @@
 // Command gemm writes the convolution kernels in assembly, for AVX2 and for
-// AVX-512. What each of them computes stands beside its Go version.
+// AVX-512, and with -bf16 those for its BF16. What each of them computes stands
+// beside its Go version.
 //
 // A kernel holds a tile of sums in registers: rows of pixels (or of filter
 // gradients) by a few vectors of columns. Its rows are done step by step, and
@@ -8,6 +9,7 @@
 package main
 
 import (
+	"flag"
 	"fmt"
 	"math"
 
@@ -18,7 +20,14 @@ import (
 const maxVectors = 3
 
 func main() {
+	pairs := flag.Bool("bf16", false, "write the kernels for AVX-512 BF16")
+	flag.Parse()
 	ConstraintExpr("amd64")
+	if *pairs {
+		bf16()
+		Generate()
+		return
+	}
 	tail := GLOBL("gemmTail", NOPTR|RODATA)
 	on := [2]uint64{math.MaxUint64, 0}
 	for i := range 8 {

@@ -63,6 +63,7 @@ func describe(ordinal int) (driver.Info, error) {
 	i.SMs = attribute(cu.MultiprocessorCount)
 	i.ClockMHz, i.MemoryClockMHz = attribute(cu.ClockRate)/1000, attribute(cu.MemoryClockRate)/1000
 	i.MemoryBusBits, i.L2Bytes = attribute(cu.GlobalMemoryBusWidth), attribute(cu.L2CacheSize)
+	i.PCI = fmt.Sprintf("%04x:%02x:%02x.0", attribute(cu.PciDomainID), attribute(cu.PciBusID), attribute(cu.PciDeviceID))
 	return i, errors.Join(errs[:]...)
 }
 

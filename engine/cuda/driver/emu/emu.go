@@ -31,7 +31,9 @@ func Open(o kernels.Order) *Device {
 	return &Device{o, map[driver.Pointer]int64{}}
 }
 
-func (d *Device) Info() driver.Info { return driver.Info{Name: fmt.Sprintf("emulation, %v", d.order)} }
+func (d *Device) Info() driver.Info {
+	return driver.Info{Name: fmt.Sprintf("emulation, %v", d.order), L2Bytes: 1 << 20}
+}
 
 // Alloc fills new memory with 0xff: what is read before it is written is NaN.
 func (d *Device) Alloc(bytes int64) (driver.Pointer, error) {

@@ -72,7 +72,7 @@ int cuDeviceGetName(char *name, int len, int) { snprintf(name, len, "emulated dr
 int cuDeviceTotalMem_v2(size_t *bytes, int) { *bytes = total; return ok; }
 int cuDeviceGetAttribute(int *v, int attribute, int) { // its compute capability is 9.0 unless the environment says otherwise
 	const char *capability = getenv("EMULATED_CAPABILITY_MAJOR");
-	*v = attribute == 75 ? (capability ? atoi(capability) : 9) : 0;
+	*v = attribute == 75 ? (capability ? atoi(capability) : 9) : attribute == 38 ? 1 << 20 : 0; // 38: the second-level cache
 	return ok;
 }
 int cuDevicePrimaryCtxRetain(void **context, int) { *context = &primary; return asked(__func__); }
