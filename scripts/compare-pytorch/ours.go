@@ -22,7 +22,7 @@ type ours struct {
 }
 
 func prepare(w work) (*ours, error) {
-	b, err := cpu.New(cpu.Options{Threads: w.Threads})
+	b, err := cpu.New(cpu.Options{Threads: w.Threads, Precision: w.Precision})
 	if err != nil {
 		return nil, err
 	}

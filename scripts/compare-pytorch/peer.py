@@ -42,10 +42,14 @@ def resnet20():
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
 
 
+def dtype(w):
+    return torch.bfloat16 if w.get("precision") == "bf16" else torch.float32
+
+
 def convolution(w, layout):
     """One direction of one convolution, through the same entry that autograd takes."""
     def noise(*shape):
-        return (torch.rand(shape) - 0.5).contiguous(memory_format=layout)
+        return (torch.rand(shape) - 0.5).to(dtype(w)).contiguous(memory_format=layout)
     x, dy = noise(w["n"], w["c"], w["h"], w["w"]), noise(w["n"], w["k"], w["p"], w["q"])
     f = noise(w["k"], w["c"] // w["groups"], w["r"], w["s"])
     geometry = (w["stride"], w["pad"], [1, 1], False, [0, 0], w["groups"])
@@ -66,6 +70,7 @@ def network(w, layout, o):
         classes = net.eval()(x[:1]).shape[1]
     torch._inductor.config.freezing = o["freeze"]
     if not w.get("training"):
+        net, x = net.to(dtype(w)), x.to(dtype(w))
         run = torch.compile(net) if o["compile"] else net
         return lambda: run(x)
     net.train()
@@ -74,7 +79,8 @@ def network(w, layout, o):
     optimiser = torch.optim.SGD(net.parameters(), lr=1e-3, momentum=0.9, fused=True)
 
     def forward(x, labels):
-        return loss(net(x), labels)
+        with torch.autocast("cpu", torch.bfloat16, enabled=dtype(w) != torch.float32):
+            return loss(net(x), labels)
     run = torch.compile(forward) if o["compile"] else forward
 
     def step():

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"slices"
+	"strings"
+
 	"mdp/engine"
 	"mdp/engine/cpu"
 	"mdp/engine/graph"
@@ -33,6 +36,7 @@ type work struct {
 	Side       int    `json:"side,omitempty"`
 	Parameters int    `json:"parameters,omitempty"`
 	Training   bool   `json:"training,omitempty"`
+	Precision  string `json:"precision,omitempty"` // bf16, float32 without
 	Threads    int    `json:"threads"`
 
 	N      int    `json:"n"`
@@ -99,7 +103,23 @@ func rows() ([]row, error) {
 		}
 		all = append(all, row{name: n.name, title: n.title, unit: n.unit, must: n.must, aim: n.aim, works: []work{w}})
 	}
+	for _, r := range all {
+		if strings.HasPrefix(r.name, "conv-") || r.works[0].Net != "" && r.unit != peak {
+			all = append(all, r.inBF16())
+		}
+	}
 	return all, nil
+}
+
+// inBF16 is the same work in bfloat16 on both sides: ours rounds the factors of products as they are read, PyTorch
+// keeps weights and activations in it, or, in training, what its autocast chooses.
+func (r row) inBF16() row {
+	r.name, r.title, r.must, r.aim, r.figure = r.name+"-bf16", r.title+", bf16", 1, 1, [2]float64{}
+	r.works = slices.Clone(r.works)
+	for i := range r.works {
+		r.works[i].Precision = cpu.BF16
+	}
+	return r
 }
 
 var title = map[string]string{"forward": "forward", "input": "input gradient", "filter": "filter gradient"}
