@@ -11,6 +11,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"mdp/engine/npy"
+	"mdp/prune"
 )
 
 // Every line of every command's examples, as a shell runs it, in a folder that
@@ -41,6 +44,10 @@ func TestExamples(t *testing.T) {
 	require.NoError(t, os.Rename(filepath.Join(dir, "small.pt.kept.json"), filepath.Join(dir, "small.kept.json")))
 	ok(t, dir, strings.Fields("bench --quiet --model resnet8-cifar --width 1 --step 64 --out tables/today")...)
 	require.NoError(t, os.CopyFS(filepath.Join(dir, "tables", "yesterday"), os.DirFS(filepath.Join(dir, "tables", "today"))))
+	g, _, err := prune.ReadModel(filepath.Join(dir, "runs", "demo"))
+	require.NoError(t, err)
+	s := g.Shape(0)
+	require.NoError(t, npy.Write(filepath.Join(dir, "x.npy"), &npy.Array{Dims: []int{2, s.C, s.H, s.W}, Data: make([]float32, 2*s.Size())}))
 	visit(newRootCmd(&app{defaults: tiny}), func(cmd *cobra.Command) {
 		assert.NotEmpty(t, cmd.Long, cmd.CommandPath())
 		assert.Contains(t, cmd.Example, cmd.CommandPath(), "%s has no example", cmd.CommandPath())

@@ -67,7 +67,7 @@ A step whose inputs have not changed is skipped; a run that was stopped goes on.
 		}
 		root.AddCommand(commands...)
 	}
-	add(flow, newImportCmd(a), newPruneCmd(a), newSweepCmd(a), newReportCmd(a), newExportCmd(a))
+	add(flow, newImportCmd(a), newPruneCmd(a), newSweepCmd(a), newReportCmd(a), newExportCmd(a), newRunCmd(a))
 	add(steps, newTrainCmd(a), newScoreCmd(a), newBenchCmd(a), newSolveCmd(a), newExtractCmd(a), newFineTuneCmd(a), newEvalCmd(a))
 	add(about, newNetsCmd(a), newDoctorCmd(a), newImportTableCmd(a))
 	add(about, cudaCommands(a)...)

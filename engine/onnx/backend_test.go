@@ -14,7 +14,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"mdp/engine"
 	"mdp/engine/cpu"
 )
 
@@ -176,21 +175,14 @@ func foldAll(m *Model, tensors map[string]*Tensor) (*constant, error) {
 }
 
 func runCase(t *testing.T, n *Network, image, want *Tensor) error {
-	data, err := image.Floats(nil)
-	if err != nil {
+	if _, err := image.Floats(nil); err != nil {
 		return err
 	}
 	values, err := want.Floats(nil)
 	if err != nil {
 		return err
 	}
-	batch := 1
-	for i, a := range n.Input.Axes {
-		if a == 'B' {
-			batch = int(image.Dims[i])
-		}
-	}
-	have, dims := infer(t, n, data, batch)
+	have, dims := infer(t, n, image, 64)
 	var whole []int64
 	for _, d := range dims {
 		whole = append(whole, int64(d))
@@ -214,25 +206,18 @@ func tolerance(t testing.TB, want *Tensor) float64 {
 }
 
 // infer runs a network on the processor.
-func infer(t testing.TB, n *Network, data []float32, batch int) ([]float32, []int) {
-	in, out := n.Graph.Shape(0), n.Graph.Shape(n.Graph.Len()-1)
-	images, logits := make([]float32, batch*in.Size()), make([]float32, batch*out.Size())
-	require.Len(t, data, len(images))
-	n.Input.ToImages(images, data, batch, in)
-	if n.Graph.Len() == 1 { // a model that only reshapes
-		copy(logits, images)
-	} else {
-		b, err := cpu.New(cpu.Options{Threads: 2})
-		require.NoError(t, err)
-		p, err := engine.Compile(n.Graph, b, engine.Options{Mode: engine.Infer, Batch: batch})
-		require.NoError(t, err)
-		defer p.Close()
-		require.NoError(t, p.SetWeights(n.Weights))
-		require.NoError(t, p.Infer(logits, images))
+func infer(t testing.TB, n *Network, in *Tensor, batch int) ([]float32, []int) {
+	data, err := in.Floats(nil)
+	require.NoError(t, err)
+	var dims []int
+	for _, d := range in.Dims {
+		dims = append(dims, int(d))
 	}
-	have := make([]float32, len(logits))
-	n.Output.FromImages(have, logits, batch, out)
-	return have, n.Output.Dims(batch, out)
+	b, err := cpu.New(cpu.Options{Threads: 2})
+	require.NoError(t, err)
+	have, dims, err := n.Run(b, dims, data, batch)
+	require.NoError(t, err)
+	return have, dims
 }
 
 // compare allows tol times the largest value, and times the value itself.

@@ -103,14 +103,33 @@ func (t *constant) floats(n int) ([]float32, error) {
 	if err != nil {
 		return nil, err
 	}
-	if count != int64(n) {
+	if count != int64(n) { // before making room for them
 		return nil, fmt.Errorf("the constant %.80q has %d elements, must have %d", t.Name, count, n)
 	}
-	v, err := t.Tensor.Floats(nil)
-	if err == nil && t.uniform {
-		v = slices.Repeat(v, n)
+	v := make([]float32, n)
+	return v, t.part(v, 0)
+}
+
+// part puts the elements from number at on into dst, as many as that has.
+func (t *constant) part(dst []float32, at int) error {
+	count, err := t.Len()
+	if err != nil {
+		return err
 	}
-	return v, err
+	if at < 0 || count-int64(at) < int64(len(dst)) {
+		return fmt.Errorf("the constant %.80q has %d elements, must have %d", t.Name, count, at+len(dst))
+	}
+	some, width := *t.Tensor, int(t.Type.width())
+	if !t.uniform {
+		some.Raw = t.Raw[at*width : (at+len(dst))*width]
+	}
+	v, err := some.Floats(dst[:0])
+	if err == nil && t.uniform {
+		for i := range dst {
+			dst[i] = v[0]
+		}
+	}
+	return err
 }
 
 // Ints are the elements of a constant of whole numbers.

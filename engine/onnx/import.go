@@ -40,9 +40,8 @@ type Network struct {
 	Input, Output Port
 }
 
-// Import reads a model's file and converts it. Tensors outside the file must lie
-// in its folder.
-func Import(path string, o Options) (*Network, error) {
+// Read reads a model's file. It holds the file's bytes, of which the tensors are parts.
+func Read(path string) (*Model, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
@@ -50,6 +49,16 @@ func Import(path string, o Options) (*Network, error) {
 	m, err := Decode(b)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return m, nil
+}
+
+// Import reads a model's file and converts it. Tensors outside the file must lie
+// in its folder.
+func Import(path string, o Options) (*Network, error) {
+	m, err := Read(path)
+	if err != nil {
+		return nil, err
 	}
 	name := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
 	n, err := Convert(m, name, filepath.Dir(path), o)

@@ -95,27 +95,25 @@ func conv(k *call) (value, error) {
 	return y, err
 }
 
-// krsc enters a filter w[k,c,r,s] as w[k,r,s,c].
+// krsc enters a filter w[k,c,r,s], whose extents are d, as w[k,r,s,c].
 func (k *call) krsc(name string, w *constant, d [4]int) error {
 	n := d[0] * d[1] * d[2] * d[3]
 	to, err := k.weight(name+".weight", d[0], d[2], d[3], d[1])
 	if err != nil {
 		return err
 	}
-	from, err := w.floats(n)
-	if err != nil {
-		return err
-	}
 	in, pixels := d[1], d[2]*d[3]
 	if pixels == 1 || in == 1 {
-		copy(to, from)
-		return nil
+		return w.part(to, 0)
 	}
-	for o := 0; o < n; o += in * pixels {
-		f, t := from[o:o+in*pixels], to[o:o+in*pixels]
+	filter := make([]float32, in*pixels) // one at a time
+	for o := 0; o < n; o += len(filter) {
+		if err := w.part(filter, o); err != nil {
+			return err
+		}
 		for c := range in {
-			for p, v := range f[c*pixels : (c+1)*pixels] {
-				t[p*in+c] = v
+			for p, v := range filter[c*pixels : (c+1)*pixels] {
+				to[o+p*in+c] = v
 			}
 		}
 	}
@@ -191,20 +189,25 @@ func (k *call) linear(x value, w *constant, transposed bool, alpha, beta float32
 	if err != nil {
 		return value{}, err
 	}
-	from, err := w.floats(in * out)
-	if err != nil {
-		return value{}, err
-	}
-	for o := range out {
-		row := to[o*in : (o+1)*in]
-		for i := range row {
-			j := theirs(order, i)
-			if transposed {
-				j += o * in
-			} else {
-				j = j*out + o
+	if transposed {
+		row := make([]float32, in)
+		for o := range out {
+			if err := w.part(row, o*in); err != nil {
+				return value{}, err
 			}
-			row[i] = alpha * from[j]
+			for i := range in {
+				to[o*in+i] = alpha * row[theirs(order, i)]
+			}
+		}
+	} else {
+		column := make([]float32, out)
+		for i := range in {
+			if err := w.part(column, theirs(order, i)*out); err != nil {
+				return value{}, err
+			}
+			for o, v := range column {
+				to[o*in+i] = alpha * v
+			}
 		}
 	}
 	if beta != 0 {

@@ -50,11 +50,9 @@ func TestPeers(t *testing.T) {
 				return
 			}
 			require.NoError(t, err)
-			data, err := in.Floats(nil)
-			require.NoError(t, err)
 			values, err := want.Floats(nil)
 			require.NoError(t, err)
-			have, _ := infer(t, n, data, int(in.Dims[0]))
+			have, _ := infer(t, n, in, int(in.Dims[0]))
 			compare(t, values, have, 1e-4)
 			rows += fmt.Sprintf("| %s | %.1e | |\n", name, difference(values, have))
 		})
