@@ -28,7 +28,7 @@ type Config struct {
 	Data        string   `yaml:"data" json:"data" help:"data set: fashion-mnist, synthetic, or a folder (IDX files or train/<class>/*.jpg)"`
 	NoTrain     bool     `yaml:"no-train" json:"no-train" help:"train nothing: the weights given are cut by their magnitude and not fine-tuned; no data set is needed then, a validation set alone tells the accuracy"`
 	Size        int      `yaml:"size" json:"size" help:"height and width of the images; 0 takes the data set's own"`
-	Normalise   string   `yaml:"normalise" json:"normalise" help:"what a trained network expects: imagenet, none (pixels 0 to 1), or MEAN/STD of pixels 0 to 1, by channel with commas; empty is the data set's own"`
+	Normalise   string   `yaml:"normalise" json:"normalise" help:"what a trained network expects: imagenet, none (pixels 0 to 1), or MEAN/STD of pixels 0 to 1, by channel with commas; empty is what came with the model, or the data set's own"`
 	Crop        int      `yaml:"crop" json:"crop" help:"padding of the random crop in training, pixels"`
 	ResizedCrop float64  `yaml:"resized-crop" json:"resized-crop" help:"in place of crop: smallest share of the image's area that a random part scaled to the whole has; 0 is off"`
 	Flip        bool     `yaml:"flip" json:"flip" help:"flip half the training images"`
@@ -98,6 +98,9 @@ func (c Config) importance() Importance {
 	return c.Importance
 }
 
+// given says that the run starts from a trained network.
+func (c Config) given() bool { return c.ONNX != "" || c.Weights != "" }
+
 // Name is what the network is called: by its file or folder where it is given as
 // one, else by --net.
 func (c Config) Name() string {
@@ -157,7 +160,7 @@ func (c Config) Check() error {
 		return fmt.Errorf("crop %d and resized crop %g exclude each other: set one of them to 0", c.Crop, c.ResizedCrop)
 	case c.ONNX != "" && c.Weights != "":
 		return fmt.Errorf("onnx %s and weights %s are both networks to start from: say one of them", c.ONNX, c.Weights)
-	case c.NoTrain && c.ONNX == "" && c.Weights == "":
+	case c.NoTrain && !c.given():
 		return errors.New("no-train needs a trained network: say which with --onnx or --weights")
 	case c.Data == "" && !c.NoTrain:
 		return errors.New("no data set given: say --data DIR, or --no-train to cut the network without")
@@ -181,7 +184,7 @@ func (c Config) Check() error {
 		return err
 	}
 	if c.Normalise != "" {
-		if _, _, err := normalisation(c.Normalise); err != nil {
+		if _, err := parseNormalisation(c.Normalise); err != nil {
 			return err
 		}
 	}

@@ -40,6 +40,12 @@ func (p *Pipeline) Deployable(budget string) (Deployable, error) {
 			return d, err
 		}
 	}
+	if n, err := readInput(p.dir); err != nil {
+		return d, err
+	} else if n != nil {
+		d.add("mean", fmt.Sprint(n.Mean))
+		d.add("std", fmt.Sprint(n.Std))
+	}
 	d.add("parameters", fmt.Sprint(d.Graph.ParamCount()))
 	d.add("macs", fmt.Sprint(d.Graph.MACs()))
 	return d, p.measured(&d, budget)
@@ -61,12 +67,13 @@ func (p *Pipeline) cutTo(d *Deployable, c *Coupling, budget string) error {
 	if err != nil {
 		return err
 	}
-	w, err := p.readWeights(path.Join(budget, "finetuned.safetensors"), small)
 	d.add("budget", budget)
-	if errors.Is(err, fs.ErrNotExist) {
-		w, err = p.readWeights(path.Join(budget, "pruned.safetensors"), small)
+	file := path.Join(budget, "finetuned.safetensors")
+	if p.Config.NoTrain || !exists(p.Path(file)) {
+		file = path.Join(budget, "pruned.safetensors")
 		d.add("training", "none since it was cut")
 	}
+	w, err := p.readWeights(file, small)
 	if err != nil {
 		return err
 	}
@@ -113,7 +120,14 @@ func (p *Pipeline) measured(d *Deployable, budget string) error {
 		return err
 	}
 	for _, r := range rows {
-		if r.Budget == budget && r.Name == report.FineTuned || budget == Dense && r.Name == report.Dense {
+		name := report.FineTuned
+		switch {
+		case budget == Dense:
+			name = report.Dense
+		case p.Config.NoTrain:
+			name = report.Pruned
+		}
+		if r.Name == name && (r.Budget == budget || budget == Dense) {
 			for _, v := range []struct {
 				key   string
 				value *float64

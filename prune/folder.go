@@ -67,23 +67,31 @@ func (f *Folder) Log(event string, values any) error {
 
 // ReadJSON reads a file of the run; its errors name the file.
 func (f *Folder) ReadJSON(name string, v any) error {
-	b, err := os.ReadFile(f.Path(name))
+	return readJSON(f.Path(name), v)
+}
+
+func readJSON(path string, v any) error {
+	b, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
 	if err := json.Unmarshal(b, v); err != nil {
-		return fmt.Errorf("%s: %w", f.Path(name), err)
+		return fmt.Errorf("%s: %w", path, err)
 	}
 	return nil
 }
 
 // WriteJSON replaces a file of the run, whole or not at all.
 func (f *Folder) WriteJSON(name string, v any) error {
-	return f.Write(name, func(w io.Writer) error {
+	return f.Write(name, encodeJSON(v))
+}
+
+func encodeJSON(v any) func(io.Writer) error {
+	return func(w io.Writer) error {
 		e := json.NewEncoder(w)
 		e.SetIndent("", " ")
 		return e.Encode(v)
-	})
+	}
 }
 
 // Write replaces a file of the run, whole or not at all.

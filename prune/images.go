@@ -58,7 +58,7 @@ func (p *Pipeline) recipe() *data.Recipe {
 	if p.Config.ResizedCrop > 0 {
 		return nil
 	}
-	return &data.Recipe{Crop: p.Config.Crop, Flip: p.Config.Flip, Mean: p.mean, Std: p.std}
+	return &data.Recipe{Crop: p.Config.Crop, Flip: p.Config.Flip, Mean: p.input.Mean, Std: p.input.Std}
 }
 
 // readyFor readies the data set, if there is one, for a network, which another
@@ -68,11 +68,7 @@ func (p *Pipeline) readyFor(g *graph.Graph) error {
 		return err
 	}
 	if p.normalise == nil {
-		known := p.train
-		if known == nil {
-			known = p.test
-		}
-		if err := p.normalising(known); err != nil {
+		if err := p.expect(p.test.C); err != nil {
 			return err
 		}
 	}
@@ -92,4 +88,14 @@ func (p *Pipeline) trainedOn() (string, error) {
 	}
 	c := p.Config
 	return fmt.Sprintf("%s, crop %d, resized crop %g, flip %t", p.images, c.Crop, c.ResizedCrop, c.Flip), nil
+}
+
+// trainedOnAgain is trainedOn of a step after the first, which expects what that did.
+func (p *Pipeline) trainedOnAgain() (string, error) {
+	images, err := p.trainedOn()
+	if err != nil {
+		return "", err
+	}
+	normalised, err := p.inherit()
+	return images + normalised, err
 }

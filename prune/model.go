@@ -13,15 +13,16 @@ import (
 	"mdp/engine/safetensors"
 )
 
-// A model folder holds one network: graph.json and weights.safetensors, as a run
-// folder holds its dense one.
+// A model folder holds one network: graph.json and weights.safetensors, and where
+// it is known, in input.json its Normalisation; as a run folder holds its dense one.
 const (
 	graphFile   = "graph.json"
 	weightsFile = "weights.safetensors"
 )
 
-// WriteModel writes a network into a model folder, made if it is not there.
-func WriteModel(dir string, g *graph.Graph, w graph.Weights) error {
+// WriteModel writes a network into a model folder, made if it is not there. What
+// it expects of its images may be nil: not known.
+func WriteModel(dir string, g *graph.Graph, w graph.Weights, n *Normalisation) error {
 	if err := w.Check(g); err != nil {
 		return err
 	}
@@ -31,7 +32,10 @@ func WriteModel(dir string, g *graph.Graph, w graph.Weights) error {
 	if err := atomicfile.Write(filepath.Join(dir, graphFile), g.Write); err != nil {
 		return err
 	}
-	return safetensors.Write(filepath.Join(dir, weightsFile), w, layout)
+	if err := safetensors.Write(filepath.Join(dir, weightsFile), w, layout); err != nil {
+		return err
+	}
+	return writeInput(dir, n)
 }
 
 // ReadModel reads the network of a model folder, or the dense one of a run's.
@@ -63,6 +67,11 @@ func importWeights(path string, build func(*pytorch.Checkpoint) (*graph.Graph, e
 	return g, w, nil
 }
 
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
 func isFolder(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.IsDir()
@@ -88,10 +97,14 @@ func digests(paths ...string) (all string, err error) {
 
 // digestModel knows a file, or a model folder, by its contents.
 func digestModel(path string) (string, error) {
-	if isFolder(path) {
-		return digests(filepath.Join(path, graphFile), filepath.Join(path, weightsFile))
+	if !isFolder(path) {
+		return digests(path)
 	}
-	return digests(path)
+	files := []string{filepath.Join(path, graphFile), filepath.Join(path, weightsFile)}
+	if input := filepath.Join(path, inputFile); exists(input) {
+		files = append(files, input)
+	}
+	return digests(files...)
 }
 
 // digestONNX knows an ONNX model by its contents, and those of the files in its

@@ -77,9 +77,9 @@ type Pipeline struct {
 
 	device      *device.Device
 	train, test *data.Set
-	images      string    // fingerprint of both
-	normalise   data.Step // once an image is needed, and the next
-	mean, std   []float32
+	images      string         // fingerprint of both
+	input       *Normalisation // that the network came with, or once an image is needed
+	normalise   data.Step      // by input
 }
 
 // NewPipeline opens the run folder. The device and the data set are opened when

@@ -81,7 +81,7 @@ func (p *Pipeline) fineTune(ctx context.Context, budget string) error {
 	}
 	in := []string{path.Join(budget, "graph.json"), path.Join(budget, "pruned.safetensors")}
 	out := []string{path.Join(budget, "finetuned.safetensors"), path.Join(budget, "finetune.json")}
-	images, err := p.trainedOn()
+	images, err := p.trainedOnAgain()
 	if err != nil {
 		return fmt.Errorf("%s: %w", path.Join(string(StageFineTune), budget), err)
 	}
@@ -120,7 +120,12 @@ type candidate struct {
 // eval measures every network's accuracy, and the latency of all but the masked,
 // in one run and in turn.
 func (p *Pipeline) eval(ctx context.Context) error {
-	if err := p.open(); err != nil {
+	err := p.open()
+	normalised := ""
+	if err == nil {
+		normalised, err = p.inherit()
+	}
+	if err != nil {
 		return fmt.Errorf("%s: %w", StageEval, err)
 	}
 	in := []string{"graph.json", "weights.safetensors", "dense.json", "solution.json"}
@@ -130,7 +135,7 @@ func (p *Pipeline) eval(ctx context.Context) error {
 			in = append(in, path.Join(b, "finetuned.safetensors"))
 		}
 	}
-	key := map[string]any{"budgets": p.Config.Budgets, "batch": p.Config.LatencyBatch, "data": p.images, "fix": p.Config.Fix, "backend": p.Backend.Name()}
+	key := map[string]any{"budgets": p.Config.Budgets, "batch": p.Config.LatencyBatch, "data": p.images + normalised, "fix": p.Config.Fix, "backend": p.Backend.Name()}
 	return p.stage(StageEval, "", key, in, []string{"eval.json"}, func() error {
 		networks, err := p.candidates()
 		if err != nil {

@@ -75,6 +75,10 @@ func (p *Pipeline) caveats() []string {
 	if c.NoTrain {
 		notes = append(notes, "The networks are not fine-tuned.")
 	}
+	var from source
+	if c.given() && c.Data != "" && p.ReadJSON("source.json", &from) == nil && !from.Input {
+		notes = append(notes, "Images are normalised by the data set's own mean and deviation: it was not said what the network was trained with (--normalise).")
+	}
 	if c.Data == "" {
 		notes = append(notes, "Accuracy is not measured: no data set was given.")
 	}

@@ -15,6 +15,7 @@ import (
 type source struct {
 	Path   string `json:"path"`
 	SHA256 string `json:"sha256"`
+	Input  bool   `json:"input"` // it is known what the network expects of its images
 }
 
 // take makes the network that is given the dense one of the run, which needs
@@ -28,7 +29,7 @@ func (p *Pipeline) take() error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", StageTrain, err)
 	}
-	key := map[string]any{"net": c.Net, "width": c.Width, "size": c.Size, "weights": from.SHA256, "data": p.images}
+	key := map[string]any{"net": c.Net, "width": c.Width, "size": c.Size, "weights": from.SHA256, "data": p.images, "normalise": c.Normalise}
 	return p.stage(StageTrain, "", key, nil, append([]string{"source.json"}, denseFiles...), func() error {
 		g, w, err := p.given()
 		if err != nil {
@@ -40,8 +41,20 @@ func (p *Pipeline) take() error {
 		if _, err := p.couple(g); err != nil {
 			return err
 		}
+		if p.input = nil; isFolder(c.Weights) {
+			if p.input, err = readInput(c.Weights); err != nil {
+				return err
+			}
+		}
+		from.Input = c.Normalise != "" || p.input != nil
+		if err := p.expect(g.Shape(0).C); err != nil {
+			return err
+		}
 		if err := p.readyFor(g); err != nil {
 			return err
+		}
+		if p.input != nil && !from.Input {
+			p.remark(StageTrain, "images are normalised by the data set's own mean %v and deviation %v: --normalise says what the network was trained with", p.input.Mean, p.input.Std)
 		}
 		if err := p.WriteJSON("source.json", from); err != nil {
 			return err

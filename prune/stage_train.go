@@ -20,7 +20,7 @@ import (
 // trainDense trains the network from scratch, or takes the one that is given.
 func (p *Pipeline) trainDense(ctx context.Context) error {
 	c := p.Config
-	if c.ONNX != "" || c.Weights != "" {
+	if c.given() {
 		return p.take()
 	}
 	images, err := p.trainedOn()
@@ -62,6 +62,9 @@ func (p *Pipeline) writeTrained(g *graph.Graph, w graph.Weights, history []train
 		return err
 	}
 	if err := p.writeWeights("weights.safetensors", w); err != nil {
+		return err
+	}
+	if err := writeInput(p.dir, p.input); err != nil {
 		return err
 	}
 	return p.WriteJSON("train.json", history)
@@ -131,7 +134,7 @@ func (p *Pipeline) score(ctx context.Context) error {
 	key := map[string]any{"importance": importance}
 	switch importance {
 	case Taylor:
-		images, err := p.trainedOn()
+		images, err := p.trainedOnAgain()
 		if err != nil {
 			return fmt.Errorf("%s: %w", StageScore, err)
 		}

@@ -76,6 +76,7 @@ func TestBadInput(t *testing.T) {
 		{"export of nothing", none, "export none --onnx x.onnx", exitUsage, "none is neither a run folder nor"},
 		{"export of an unknown budget", none, "export run --budget 0.9x --onnx x.onnx", exitFailed, "the budgets 0.6x"},
 		{"export of a damaged choice", file("run/0.6x/choice.json", `{"keep":[[0]]}`), "export run --onnx x.onnx", exitFailed, "the choice is for 1 groups"},
+		{"import of another normalisation", none, "import run/weights.safetensors --normalise 1,2/1,2,3,4", exitUsage, "numbers for images of"},
 		{"weights of another format", none, "prune --run run --weights run/graph.json", exitFailed, "graph.json"},
 		{"damaged latency row", damage("run/latency.jsonl"), "prune --run run", exitFailed, "latency.jsonl"},
 		{"damaged record", file("run/steps.json", "{"), "prune --run run", exitFailed, "delete it"},

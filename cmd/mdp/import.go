@@ -19,10 +19,10 @@ import (
 // importOptions are what mdp import takes.
 type importOptions struct {
 	*app
-	out, net, kept, output string
-	size, classes          int
-	width                  float64
-	json                   bool
+	out, net, kept, output, normalise string
+	size, classes                     int
+	width                             float64
+	json                              bool
 }
 
 func newImportCmd(a *app) *cobra.Command {
@@ -38,7 +38,7 @@ Numbers of 16 and 64 bits become float32.
 
 The network is the one whose tensors these are; --net names it where that is not
 plain, or lists every difference. Leaves graph.json and weights.safetensors in a
-folder, which mdp prune --weights takes. A network that mdp export cut and that was
+folder, which mdp prune --weights takes, and with --normalise input.json. A network that mdp export cut and that was
 trained on elsewhere comes back with --kept.`,
 		Example: `  mdp import model.onnx
   mdp import weights.safetensors
@@ -58,6 +58,7 @@ trained on elsewhere comes back with --kept.`,
 	f.IntVar(&o.classes, "classes", 0, "classes; 0 is as many as the file's last layer has")
 	f.IntVar(&o.size, "size", 0, "height and width of the images; 0 is the network's own")
 	f.Float64Var(&o.width, "width", a.defaults().Width, "width multiplier of the network")
+	f.StringVar(&o.normalise, "normalise", "", "what it was trained with, kept in the folder: imagenet, none, or MEAN/STD such as 0.286/0.353")
 	f.BoolVar(&o.json, "json", false, "print the result as JSON")
 	must(cmd.RegisterFlagCompletionFunc("net", cobra.FixedCompletions(choices("net"), cobra.ShellCompDirectiveNoFileComp)))
 	must(cmd.MarkFlagDirname("out"))
@@ -83,7 +84,15 @@ func runImport(o *importOptions, file string) error {
 		name := filepath.Base(file)
 		o.out = filepath.Join("models", strings.TrimSuffix(name, filepath.Ext(name)))
 	}
-	if err := prune.WriteModel(o.out, g, w); err != nil {
+	var input *prune.Normalisation
+	if o.normalise != "" {
+		n, err := prune.ReadNormalisation(o.normalise, g.Shape(0).C)
+		if err != nil {
+			return usageError{err}
+		}
+		input = &n
+	}
+	if err := prune.WriteModel(o.out, g, w, input); err != nil {
 		return err
 	}
 	return o.print(imported{o.out, g.Name(), g.Shape(0), g.Shape(g.Len() - 1).C, g.ParamCount(), g.MACs()}, o.json)

@@ -22,7 +22,9 @@ func TestImport(t *testing.T) {
 	}
 	assertKeys(t, ok(t, dir, "import", "run/weights.safetensors", "--size", "28", "--json").stdout, []string{"folder", "net", "parameters", "macs"})
 
+	ok(t, dir, "import", "run/weights.safetensors", "--size", "28", "--normalise", "0.3/0.4")
 	ok(t, dir, "train", "--run", "other", "--net", "vgg11_bn", "--weights", "models/weights", "--quiet")
+	assert.Equal(t, contents(t, dir)["models/weights/input.json"], contents(t, dir)["other/input.json"])
 	files = contents(t, dir)
 	for _, name := range []string{"graph.json", "weights.safetensors"} {
 		require.Contains(t, files, "other/"+name)
