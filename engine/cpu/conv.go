@@ -31,12 +31,22 @@ type correlate struct {
 // its own packed copy of it from the first run on.
 func newConvForward(i isa, c engine.ConvForward, y, x, w, b, z, ws []float32, workers int, constantW bool) op {
 	lo, hi := bounds(c.Act)
+	if o := newWinograd(i, forwardParts(i, c.Conv, workers), workers); o != nil {
+		return o.init(y, x, w, epilogue{b, z, lo, hi}, ws, workers, constantW)
+	}
 	o := &correlate{parts: forwardParts(i, c.Conv, workers), out: y, in: x, w: w, epilogue: epilogue{b, z, lo, hi}, constant: constantW}
 	return o.init(ws, workers)
 }
 
 // newConvBackwardData prepares ConvBackwardData's loop.
 func newConvBackwardData(i isa, c engine.ConvBackwardData, dx, dy, w, ws []float32, workers int) op {
+	if o := newWinograd(i, backwardParts(i, c.Conv, workers), workers); o != nil {
+		e := epilogue{nil, nil, negInf, posInf}
+		if c.Accumulate {
+			e.z = dx
+		}
+		return o.init(dx, dy, w, e, ws, workers, false)
+	}
 	o := &correlate{parts: backwardParts(i, c.Conv, workers), out: dx, in: dy, w: w, epilogue: epilogue{nil, nil, negInf, posInf}}
 	if c.Accumulate {
 		o.epilogue.z = dx
@@ -59,6 +69,9 @@ func convWorkspace(i isa, c engine.Call, workers int) int {
 			return o.slices * o.size()
 		}
 		return newFilterGradient(i, c.Conv, workers).workspace(workers)
+	}
+	if o := newWinograd(i, parts, workers); o != nil {
+		return o.workspace(workers)
 	}
 	filters := 0
 	for i := range parts {

@@ -1,0 +1,191 @@
+package cpu
+
+// winograd is the op of 3×3 convolutions and input gradients of stride 1 by Winograd's F(4×4, 3×3): a tile of
+// 4×4 pixels takes 36 products for each pair of channels, not 144. Tiles are transformed, multiplied and
+// transformed back some at a time, so that what lies between stays in the cache.
+type winograd struct {
+	part
+	transforms *transforms
+	u          []float32 // the filter transformed: 36 packed filters of 1×1
+	high, wide int       // tiles of an image
+	each       int       // tiles of a task
+
+	out, in, w []float32
+	epilogue   epilogue
+	tiles      []tile
+	steps      []transform
+	columns    [][few]float32
+	scratch    []float32
+	packing    winogradPacking
+	filters    winogradFilters
+	constant   bool
+	packed     bool
+}
+
+const (
+	tileSide     = 4
+	tileValues   = (tileSide + 2) * (tileSide + 2)
+	fewTiles     = 48 // below, the filter's transform is not worth its while
+	tilesEach    = 56 // tiles of a task: a multiple of most tiles' heights
+	filterPieces = 16 // channels of a panel that are transformed at a time
+	spaceAfter   = 16 // keeps rows of a power of two's length off each other's cache sets
+)
+
+// suits says whether a correlation is computed so. It depends on the sizes alone: the two ways differ in their
+// last bits.
+func (g *correlation) suits() bool {
+	one := [2]int{1, 1}
+	high, wide := ceil(g.p, tileSide), ceil(g.q, tileSide)
+	return !g.depthwise && g.r == 3 && g.s == 3 && g.stride == one && g.dil == one && g.in.pixel == g.c &&
+		g.c%16 == 0 && g.cols%16 == 0 && g.n*high*wide >= fewTiles && 3*g.p*g.q >= 2*high*wide*tileSide*tileSide
+}
+
+// newWinograd is nil where the parts are not computed so. Factors that are rounded to bfloat16 are too coarse
+// for the transforms.
+func newWinograd(i isa, parts []part, workers int) *winograd {
+	if i.precision() == BF16 || len(parts) != 1 || !parts[0].suits() {
+		return nil
+	}
+	o := &winograd{part: parts[0], transforms: winogradOf(i)}
+	o.slabs = []slab{{0, 0, 3 * o.c, 3}}
+	o.high, o.wide = ceil(o.p, tileSide), ceil(o.q, tileSide)
+	o.each = min(tilesEach, ceil(o.n*o.high*o.wide, workers))
+	return o
+}
+
+// Elements of memory: the filter as it is packed first, and transformed; and a worker's.
+func (o *winograd) direct() int      { return line(o.part.filters()) }
+func (o *winograd) transformed() int { return tileValues * o.c * o.kernels.padded(o.cols) }
+func (o *winograd) own() int {
+	return tileValues * (o.each*(o.c+spaceAfter) + o.each*(o.cols+spaceAfter) + o.c + o.kernels.lanes)
+}
+
+func (o *winograd) workspace(workers int) int {
+	return o.direct() + o.transformed() + workers*o.own()
+}
+
+func (o *winograd) init(out, in, w []float32, e epilogue, ws []float32, workers int, constant bool) *winograd {
+	o.out, o.in, o.w, o.epilogue, o.constant = out, in, w, e, constant
+	o.part.packed, ws = ws[:o.part.filters()], ws[o.direct():]
+	o.u, ws = ws[:o.transformed()], ws[o.transformed():]
+	if constant {
+		o.u = aligned(o.transformed())
+	}
+	o.scratch = ws
+	o.tiles, o.steps = make([]tile, workers), make([]transform, workers)
+	o.columns = make([][few]float32, workers)
+	o.packing.winograd, o.filters.winograd = o, o
+	return o
+}
+
+func (o *winograd) run(t *team) {
+	if !o.packed {
+		t.run(&o.packing, o.panels())
+		t.run(&o.filters, o.panels()*ceil(o.c, filterPieces))
+		o.packed = o.constant
+	}
+	t.run(o, ceil(o.n*o.high*o.wide, o.each))
+}
+
+// forget makes the next run transform the filter again.
+func (o *winograd) forget() { o.packed = false }
+
+type winogradPacking struct{ *winograd }
+
+func (o *winogradPacking) do(worker, i int) { o.part.pack(o.w, i, &o.columns[worker]) }
+
+// winogradFilters transforms some channels of a panel: the same tap of all of them lies in one piece.
+type winogradFilters struct{ *winograd }
+
+func (o *winogradFilters) do(worker, i int) {
+	pieces := ceil(o.c, filterPieces)
+	packed, vectors, before := o.panel(i/pieces, o.slabs[0])
+	first := i % pieces * filterPieces
+	width := vectors * o.kernels.lanes
+	t := &o.steps[worker]
+	t.from, t.to = packed[first*width:], o.u[before*o.c+first*width:]
+	t.tmp = o.temporary(worker)
+	t.row, t.pixel, t.step = 3*o.c*width, o.c*width, o.c*o.kernels.padded(o.cols)
+	t.n = min(filterPieces, o.c-first) * width
+	o.transforms.filter(t)
+}
+
+// temporary is a worker's memory for the transforms' first half.
+func (o *winograd) temporary(worker int) []float32 {
+	return o.scratch[worker*o.own():][:tileValues*o.kernels.lanes]
+}
+
+func (o *winograd) do(worker, i int) {
+	first := i * o.each
+	count := min(o.each, o.n*o.high*o.wide-first)
+	t, s := &o.steps[worker], o.scratch[worker*o.own():][:o.own()]
+	t.tmp, s = s[:tileValues*o.kernels.lanes], s[tileValues*o.kernels.lanes:]
+	edge, s := s[:tileValues*o.c], s[tileValues*o.c:]
+	x, y := s[:tileValues*o.each*(o.c+spaceAfter)], s[tileValues*o.each*(o.c+spaceAfter):]
+	for k := range count {
+		o.takeIn(t, first+k, edge, x[k*(o.c+spaceAfter):], count*(o.c+spaceAfter))
+	}
+	o.multiply(&o.tiles[worker], x, y, count)
+	for k := range count {
+		o.putOut(t, first+k, y[k*(o.cols+spaceAfter):], count*(o.cols+spaceAfter))
+	}
+}
+
+// place is the image and the first output pixel of a tile.
+func (o *winograd) place(tile int) (n, p, q int) {
+	return tile / (o.high * o.wide), tile / o.wide % o.high * tileSide, tile % o.wide * tileSide
+}
+
+// takeIn transforms a tile's input; what leaves the image is zero.
+func (o *winograd) takeIn(t *transform, tile int, edge, x []float32, step int) {
+	const side = tileSide + 2
+	n, p, q := o.place(tile)
+	h, w := p-o.pad[0], q-o.pad[1]
+	if h >= 0 && w >= 0 && h+side <= o.h && w+side <= o.correlation.w {
+		t.from, t.row, t.pixel = o.in[o.part.in.at(n, h, w):], o.part.in.row, o.part.in.pixel
+	} else {
+		for r := range side {
+			o.line(edge[r*side*o.c:][:side*o.c], o.in, n, h+r, w)
+		}
+		t.from, t.row, t.pixel = edge, side*o.c, o.c
+	}
+	t.to, t.step, t.n = x, step, o.c
+	o.transforms.input(t)
+}
+
+// multiply computes for each of the 36 values y[tile, k] = Σ over c of x[tile, c]·u[c, k].
+func (o *winograd) multiply(t *tile, x, y []float32, count int) {
+	t.rows, t.lda, t.ldc, t.segs, t.bias, t.lo, t.hi = count, o.c+spaceAfter, o.cols+spaceAfter, 1, nil, negInf, posInf
+	cuts := ceil(o.c, sumLen)
+	for v := range tileValues {
+		for i := range o.panels() {
+			vectors, before := o.kernels.width(o.cols, i)
+			before *= o.kernels.lanes
+			width := vectors * o.kernels.lanes
+			t.cols = min(width, o.cols-before)
+			t.step = even(count, o.kernels.rows[vectors])
+			t.c, t.z = y[v*count*t.ldc+before:], nil
+			for cut := range cuts {
+				from, to := cut*o.c/cuts, (cut+1)*o.c/cuts
+				t.a, t.seg = x[v*count*t.lda+from:], to-from
+				t.b = o.u[v*o.c*o.kernels.padded(o.cols)+before*o.c+from*width:]
+				o.kernels.gemm[vectors](t)
+				t.z = t.c
+			}
+		}
+	}
+}
+
+// putOut transforms a tile's sums to its pixels.
+func (o *winograd) putOut(t *transform, tile int, y []float32, step int) {
+	n, p, q := o.place(tile)
+	at := o.part.out.at(n, p, q)
+	t.from, t.to, t.bias, t.z = y, o.out[at:], o.epilogue.bias, nil
+	if o.epilogue.z != nil {
+		t.z = o.epilogue.z[at:]
+	}
+	t.row, t.pixel, t.step, t.n = o.part.out.row, o.part.out.pixel, step, o.cols
+	t.rows, t.cols = min(tileSide, o.p-p), min(tileSide, o.q-q)
+	t.lo, t.hi = o.epilogue.lo, o.epilogue.hi
+	o.transforms.output(t)
+}
