@@ -46,6 +46,7 @@ type reading struct {
 	referenceNS int64 // what the reference took in the same rounds: see paired
 	clockMHz    int   // median, where the rule watches it
 	discarded   int   // samples that were taken while the clock was low
+	how         string
 }
 
 // time samples the copies in turn, and reference once in every round.
@@ -68,6 +69,9 @@ func (s *stand) time(ctx context.Context, c, reference engine.Call) (m reading, 
 	latencyNS := make([]int64, round.calls)
 	if err := exec.Time(latencyNS); err != nil { // touches every page
 		return m, err
+	}
+	if h, ok := exec.(interface{ How(call int) string }); ok {
+		defer func() { m.how = h.How(round.timed[0]) }()
 	}
 	if s.rule.MinClock > 0 {
 		return s.watch(ctx, exec, round)

@@ -36,6 +36,7 @@ type Header struct {
 
 	// What decides how fast the device runs, of a table that is measured without a run.
 	Settings sensor.Settings `json:"settings,omitzero"`
+	Without  string          `json:"without,omitempty"` // what was asked for as well and is not there
 }
 
 const (

@@ -61,7 +61,7 @@ func (s *stand) measure(ctx context.Context, c, reference engine.Call) (Row, err
 	return Row{
 		Key: c.String(), StartedAt: begun.UTC().Truncate(time.Millisecond), CostNS: time.Since(begun).Nanoseconds(),
 		Reference: reference.String(), ReferenceNS: m.referenceNS,
-		ClockMHz: m.clockMHz, Discarded: m.discarded, Result: m.Result,
+		ClockMHz: m.clockMHz, Discarded: m.discarded, How: m.how, Result: m.Result,
 	}, nil
 }
 

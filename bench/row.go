@@ -28,6 +28,7 @@ type Row struct {
 	ClockMHz  int `json:"clockMHz,omitempty"`
 	Discarded int `json:"discarded,omitempty"`
 
+	How   string          `json:"how,omitempty"`   // a library computed it, as JSON
 	State *sensor.Reading `json:"state,omitempty"` // of the device when the row was done
 	Result
 }

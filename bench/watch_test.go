@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 
 	"mdp/engine"
 	"mdp/engine/cpu"
+	"mdp/engine/sensor"
 )
 
 // drifting is a fake backend with a clock: mhz tells it at each run of a plan, whose
@@ -230,4 +232,36 @@ func TestMemoryGrows(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A device that is lost takes no row with it; the table goes on on one that works.
+func TestLostMidTable(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "latency.jsonl")
+	table := open(t, path)
+	runs, gone := 0, errors.New("device lost")
+	good := drifting{mhz: func(time.Time) float64 { return 2000 }, time: &fakeClock{at: time.Unix(0, 0)}}
+	err := table.Measure(context.Background(), failing{good, gone, &runs}, grid(20), nil)
+	require.ErrorIs(t, err, gone)
+	require.ErrorContains(t, err, "measure conv_forward+relu+bias/")
+	kept := table.Len()
+	require.Positive(t, kept)
+	require.NoError(t, table.Close())
+	again := open(t, path)
+	require.Equal(t, kept, again.Len())
+	require.NoError(t, again.Measure(context.Background(), good, grid(20), nil))
+	require.Equal(t, 400, again.Len())
+}
+
+// Each row has the device's state; a sensor that fails ends the table, whose rows stay.
+func TestTableWithSensor(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "latency.jsonl")
+	table := open(t, path)
+	gone := errors.New("NVML: GPU is lost")
+	table.Sensor = &told{[]sensor.Reading{{ClockMHz: 1980, Slowed: []string{"power cap"}}, {TemperatureC: 70}}, gone}
+	require.ErrorIs(t, table.Measure(context.Background(), fake{}, grid(3), nil), gone)
+	_, rows, err := ReadTable(path)
+	require.NoError(t, err)
+	require.Len(t, rows, 2)
+	assert.Equal(t, &sensor.Reading{ClockMHz: 1980, Slowed: []string{"power cap"}}, rows[0].State)
+	assert.Equal(t, &sensor.Reading{TemperatureC: 70}, rows[1].State)
 }

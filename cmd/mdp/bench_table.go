@@ -31,10 +31,14 @@ type tableOptions struct {
 	out    string // "" is tables/<models>
 	caches string
 
+	impl      string
+	lacks     string // why there is no cuDNN, where both were asked for
 	exclusive bool
 }
 
 var caches = []string{string(bench.AsInNetwork), string(bench.Cold), string(bench.Hot)}
+
+var impls = []string{"mdp", "cudnn", "both"}
 
 func newTableOptions(o *runOptions, cmd *cobra.Command) *tableOptions {
 	t := &tableOptions{runOptions: o}
@@ -42,6 +46,8 @@ func newTableOptions(o *runOptions, cmd *cobra.Command) *tableOptions {
 	flags.StringSliceVar(&t.models, "model", nil, "measure these networks without a run; mdp nets lists them")
 	flags.StringVar(&t.out, "out", "", "with --model: folder of the table (default tables/<models>)")
 	flags.StringVar(&t.caches, "caches", "", "with --model: cold or hot, what a call finds in the caches; otherwise what it finds in a network")
+	flags.StringVar(&t.impl, "impl", "mdp", "with --model, on a GPU: whose convolutions, mdp, cudnn or both")
+	must(cmd.RegisterFlagCompletionFunc("impl", cobra.FixedCompletions(impls, cobra.ShellCompDirectiveNoFileComp)))
 	flags.BoolVar(&t.exclusive, "exclusive", false, "with --model: refuse a device that something else runs on")
 	must(cmd.RegisterFlagCompletionFunc("caches", cobra.FixedCompletions(caches[1:], cobra.ShellCompDirectiveNoFileComp)))
 	must(cmd.RegisterFlagCompletionFunc("model", cobra.FixedCompletions(choices("net"), cobra.ShellCompDirectiveNoFileComp)))
@@ -61,8 +67,10 @@ func runBenchTable(ctx context.Context, o *tableOptions) error {
 	if o.out == "" {
 		o.out = filepath.Join("tables", strings.Join(o.models, "+"))
 	}
-	on := device.Options{Name: c.Device, Precision: c.Precision, Threads: c.Threads, ISA: c.ISA}
-	if err := errors.Join(on.Check(), c.Check()); err != nil {
+	on := device.Options{Name: c.Device, Precision: c.Precision, Keep: true, Threads: c.Threads, ISA: c.ISA}
+	asked := on
+	asked.CuDNN = o.impl == "cudnn" || o.impl == "both"
+	if err := errors.Join(asked.Check(), c.Check()); err != nil {
 		return usageError{err}
 	}
 	if !slices.Contains(caches, o.caches) {
@@ -72,11 +80,53 @@ func runBenchTable(ctx context.Context, o *tableOptions) error {
 	if err != nil {
 		return usageError{err}
 	}
+	if !slices.Contains(impls, o.impl) {
+		return usageError{fmt.Errorf("--impl %q is none of %s", o.impl, strings.Join(impls, ", "))}
+	}
+	tables := o.tables()
+	if o.impl == "both" {
+		d, err := device.Open(asked)
+		if errors.Is(err, device.ErrNoCuDNN) {
+			o.lacks, tables = oneLine(err), tables[:1]
+		} else if err == nil {
+			err = d.Close()
+		}
+		if err != nil && o.lacks == "" {
+			return err
+		}
+	}
+	for _, table := range tables {
+		on.CuDNN = table.cuDNN
+		if err := o.runTable(ctx, table.folder, on, calls, c.Batch); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tables are what --impl asks for: one in the folder, or one of each kind below it.
+func (o *tableOptions) tables() []implTable {
+	switch o.impl {
+	case "cudnn":
+		return []implTable{{o.out, true}}
+	case "both":
+		return []implTable{{filepath.Join(o.out, "mdp"), false}, {filepath.Join(o.out, "cudnn"), true}}
+	}
+	return []implTable{{o.out, false}}
+}
+
+type implTable struct {
+	folder string
+	cuDNN  bool
+}
+
+// runTable opens a device and measures one table on it.
+func (o *tableOptions) runTable(ctx context.Context, folder string, on device.Options, calls []engine.Call, batch int) error {
 	d, err := device.Open(on)
 	if err != nil {
 		return err
 	}
-	err = o.measure(ctx, d, calls, c.Batch)
+	err = o.measure(ctx, folder, d, calls, batch)
 	if errors.Is(err, context.Canceled) {
 		err = stoppedError{fmt.Sprintf("mdp bench --model %s --out %s with the same flags", strings.Join(o.models, ","), o.out)}
 	}
@@ -101,7 +151,7 @@ func modelCalls(models []string, c prune.Config) ([]engine.Call, error) {
 
 // measure fills the table in the folder and writes its medians, whether or not
 // it gets done.
-func (o *tableOptions) measure(ctx context.Context, d *device.Device, calls []engine.Call, batch int) error {
+func (o *tableOptions) measure(ctx context.Context, folder string, d *device.Device, calls []engine.Call, batch int) error {
 	header, err := bench.NewHeader(d, batch, bench.TableRule(d.Info(), bench.Caches(o.caches)))
 	if err != nil {
 		return err
@@ -113,7 +163,7 @@ func (o *tableOptions) measure(ctx context.Context, d *device.Device, calls []en
 	defer release()
 	sensor := d.Sensor()
 	defer sensor.Close()
-	header.Settings = sensor.Settings()
+	header.Settings, header.Without = sensor.Settings(), o.lacks
 	busy := bench.Idle(ctx, sensor)
 	if as := new(bench.BusyError); busy != nil && !errors.As(busy, &as) {
 		return busy
@@ -121,10 +171,10 @@ func (o *tableOptions) measure(ctx context.Context, d *device.Device, calls []en
 	if busy != nil && o.exclusive {
 		return fmt.Errorf("%w; end that, or leave --exclusive out and measure noise", busy)
 	}
-	if err := os.MkdirAll(o.out, 0o755); err != nil {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
-	path := filepath.Join(o.out, "latency.jsonl")
+	path := filepath.Join(folder, "latency.jsonl")
 	table, err := bench.OpenTable(path, header)
 	if err != nil {
 		return err
@@ -135,17 +185,20 @@ func (o *tableOptions) measure(ctx context.Context, d *device.Device, calls []en
 	if s := header.Settings.Source; d.Place != "" {
 		remarks = append(remarks, "settings as told by "+s)
 	}
+	if o.lacks != "" {
+		remarks = append(remarks, o.lacks)
+	}
 	if busy != nil {
 		remarks = append(remarks, busy.Error()+"; latencies will be noisy")
 	}
 	tell, done := narrate(o.stderr, o.quiet, batch)
 	err = fill(ctx, table, d, calls, remarks, tell)
 	done()
-	if err := errors.Join(err, o.export(path, calls)); err != nil {
+	if err := errors.Join(err, export(folder, calls)); err != nil {
 		return err
 	}
-	r := tabled{Machine: header.Model, Backend: header.Backend, Settings: header.Settings, Batch: batch, Models: o.models,
-		Configurations: len(calls), Rows: table.Len(), Folder: o.out}
+	r := tabled{Machine: header.Model, Backend: header.Backend, Settings: header.Settings, Without: header.Without, Batch: batch, Models: o.models,
+		Configurations: len(calls), Rows: table.Len(), Folder: folder}
 	for _, row := range table.Rows() {
 		r.Discarded += row.Discarded
 		if row.Stop == bench.Quiet {
@@ -184,14 +237,14 @@ func fill(ctx context.Context, table *bench.Table, b engine.Backend, calls []eng
 }
 
 // export writes the table's medians beside it.
-func (o *tableOptions) export(path string, calls []engine.Call) error {
-	header, rows, err := bench.ReadTable(path)
+func export(folder string, calls []engine.Call) error {
+	header, rows, err := bench.ReadTable(filepath.Join(folder, "latency.jsonl"))
 	if err != nil {
 		return err
 	}
 	return errors.Join(
-		atomicfile.Write(filepath.Join(o.out, "table.json"), func(w io.Writer) error { return bench.WriteMedians(w, header, rows) }),
-		atomicfile.Write(filepath.Join(o.out, "table.csv"), func(w io.Writer) error { return bench.WriteCSV(w, rows, calls) }))
+		atomicfile.Write(filepath.Join(folder, "table.json"), func(w io.Writer) error { return bench.WriteMedians(w, header, rows) }),
+		atomicfile.Write(filepath.Join(folder, "table.csv"), func(w io.Writer) error { return bench.WriteCSV(w, rows, calls) }))
 }
 
 // tabled is what a table is of.
@@ -199,6 +252,7 @@ type tabled struct {
 	Machine        string          `json:"machine"`
 	Backend        string          `json:"backend"`
 	Settings       sensor.Settings `json:"settings"`
+	Without        string          `json:"without,omitempty"` // what was asked for as well and is not there
 	Batch          int             `json:"batch"`
 	Models         []string        `json:"models"`
 	Configurations int             `json:"configurations"` // of the models

@@ -27,7 +27,8 @@ const (
 type Options struct {
 	Precision Precision
 	Variant   Variant
-	Atomics   bool // parts of weight gradients are added up as they come: in less memory, and never twice the same
+	Atomics   bool    // parts of weight gradients are added up as they come: in less memory, and never twice the same
+	Library   Library // nil: our kernels for every call; it must outlive what the backend prepares
 }
 
 // Backend is a device with a precision chosen.
@@ -36,6 +37,7 @@ type Backend struct {
 	precision Precision
 	variant   Variant
 	atomics   bool
+	library   Library
 }
 
 var _ engine.Backend = (*Backend)(nil)
@@ -53,11 +55,17 @@ func New(d driver.Device, o Options) (*Backend, error) {
 	if _, ok := gemms[o.Variant]; !ok && o.Variant != Chosen {
 		return nil, fmt.Errorf("cuda: there is no variant %q; it is %s, %s, %s, %s or %s", o.Variant, Tiled, Small, Large, SmallGeneral, LargeGeneral)
 	}
-	return &Backend{d, o.Precision, o.Variant, o.Atomics}, nil
+	return &Backend{d, o.Precision, o.Variant, o.Atomics, o.Library}, nil
 }
 
-// Name is such as "cuda tf32, NVIDIA H200".
-func (b *Backend) Name() string { return fmt.Sprintf("cuda %s, %s", b.precision, b.device.Info().Name) }
+// Name is such as "cuda tf32, NVIDIA H200", or with a library's name in the first's place.
+func (b *Backend) Name() string {
+	by := "cuda"
+	if b.library != nil {
+		by = b.library.Name()
+	}
+	return fmt.Sprintf("%s %s, %s", by, b.precision, b.device.Info().Name)
+}
 
 // Info of the GPU; its ISA is such as sm_90, or emulated.
 func (b *Backend) Info() engine.Info {

@@ -11,7 +11,7 @@ import (
 
 // Prepare allocates the plan's memory in one piece and lowers its calls.
 func (b *Backend) Prepare(p *engine.Plan) (engine.Executor, error) {
-	e := &executor{device: b.device, plan: p, launches: make([][]driver.Launch, len(p.Calls)), recorded: map[[2]int]driver.Sequence{}}
+	e := &executor{device: b.device, plan: p, launches: make([][]driver.Launch, len(p.Calls)), recorded: map[[2]int]driver.Sequence{}, lent: map[int]LibraryConv{}}
 	bytes := 4 * int64(p.Len)
 	var err error
 	if e.memory, err = b.device.Alloc(bytes); err != nil {
@@ -33,6 +33,8 @@ type executor struct {
 
 	uploaders map[engine.Buffer]driver.Uploader // of the plan's inputs, once runs are started
 	hold      hold
+	lent      map[int]LibraryConv // calls that a library computes
+	packs     bool                // what is written is in bfloat16, for them
 }
 
 func (e *executor) lower(b *Backend) error {
@@ -44,6 +46,11 @@ func (e *executor) lower(b *Backend) error {
 			if n := e.plan.Span(o.Buffer).Len; n < o.Len {
 				return fmt.Errorf("cuda: %v: %s has %d elements, its buffer holds %d", c, o.Name, o.Len, n)
 			}
+		}
+		if taken, err := e.lend(i, b); err != nil {
+			return err
+		} else if taken {
+			continue
 		}
 		l := lowering{device: e.device, gemm: suffix[b.precision], variant: b.variant, atomics: b.atomics, at: e.at}
 		if want := b.Workspace(c); want > 0 {
@@ -72,6 +79,9 @@ func (e *executor) at(b engine.Buffer) driver.Pointer {
 func (e *executor) Write(dst engine.Buffer, src []float32) error {
 	if n := e.plan.Span(dst).Len; len(src) > n {
 		return fmt.Errorf("cuda: write of %d elements to buffer %d, which holds %d", len(src), dst, n)
+	}
+	if e.packs {
+		src = packed(src)
 	}
 	if u, ok := e.uploaders[dst]; ok {
 		return e.explain(u.Upload(e.at(dst), src))
@@ -118,6 +128,14 @@ func (e *executor) begin(from, to int) error {
 		return nil
 	}
 	e.begun = [2]int{from, to}
+	if e.anyLent(from, to) {
+		for i := from; i < to; i++ {
+			if err := e.call(i); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	s, err := e.record(from, to)
 	if err == nil {
 		err = s.Run()
@@ -166,6 +184,9 @@ func (e *executor) suspects(from, to int, err error) string {
 }
 
 func (e *executor) call(i int) error {
+	if c, ok := e.lent[i]; ok {
+		return c.Run()
+	}
 	for _, l := range e.launches[i] {
 		if err := e.device.Launch(l); err != nil {
 			return fmt.Errorf("cuda: %v: %w", e.plan.Calls[i], err)
@@ -182,6 +203,9 @@ func (e *executor) Close() error {
 	var errs []error
 	for _, s := range e.recorded {
 		errs = append(errs, s.Close())
+	}
+	for _, c := range e.lent {
+		errs = append(errs, c.Close())
 	}
 	for _, u := range e.uploaders {
 		errs = append(errs, u.Close())

@@ -4,8 +4,11 @@ package device
 
 import (
 	"errors"
+	"fmt"
 
 	"mdp/engine/cuda"
+	"mdp/engine/cuda/cudnn"
+	"mdp/engine/cuda/driver"
 	"mdp/engine/cuda/driver/cu"
 	"mdp/engine/cuda/nvml"
 	"mdp/engine/sensor"
@@ -16,10 +19,25 @@ func openGPU(ordinal int, o Options) (*Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := cuda.New(gpu, cuda.Options{Precision: cuda.Precision(o.Precision), Atomics: o.Atomics})
+	var d driver.Device = gpu
+	if o.Keep {
+		d = driver.Keep(gpu)
+	}
+	at, closeAll := cuda.Options{Precision: cuda.Precision(o.Precision), Atomics: o.Atomics}, d.Close
+	if o.CuDNN {
+		l, err := cudnn.Deploy(gpu, cudnn.Precision(o.Precision))
+		if errors.Is(err, cudnn.ErrNone) {
+			err = fmt.Errorf("%w: %w", ErrNoCuDNN, err)
+		}
+		if err != nil {
+			return nil, errors.Join(err, d.Close())
+		}
+		at.Library, closeAll = l, func() error { return errors.Join(l.Close(), d.Close()) }
+	}
+	b, err := cuda.New(d, at)
 	if err != nil {
-		return nil, errors.Join(err, gpu.Close())
+		return nil, errors.Join(err, closeAll())
 	}
 	pci := gpu.Info().PCI
-	return &Device{b, pci, func() sensor.Sensor { return nvml.Open(pci) }, gpu.Close}, nil
+	return &Device{b, pci, func() sensor.Sensor { return nvml.Open(pci) }, closeAll}, nil
 }

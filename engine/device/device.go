@@ -25,6 +25,8 @@ type Options struct {
 	Name      string // cpu, or cuda:0 and so on
 	Precision string // fp32, tf32 or bf16
 	Atomics   bool   // of a GPU: cuda.Options.Atomics
+	CuDNN     bool   // of a GPU: forward convolutions by cuDNN, to time them
+	Keep      bool   // of a GPU: one arena for all plans, which are made and closed by the thousand
 	Threads   int    // of the processor; 0 is one for each core
 	ISA       string // of the processor's kernels; "" is the best it has
 }
@@ -37,6 +39,8 @@ func (o Options) Check() error {
 		return fmt.Errorf("precision %q is none of %s, %s, %s", o.Precision, FP32, TF32, BF16)
 	}
 	switch {
+	case o.CuDNN && !strings.HasPrefix(o.Name, "cuda:"):
+		return fmt.Errorf("cuDNN needs a GPU such as cuda:0, not %s", o.Name)
 	case o.Name == "cpu" && o.Atomics:
 		return errors.New("atomics need a GPU: the processor adds up in order")
 	case o.Name == "cpu" && o.Precision == TF32:
@@ -93,6 +97,9 @@ func Open(o Options) (*Device, error) {
 	}
 	return openGPU(n, o)
 }
+
+// ErrNoCuDNN says that what was asked of cuDNN cannot be had.
+var ErrNoCuDNN = errors.New("our kernels only")
 
 // ErrNoCUDA says that this program cannot use a GPU, wherever it runs.
 var ErrNoCUDA = errors.New("this build has no CUDA: make cuda builds bin/mdp-cuda, which has it")

@@ -4,6 +4,7 @@ package device
 
 import (
 	"mdp/engine/cuda"
+	"mdp/engine/cuda/driver"
 	"mdp/engine/cuda/driver/emu"
 	"mdp/engine/sensor"
 	"mdp/kernels"
@@ -12,7 +13,10 @@ import (
 const emulated = true
 
 func openEmulation(o Options) (*Device, error) {
-	d := emu.Open(kernels.Shuffled)
+	var d driver.Device = emu.Open(kernels.Shuffled)
+	if o.Keep {
+		d = driver.Keep(d)
+	}
 	b, err := cuda.New(d, cuda.Options{Precision: cuda.Precision(o.Precision), Atomics: o.Atomics})
 	if err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"runtime"
 	"slices"
+	"unsafe"
 
 	"gorgonia.org/cu"
 
@@ -94,6 +95,13 @@ func (d *Device) do(f func() error) error {
 	}
 	return explain(f())
 }
+
+// Do runs f as a library of CUDA's must be called: on a thread whose context is the
+// device's.
+func (d *Device) Do(f func() error) error { return d.do(f) }
+
+// Stream is the device's CUstream.
+func (d *Device) Stream() uintptr { return *(*uintptr)(unsafe.Pointer(&d.stream)) }
 
 func (d *Device) Info() driver.Info { return d.info }
 
