@@ -69,7 +69,7 @@ A step whose inputs have not changed is skipped; a run that was stopped goes on.
 	}
 	add(flow, newImportCmd(a), newPruneCmd(a), newSweepCmd(a), newReportCmd(a), newExportCmd(a), newRunCmd(a))
 	add(steps, newTrainCmd(a), newScoreCmd(a), newBenchCmd(a), newSolveCmd(a), newExtractCmd(a), newFineTuneCmd(a), newEvalCmd(a))
-	add(about, newNetsCmd(a), newDoctorCmd(a), newImportTableCmd(a))
+	add(about, newNetsCmd(a), newInspectCmd(a), newDoctorCmd(a), newImportTableCmd(a))
 	add(about, cudaCommands(a)...)
 	add(about, newCompletionCmd(a), newVersionCmd(a))
 	root.AddCommand(newExitCodesTopic())
