@@ -3,15 +3,20 @@ package pytorch
 import (
 	"bytes"
 	"flag"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"gorgonia.org/tensor"
 
+	"mdp/engine"
+	"mdp/engine/cpu"
 	"mdp/engine/graph"
 	"mdp/engine/nets"
+	"mdp/engine/onnx"
 	"mdp/engine/safetensors"
 )
 
@@ -84,4 +89,46 @@ func small(t testing.TB, net string) *graph.Graph {
 	g, err := nets.Build(net, nets.Options{Input: graph.Shape{H: 64, W: 64, C: 3}, Width: 0.1, Classes: 3})
 	require.NoError(t, err)
 	return g
+}
+
+// TestEverySource writes, for scripts/parity in the folder $MDP_PARITY, the network
+// with every operation in each form, and what the engine computes.
+func TestEverySource(t *testing.T) {
+	dir := os.Getenv("MDP_PARITY")
+	if dir == "" {
+		t.Skip("MDP_PARITY is not set")
+	}
+	g := every(t)
+	w := graph.InitWeights(g, 1)
+	r := rand.New(rand.NewPCG(1, 2))
+	for _, p := range g.Params() {
+		if p.Role != graph.RoleFilter {
+			for i := range w.Data(p.Name) {
+				w.Data(p.Name)[i] += r.Float32()
+			}
+		}
+	}
+	source, err := os.ReadFile("testdata/every.py")
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "model.py"), source, 0o644))
+	require.NoError(t, WriteStateDict(filepath.Join(dir, "model.safetensors"), g, w, nil))
+	m, err := onnx.Export(g, w, onnx.ExportOptions{Folded: true})
+	require.NoError(t, err)
+	f, err := os.Create(filepath.Join(dir, "model.onnx"))
+	require.NoError(t, err)
+	require.NoError(t, onnx.Encode(f, m))
+	require.NoError(t, f.Close())
+
+	b, err := cpu.New(cpu.Options{})
+	require.NoError(t, err)
+	p, err := engine.Compile(g, b, engine.Options{Mode: engine.Infer, Batch: 2})
+	require.NoError(t, err)
+	defer p.Close()
+	require.NoError(t, p.SetWeights(w))
+	images, outputs := graph.NewTensor(2, 3, 13, 11), graph.NewTensor(2, 5)
+	for i := range data(images) {
+		data(images)[i] = r.Float32() - 0.5
+	}
+	require.NoError(t, p.Infer(data(outputs), channelsLast(images)))
+	require.NoError(t, safetensors.Write(filepath.Join(dir, "batch.safetensors"), map[string]*tensor.Dense{"images": images, "outputs": outputs}, nil))
 }
