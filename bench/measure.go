@@ -15,11 +15,17 @@ import (
 // from there. progress, if not nil, is called before the first row and after
 // each, with how long the rest will take if it goes on as so far (0 at first).
 func (t *Table) Measure(ctx context.Context, b engine.Backend, calls []engine.Call, progress func(done, total int, left time.Duration)) error {
+	return t.MeasureAmong(ctx, b, calls, calls, progress)
+}
+
+// MeasureAmong is Measure of some of the calls among which the largest are: what
+// another table measured beside them goes with these rows.
+func (t *Table) MeasureAmong(ctx context.Context, b engine.Backend, calls, among []engine.Call, progress func(done, total int, left time.Duration)) error {
 	if b.Name() != t.header.Backend {
 		return fmt.Errorf("the table is of backend %q, not %q; measure into another folder", t.header.Backend, b.Name())
 	}
 	missing := t.missing(calls)
-	stand, reference := newStand(b, t.header.Rule), largest(calls)
+	stand, reference := newStand(b, t.header.Rule), largest(among)
 	start := time.Now()
 	report := func(done int) {
 		if progress != nil {

@@ -28,12 +28,8 @@ type calibrated struct {
 	Small bench.Observed `json:"small"`
 }
 
-// tied are the rows as they would be in the dense network, by key.
-func (d denseLatency) tied(rows []bench.Row) map[string]int64 { return bench.Tie(rows, d.CallsNS) }
-
-// latency is what a configuration adds to a network's latency.
-func (d denseLatency) latency(rows []bench.Row) func(engine.Call) (int64, bool) {
-	tied := d.tied(rows)
+// latency is what a configuration adds to a network's latency, from tied rows.
+func (d denseLatency) latency(tied map[string]int64) func(engine.Call) (int64, bool) {
 	return func(c engine.Call) (int64, bool) {
 		ns, ok := tied[c.String()]
 		return d.Predictor.LatencyNS(c, ns), ok
@@ -42,8 +38,7 @@ func (d denseLatency) latency(rows []bench.Row) func(engine.Call) (int64, bool) 
 
 // tiedLatency is the same uncorrected, but for the one factor that makes the dense
 // network's rows its latency.
-func (d denseLatency) tiedLatency(rows []bench.Row) func(engine.Call) (int64, bool) {
-	tied := d.tied(rows)
+func (d denseLatency) tiedLatency(tied map[string]int64) func(engine.Call) (int64, bool) {
 	return func(c engine.Call) (int64, bool) {
 		ns, ok := tied[c.String()]
 		return int64(float64(ns) * float64(d.MeasuredNS) / float64(d.SumNS)), ok
@@ -69,7 +64,11 @@ func (p *Pipeline) calibrate(ctx context.Context, space *Space, rows []bench.Row
 	if err := ready(space.Program, w); err != nil {
 		return d, err
 	}
-	additive, err := space.unscored(lookup(bench.Tie(rows, nil)))
+	alone, _, err := p.tie(space, rows, nil)
+	if err != nil {
+		return d, err
+	}
+	additive, err := space.unscored(lookup(alone))
 	if err != nil {
 		return d, err
 	}
@@ -97,7 +96,7 @@ func (p *Pipeline) calibrate(ctx context.Context, space *Space, rows []bench.Row
 			}
 		}
 	}
-	return d, d.fit(space.Program, rows)
+	return d, p.fitPredictor(&d, space, rows)
 }
 
 // observe times a sub-network where it runs, and the dense network beside it.
@@ -114,8 +113,8 @@ func (p *Pipeline) observe(ctx context.Context, space *Space, w graph.Weights, s
 	return calibrated{space.key(s), o[0], o[1]}, nil
 }
 
-// fit computes everything but Observed from it.
-func (d *denseLatency) fit(dense *engine.Program, rows []bench.Row) error {
+// fitPredictor computes everything but Observed from it.
+func (p *Pipeline) fitPredictor(d *denseLatency, space *Space, rows []bench.Row) error {
 	leastNS := int64(math.MaxInt64)
 	for _, o := range d.Observed {
 		leastNS = min(leastNS, o.Dense.LatencyNS)
@@ -141,18 +140,20 @@ func (d *denseLatency) fit(dense *engine.Program, rows []bench.Row) error {
 	for key, ns := range calls {
 		d.CallsNS[key] = bench.Summarise(ns).MedianNS
 	}
-	tied := d.tied(rows)
-	sum, missing := bench.Predict(dense, tied)
+	tied, _, err := p.tie(space, rows, d.CallsNS)
+	if err != nil {
+		return err
+	}
+	sum, missing := bench.Predict(space.Program, tied)
 	if len(missing) > 0 {
 		return fmt.Errorf("the latency table lacks %v: run mdp bench again", missing)
 	}
 	d.SumNS = sum
 	whole := bench.Observed{LatencyNS: d.MeasuredNS}
-	for _, c := range dense.Plan().Calls {
+	for _, c := range space.Program.Plan().Calls {
 		whole.Calls = append(whole.Calls, bench.ObservedCall{Key: c.String(), Kind: bench.Kind(c), NS: d.CallsNS[c.String()]})
 	}
-	predictor, err := bench.Fit(append(networks, whole), tied)
-	d.Predictor = predictor
+	d.Predictor, err = bench.Fit(append(networks, whole), tied)
 	return err
 }
 

@@ -52,6 +52,9 @@ type Config struct {
 	Fix          []string   `yaml:"fix" json:"fix" help:"layers to leave whole, with their block: names, or patterns such as layer4*"`
 	Step         int        `yaml:"step" json:"step" help:"channels per option; 0 chooses by the layer's width"`
 
+	Coarse       int  `yaml:"coarse" json:"coarse" help:"measure every n-th option only and fill in between by a model of tiles; 0 measures all"`
+	MeasuredOnly bool `yaml:"measured-only" json:"measured-only" help:"choose among measured configurations alone, none that was filled in"`
+
 	Stay      []string `yaml:"stay" json:"stay" help:"layers whose blocks may not go: names or patterns"`
 	MinShare  []string `yaml:"min-share" json:"min-share" help:"smallest share of its channels that a layer keeps: 0.25, or layer3*=0.25 for some"`
 	MaxShare  []string `yaml:"max-share" json:"max-share" help:"largest share of its channels that a layer keeps: 0.8, or layer3*=0.8 for some"`
@@ -172,6 +175,8 @@ func (c Config) Check() error {
 		return fmt.Errorf("latency batch %d must be at least 1", c.LatencyBatch)
 	case c.ScoreBatches < 1:
 		return fmt.Errorf("score batches %d must be at least 1", c.ScoreBatches)
+	case c.Coarse < 0:
+		return fmt.Errorf("coarse %d must not be negative", c.Coarse)
 	case c.Step < 0 || c.Crop < 0 || c.Size < 0:
 		return fmt.Errorf("step %d, crop %d and size %d must not be negative", c.Step, c.Crop, c.Size)
 	case !slices.Contains([]Importance{Taylor, Magnitude, Random}, c.Importance):

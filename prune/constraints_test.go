@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"mdp/bench"
 	"mdp/engine"
 	"mdp/engine/nets"
 	"mdp/prune/solve"
@@ -84,7 +85,7 @@ func TestConstrainedRun(t *testing.T) {
 		dense += l.Latency.At(max(own, len(l.Latency.Own)-1), prev)
 	}
 	require.NoError(t, p.WriteJSON("dense.json", denseLatency{MeasuredNS: dense}))
-	require.NoError(t, p.answer(context.Background(), s.Steps, problem))
+	require.NoError(t, p.answer(context.Background(), s, problem, bench.Filled{}))
 
 	a, err := p.solution("0.6x")
 	require.NoError(t, err)

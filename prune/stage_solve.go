@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"time"
 
 	"mdp/bench"
@@ -25,7 +26,7 @@ func (p *Pipeline) bench(ctx context.Context) error {
 	}
 	dateless := header
 	dateless.Date = time.Time{}
-	key := map[string]any{"step": c.Step, "fix": c.Fix, "header": dateless, "calibration": calibration}
+	key := map[string]any{"step": c.Step, "fix": c.Fix, "header": dateless, "calibration": calibration, "coarse": c.Coarse}
 	return p.stage(StageBench, "", key, []string{"graph.json"}, []string{"latency.jsonl", "dense.json"}, func() error {
 		return p.withSpace(func(space *Space) error {
 			table, err := p.table(header)
@@ -88,15 +89,18 @@ func (p *Pipeline) solve(ctx context.Context) error {
 		return err
 	}
 	key := map[string]any{"step": c.Step, "batch": c.LatencyBatch, "fix": c.Fix, "budgets": c.Budgets,
-		"constraints": constraints, "baselines": c.Baselines}
+		"constraints": constraints, "baselines": c.Baselines, "coarse": c.Coarse, "measured-only": c.MeasuredOnly}
 	in := []string{"graph.json", "scores.json", "latency.jsonl", "dense.json"}
-	return p.stage(StageSolve, "", key, in, []string{"problem.json", "solution.json", "frontier.csv"}, func() error {
+	if _, err := os.Stat(p.Path("refined.jsonl")); err == nil {
+		in = append(in, "refined.jsonl")
+	}
+	return p.stage(StageSolve, "", key, in, []string{"problem.json", "filled.json", "solution.json", "frontier.csv"}, func() error {
 		return p.withSpace(func(space *Space) error {
-			problem, err := p.problem(space)
+			problem, filled, err := p.problem(space)
 			if err != nil {
 				return err
 			}
-			return p.answer(ctx, space.Steps, problem)
+			return p.answer(ctx, space, problem, filled)
 		})
 	})
 }
@@ -114,26 +118,37 @@ func (p *Pipeline) scores() (Scores, error) {
 }
 
 // problem poses the MINLP from the run's files.
-func (p *Pipeline) problem(space *Space) (*solve.Problem, error) {
+func (p *Pipeline) problem(space *Space) (*solve.Problem, bench.Filled, error) {
 	scores, err := p.scores()
 	if err != nil {
-		return nil, err
+		return nil, bench.Filled{}, err
 	}
 	var dense denseLatency
 	if err := p.ReadJSON("dense.json", &dense); err != nil {
-		return nil, err
+		return nil, bench.Filled{}, err
 	}
-	_, rows, err := bench.ReadTable(p.Path("latency.jsonl"))
+	tied, filled, err := p.tiedRows(space, dense)
 	if err != nil {
-		return nil, err
+		return nil, bench.Filled{}, err
 	}
-	return space.Problem(scores, dense.latency(rows))
+	if len(filled.NS) > 0 {
+		p.remark(StageSolve, "%d of %d configurations filled in: measured ones left out are %.1f %% off in the median, %.1f %% at worst",
+			len(filled.NS), len(tied), filled.MedianPct, filled.WorstPct)
+	}
+	latency := dense.latency(tied)
+	problem, err := space.Problem(scores, func(c engine.Call) (int64, bool) {
+		if _, ok := filled.NS[c.String()]; ok && p.Config.MeasuredOnly {
+			return unreachable, true
+		}
+		return latency(c)
+	})
+	return problem, filled, err
 }
 
 // measure fills the table and ties it to networks that really run.
 func (p *Pipeline) measure(ctx context.Context, table *bench.Table, space *Space) error {
 	tell := p.progress(StageBench, "configurations")
-	err := table.Measure(ctx, p.Backend, space.Configurations(), func(done, total int, left time.Duration) {
+	err := table.Measure(ctx, p.Backend, space.Coarse(max(1, p.Config.Coarse)), func(done, total int, left time.Duration) {
 		tell(done, total, "")
 	})
 	if err != nil {
@@ -165,19 +180,23 @@ func (e *BudgetError) Error() string {
 type Answer struct {
 	Asked string `json:"asked"`
 	solve.Solution
+	Filled    []string         `json:"filled,omitempty"` // configurations it runs whose latency was not measured
 	Baselines []solve.Baseline `json:"baselines,omitempty"`
 }
 
 // answer solves every budget and the front from one problem.
-func (p *Pipeline) answer(ctx context.Context, steps *Steps, problem *solve.Problem) error {
+func (p *Pipeline) answer(ctx context.Context, space *Space, problem *solve.Problem, filled bench.Filled) error {
 	var dense denseLatency
 	if err := p.ReadJSON("dense.json", &dense); err != nil {
+		return err
+	}
+	if err := p.WriteJSON("filled.json", filled); err != nil {
 		return err
 	}
 	if err := p.Write("problem.json", problem.Write); err != nil {
 		return err
 	}
-	constrained, group, err := p.Config.constrain(steps, problem)
+	constrained, group, err := p.Config.constrain(space.Steps, problem)
 	if err != nil {
 		return err
 	}
@@ -195,12 +214,19 @@ func (p *Pipeline) answer(ctx context.Context, steps *Steps, problem *solve.Prob
 		if err != nil {
 			return err
 		}
+		if s.Status == solve.Infeasible && s.MinLatency >= unreachable {
+			return errors.New("no network of measured configurations alone meets any budget: measure more, with a smaller --coarse or mdp bench refine, or without --measured-only")
+		}
 		if s.Status == solve.Infeasible {
 			return &BudgetError{b, budgetNS, s.MinLatency, dense.MeasuredNS}
 		}
 		p.remark(StageSolve, "%s: %s, %.1f %% of the importance in %.3f ms, %.1f ms to solve", b, s.Status, 100*float64(s.Objective)/importanceUnits, ms(s.Latency), 1e3*s.Seconds)
 		a := Answer{Asked: b, Solution: s}
 		a.Options = solve.Spread(s.Options, group)
+		a.Filled = space.filledIn(filled, a.Options, a.BlocksOn)
+		if len(a.Filled) > 0 {
+			p.remark(StageSolve, "%s: %d of its configurations are filled in: mdp bench refine %s measures them", b, len(a.Filled), p.dir)
+		}
 		if p.Config.Baselines {
 			if a.Baselines, err = solve.Baselines(ctx, constrained, budgetNS, solve.Options{}); err != nil {
 				return err
@@ -215,6 +241,7 @@ func (p *Pipeline) answer(ctx context.Context, steps *Steps, problem *solve.Prob
 	if err != nil {
 		return err
 	}
+	front = slices.DeleteFunc(front, func(q solve.Point) bool { return q.Latency >= unreachable })
 	p.remark(StageSolve, "front of %d points", len(front))
 	if err := p.Log("solve", answers); err != nil {
 		return err

@@ -115,23 +115,30 @@ type model struct {
 // models are those that Verify compares. What importance their problems have
 // does not matter.
 func (p *Pipeline) models(space *Space, dense denseLatency) ([]model, error) {
-	_, rows, err := bench.ReadTable(p.Path("latency.jsonl"))
+	rows, err := p.rows()
 	if err != nil {
 		return nil, err
 	}
-	corrected, err := space.unscored(dense.latency(rows))
+	tied, _, err := p.tie(space, rows, dense.CallsNS)
 	if err != nil {
 		return nil, err
 	}
-	tied, err := space.unscored(dense.tiedLatency(rows))
+	alone, _, err := p.tie(space, rows, nil)
 	if err != nil {
 		return nil, err
 	}
-	additive, err := space.unscored(lookup(bench.Tie(rows, nil)))
-	if err != nil {
-		return nil, err
+	var all []model
+	for _, m := range []struct {
+		name      string
+		latencyNS func(engine.Call) (int64, bool)
+	}{{"corrected", dense.latency(tied)}, {"tied", dense.tiedLatency(tied)}, {"additive", lookup(alone)}} {
+		problem, err := space.unscored(m.latencyNS)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, model{m.name, problem})
 	}
-	return []model{{"corrected", corrected}, {"tied", tied}, {"additive", additive}, {"linear", solve.OutputOnly(corrected)}}, nil
+	return append(all, model{"linear", solve.OutputOnly(all[0].problem)}), nil
 }
 
 // subnets are n random ones, drawn by the additive model so that they stay the

@@ -57,7 +57,7 @@ are worth: an empty call, loops of known cycles, copies of known size.`,
 		}
 		return runBench(cmd.Context(), o)
 	}
-	cmd.AddCommand(newBenchVerifyCmd(a), newBenchCompareCmd(a))
+	cmd.AddCommand(newBenchVerifyCmd(a), newBenchRefineCmd(a), newBenchCompareCmd(a))
 	return cmd
 }
 

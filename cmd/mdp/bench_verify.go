@@ -46,12 +46,9 @@ func runBenchVerify(ctx context.Context, o *verifyOptions, folder string) error 
 	if o.n < 1 {
 		return usageError{fmt.Errorf("--n %d: time at least 1 sub-network", o.n)}
 	}
-	if err := o.existing(folder); err != nil {
-		return err
-	}
-	_, c, err := o.resolve()
+	c, err := o.existing(folder)
 	if err != nil {
-		return usageError{err}
+		return err
 	}
 	var v report.Verification
 	return o.inRun(ctx, folder, c, func(p *prune.Pipeline) (err error) {

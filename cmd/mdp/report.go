@@ -43,19 +43,23 @@ front.svg in its folder from the run's files. Nothing is measured again.`,
 }
 
 func runReport(ctx context.Context, o *reportOptions, folder string) error {
-	if err := o.existing(folder); err != nil {
+	if _, err := o.existing(folder); err != nil {
 		return err
 	}
 	return o.stages(ctx, func(p *prune.Pipeline) error { return o.printSummary(p, o.strict) }, prune.StageReport)
 }
 
-// existing makes a folder that has a run the one to work in.
-func (o *runOptions) existing(folder string) error {
+// existing is the configuration of a folder that has a run, the one to work in.
+func (o *runOptions) existing(folder string) (prune.Config, error) {
 	if _, err := os.Stat(filepath.Join(folder, "config.json")); err != nil {
-		return fmt.Errorf("%s is no run folder: it has no config.json", folder)
+		return prune.Config{}, fmt.Errorf("%s is no run folder: it has no config.json", folder)
 	}
 	o.folder = folder
-	return nil
+	_, c, err := o.resolve()
+	if err != nil {
+		return c, usageError{err}
+	}
+	return c, nil
 }
 
 // printSummary ends a run: the table of its networks, where its page is, and
