@@ -1,6 +1,7 @@
 package prune
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -20,7 +21,7 @@ type source struct {
 
 // take makes the network that is given the dense one of the run, which needs
 // neither its file nor its folder any more then.
-func (p *Pipeline) take() error {
+func (p *Pipeline) take(ctx context.Context) error {
 	c := p.Config
 	from, err := p.source()
 	if err == nil {
@@ -30,6 +31,9 @@ func (p *Pipeline) take() error {
 		return fmt.Errorf("%s: %w", StageTrain, err)
 	}
 	key := map[string]any{"net": c.Net, "width": c.Width, "size": c.Size, "weights": from.SHA256, "data": p.images, "normalise": c.Normalise}
+	if !c.NoTrain {
+		key["unfolded"] = p.Backend.Info().Arithmetic()
+	}
 	return p.stage(StageTrain, "", key, nil, append([]string{"source.json"}, denseFiles...), func() error {
 		g, w, err := p.given()
 		if err != nil {
@@ -52,6 +56,11 @@ func (p *Pipeline) take() error {
 		}
 		if err := p.readyFor(g); err != nil {
 			return err
+		}
+		if !c.NoTrain {
+			if g, w, err = p.unfold(ctx, g, w); err != nil {
+				return err
+			}
 		}
 		if p.input != nil && !from.Input {
 			p.remark(StageTrain, "images are normalised by the data set's own mean %v and deviation %v: --normalise says what the network was trained with", p.input.Mean, p.input.Std)

@@ -21,7 +21,7 @@ import (
 func (p *Pipeline) trainDense(ctx context.Context) error {
 	c := p.Config
 	if c.given() {
-		return p.take()
+		return p.take(ctx)
 	}
 	images, err := p.trainedOn()
 	if err != nil {

@@ -25,7 +25,7 @@ func TestPruneONNX(t *testing.T) {
 	was := read(ok(t, dir, "report", "run", "--json").stdout)
 	ok(t, dir, "export", "run", "--budget", "dense", "--onnx", "dense.onnx")
 
-	o := ok(t, dir, "prune", "--onnx", "dense.onnx", "--json", "--finetune-learning-rate", "0.01")
+	o := ok(t, dir, "prune", "--onnx", "dense.onnx", "--json")
 	is := read(o.stdout)
 	assert.Equal(t, "dense", is.Model)
 	assert.Equal(t, *was.Networks[0].Accuracy, *is.Networks[0].Accuracy, "to the image")
