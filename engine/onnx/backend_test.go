@@ -158,7 +158,7 @@ func backendCase(t *testing.T, m *Model, dir string) (string, error) {
 
 // foldAll computes a model of constants.
 func foldAll(m *Model, tensors map[string]*Tensor) (*constant, error) {
-	c := &converter{graph: &m.Graph, opset: m.Opset(), values: map[string]value{}, batch: anyBatch}
+	c := &converter{graph: &m.Graph, opset: m.Opset(), values: map[string]value{}, batch: anyBatch, release: func([]byte) {}, left: maxWeights}
 	if err := c.constants(tensors); err != nil {
 		return nil, err
 	}

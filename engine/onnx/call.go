@@ -82,6 +82,9 @@ func (c *converter) convert(n *Node) (err error) {
 		if err = errors.Join(k.err, err); err != nil {
 			return err
 		}
+		if c.left -= len(t.Raw); c.left < 0 {
+			return fmt.Errorf("computing the model's constants takes more than %d GB", maxWeights>>30)
+		}
 		out = value{constant: t}
 	case known:
 		out, err = operator(k)

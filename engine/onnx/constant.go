@@ -19,8 +19,9 @@ type constant struct {
 // absent is an input left out.
 var absent = &constant{Tensor: &Tensor{}}
 
-// maxFolded is how many elements what is computed from constants may have.
-const maxFolded = 1 << 26
+// maxFolded is how many elements what is computed from constants may have where
+// it is larger than they are.
+const maxFolded = 1 << 22
 
 // load makes sure that the elements are there: it reads those that lie outside
 // the model's file.
@@ -148,8 +149,8 @@ func (t *constant) Ints() ([]int64, error) {
 // small is the number of elements, which must be such that computing with them is no burden.
 func (t *constant) small() (int, error) {
 	n, err := t.Len()
-	if err == nil && n > maxFolded {
-		err = fmt.Errorf("the constant %.80q has %d elements; to compute with, %d are allowed", t.Name, n, maxFolded)
+	if width := t.Type.width(); err == nil && n > maxFolded && (width == 0 || n > int64(len(t.Raw))/width) {
+		err = fmt.Errorf("the constant %.80q has %d elements of one number; to compute with, %d are allowed", t.Name, n, maxFolded)
 	}
 	return int(n), err
 }

@@ -163,12 +163,15 @@ func pick(t *constant, dims, stride []int64, offset int64) (*constant, error) {
 		out.Raw = t.Raw
 		return made, nil
 	}
-	n, err := made.small()
+	width := t.Type.width()
+	n, err := made.Len()
 	if err != nil {
 		return nil, err
 	}
-	width := t.Type.width()
-	out.Raw = make([]byte, 0, int64(n)*width)
+	if n > maxFolded && n > int64(len(t.Raw))/width {
+		return nil, fmt.Errorf("a constant of %v is made one of %v, which is too large to compute with", t.Dims, dims)
+	}
+	out.Raw = make([]byte, 0, n*width)
 	index := make([]int64, len(dims))
 	for range n {
 		out.Raw = append(out.Raw, t.Raw[offset*width:(offset+1)*width]...)

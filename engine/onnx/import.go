@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -30,6 +31,8 @@ type Options struct {
 
 	// Constants are values for inputs, of which a network has but one that varies.
 	Constants map[string]*Tensor
+
+	room int // bytes for weights and what is computed from constants; 0 is maxWeights
 }
 
 // Network is a converted model. Input and Output say how its image and its
@@ -53,19 +56,21 @@ func Read(path string) (*Model, error) {
 	return m, nil
 }
 
-// Import reads a model's file and converts it. Tensors outside the file must lie
-// in its folder.
-func Import(path string, o Options) (*Network, error) {
-	m, err := Read(path)
-	if err != nil {
-		return nil, err
-	}
-	name := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
-	n, err := Convert(m, name, filepath.Dir(path), o)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return n, nil
+// Import reads a model's file, mapped, and converts it. Tensors outside the file
+// must lie in its folder.
+func Import(path string, o Options) (n *Network, err error) {
+	err = mapped(path, func(b []byte, release func([]byte)) error {
+		m, err := Decode(b)
+		if err == nil {
+			name := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
+			n, err = convert(m, name, filepath.Dir(path), o, release)
+		}
+		if err != nil {
+			err = fmt.Errorf("%s: %w", path, err)
+		}
+		return err
+	})
+	return n, err
 }
 
 // Unsupported is every node of a model that cannot be converted, with the reason
@@ -83,6 +88,11 @@ func (u Unsupported) Error() string {
 
 // Convert makes a network called name of the model, whose external tensors lie in dir.
 func Convert(m *Model, name, dir string, o Options) (*Network, error) {
+	return convert(m, name, dir, o, func([]byte) {})
+}
+
+// convert calls release with the bytes of each filter that it has taken over.
+func convert(m *Model, name, dir string, o Options, release func([]byte)) (*Network, error) {
 	opset := m.Opset()
 	if opset < MinOpset || opset > MaxOpset {
 		return nil, fmt.Errorf("its operators are those of ONNX opset %d, and opsets %d to %d are known: export it again with one of those, or use onnx.version_converter", opset, MinOpset, MaxOpset)
@@ -90,7 +100,7 @@ func Convert(m *Model, name, dir string, o Options) (*Network, error) {
 	c := &converter{
 		graph: &m.Graph, opset: opset, dir: dir,
 		values: map[string]value{}, weights: graph.Weights{}, shapes: map[string]graph.Shape{}, taken: map[string]bool{"loss": true},
-		left: maxWeights,
+		left: cmp.Or(o.room, maxWeights), release: release,
 	}
 	output, err := c.target(o.Output)
 	if err != nil {
@@ -162,6 +172,7 @@ type converter struct {
 	weights graph.Weights
 	taken   map[string]bool // names of nodes
 	left    int             // bytes that weights may still take
+	release func([]byte)
 }
 
 // maxWeights bounds what a small file may claim in weights that it does not hold:

@@ -209,3 +209,62 @@ func TestEscape(t *testing.T) {
 		}
 	}
 }
+
+// A file that is cut short while it is mapped is an error, not a crash.
+func TestCutShort(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m.onnx")
+	require.NoError(t, os.WriteFile(path, make([]byte, 1<<20), 0o644))
+	err := mapped(path, func(b []byte, _ func([]byte)) error {
+		require.NoError(t, os.Truncate(path, 0))
+		_, err := Decode(b[1<<19:])
+		return err
+	})
+	assert.ErrorContains(t, err, "cut short")
+	_, err = Import(path, Options{})
+	assert.ErrorContains(t, err, "0 graphs")
+}
+
+// What is let go of can be read again.
+func TestRelease(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m.onnx")
+	want := []byte(strings.Repeat("0123456789", 10_000))
+	require.NoError(t, os.WriteFile(path, want, 0o644))
+	require.NoError(t, mapped(path, func(b []byte, release func([]byte)) error {
+		for _, part := range [][]byte{b, b[1:], b[5000:5001], b[9000:50_000], nil, make([]byte, 9000)} {
+			release(part)
+			assert.True(t, string(want) == string(b))
+		}
+		return nil
+	}))
+}
+
+// Whatever a model says, converting it ends in a network that fits its weights or
+// in an error.
+func FuzzConvert(f *testing.F) {
+	paths, err := filepath.Glob("testdata/cases/*.onnx")
+	require.NoError(f, err)
+	peers, err := filepath.Glob(filepath.Join(os.Getenv("MDP_ONNX_BACKEND_DATA"), "*", "*", "model.onnx")) // none without
+	require.NoError(f, err)
+	for _, path := range append(paths, peers...) {
+		b, err := os.ReadFile(path)
+		require.NoError(f, err)
+		if len(b) < 1<<14 {
+			f.Add(b)
+		}
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		m, err := Decode(b)
+		if err != nil {
+			return
+		}
+		n, err := Convert(m, "fuzzed", t.TempDir(), Options{Input: graph.Shape{H: 5, W: 6, C: 4}, room: 1 << 24})
+		if err != nil {
+			assert.NotContains(t, err.Error(), "\x00")
+			return
+		}
+		assert.NoError(t, n.Weights.Check(n.Graph))
+		again, err := Convert(m, "fuzzed", t.TempDir(), Options{Input: graph.Shape{H: 5, W: 6, C: 4}, room: 1 << 24})
+		require.NoError(t, err)
+		assert.Equal(t, n.Graph, again.Graph, "nothing of the model was changed")
+	})
+}

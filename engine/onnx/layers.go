@@ -102,6 +102,7 @@ func (k *call) krsc(name string, w *constant, d [4]int) error {
 	if err != nil {
 		return err
 	}
+	defer k.release(w.Raw)
 	in, pixels := d[1], d[2]*d[3]
 	if pixels == 1 || in == 1 {
 		return w.part(to, 0)
@@ -189,6 +190,7 @@ func (k *call) linear(x value, w *constant, transposed bool, alpha, beta float32
 	if err != nil {
 		return value{}, err
 	}
+	defer k.release(w.Raw)
 	if transposed {
 		row := make([]float32, in)
 		for o := range out {
