@@ -30,9 +30,10 @@ type sampled struct {
 }
 
 const (
-	sampleNS = 60e6 // a sample takes about so long, or one run
-	tries    = 3    // samples of a variant that is tried
-	steps    = 3    // before a peak is read
+	sampleNS = 150e6                 // a sample takes about so long, or one run
+	pause    = 30 * time.Millisecond // threads of the side that just ran spin for a while before they sleep
+	tries    = 3                     // samples of a variant that is tried
+	steps    = 3                     // before a peak is read
 )
 
 func (r row) measure(o options) (result, error) {
@@ -105,24 +106,20 @@ func measure(o options, p *peer, w work) (sampled, error) {
 	if err != nil {
 		return s, err
 	}
-	before, err := readTicks(os.Getpid(), p.cmd.Process.Pid)
-	if err != nil {
-		return s, err
-	}
+	var taken share
 	for range o.rounds {
-		a, err := own.sample(times)
+		a, err := taken.meanwhile(p, own.sample, times)
 		if err != nil {
 			return s, err
 		}
-		b, err := p.sample(peerTimes)
+		b, err := taken.meanwhile(p, p.sample, peerTimes)
 		if err != nil {
 			return s, err
 		}
 		s.Ours, s.Peer = append(s.Ours, a/int64(times)), append(s.Peer, b/int64(peerTimes))
 	}
-	after, err := readTicks(os.Getpid(), p.cmd.Process.Pid)
-	s.others = after.others(before)
-	return s, err
+	s.others = taken.others / taken.all
+	return s, nil
 }
 
 // calibrate is how many runs make a sample. It runs once to warm up.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // mostOthers is the share of the processor that others may take while a row is measured: a barrier waits for
@@ -49,7 +50,22 @@ func readTicks(processes ...int) (ticks, error) {
 	return t, nil
 }
 
-// others is the share of the processor that everything else took since then.
-func (t ticks) others(since ticks) float64 {
-	return ((t.busy - since.busy) - (t.own - since.own)) / max(t.all-since.all, 1)
+// share adds up what others took while samples were taken, and all there was.
+type share struct{ others, all float64 }
+
+// meanwhile takes a sample when the side that ran before it has come to rest.
+func (s *share) meanwhile(p *peer, sample func(int) (int64, error), times int) (int64, error) {
+	time.Sleep(pause)
+	before, err := readTicks(os.Getpid(), p.cmd.Process.Pid)
+	if err != nil {
+		return 0, err
+	}
+	ns, err := sample(times)
+	if err != nil {
+		return 0, err
+	}
+	after, err := readTicks(os.Getpid(), p.cmd.Process.Pid)
+	s.others += (after.busy - before.busy) - (after.own - before.own)
+	s.all += after.all - before.all
+	return ns, err
 }
