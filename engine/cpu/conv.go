@@ -68,6 +68,9 @@ func convWorkspace(i isa, c engine.Call, workers int) int {
 			o := newDepthwiseGradient(i, c.Conv)
 			return o.slices * o.size()
 		}
+		if o := newWinogradGradient(i, c.Conv, workers); o != nil {
+			return o.workspace(workers)
+		}
 		return newFilterGradient(i, c.Conv, workers).workspace(workers)
 	}
 	if o := newWinograd(i, parts, workers); o != nil {

@@ -58,6 +58,9 @@ func newConvBackwardFilter(i isa, c engine.ConvBackwardFilter, dw, dy, x, ws []f
 		o.addition.depthwiseGradient = o
 		return o
 	}
+	if o := newWinogradGradient(i, c.Conv, workers); o != nil {
+		return o.init(dw, dy, x, ws, workers)
+	}
 	o := newFilterGradient(i, c.Conv, workers)
 	o.dw, o.dy, o.x = dw, dy, x
 	o.sums, o.scratch = ws[:o.partials()], ws[o.partials():]

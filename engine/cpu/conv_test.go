@@ -115,10 +115,10 @@ func convCases() []convCase {
 	add(geometry(1, 1, 1, 300, 1000, 1, 1, same(1), same(0), same(1), 1)) // linear
 	add(geometry(1, 6, 6, 4, 4, 3, 3, same(1), same(2), same(1), 1))      // more output than input
 	for _, g := range []engine.Conv{                                      // by Winograd's transforms
-		geometry(13, 7, 7, 16, 32, 3, 3, same(1), same(1), same(1), 1),
+		geometry(13, 7, 7, 48, 32, 3, 3, same(1), same(1), same(1), 1),
 		geometry(1, 30, 29, 48, 16, 3, 3, same(1), same(0), same(1), 1),
 		geometry(2, 18, 23, 32, 80, 3, 3, same(1), same(2), same(1), 1),
-		geometry(3, 16, 16, 400, 16, 3, 3, same(1), same(1), same(1), 1),
+		geometry(3, 16, 16, 400, 32, 3, 3, same(1), same(1), same(1), 1),
 	} {
 		add(g)
 		add(g) // with and without what comes every other time
@@ -142,9 +142,12 @@ func TestConv(t *testing.T) {
 		b, z, dx := newGuarded(c.K, small), newGuarded(out, small), newGuarded(in, small)
 		wantY, wantDX, wantDW := reference(c, x.data, dy.data, w.data, b.data, z.data, dx.data)
 		for _, isa := range all() {
-			sameY, sameDX := requireSame, requireSame
+			sameY, sameDX, sameDW := requireSame, requireSame, requireSame
 			if newWinograd(isa, forwardParts(isa, c.Conv, 1), 1) != nil {
 				sameY = requireIntegers
+			}
+			if newWinogradGradient(isa, c.Conv, 1) != nil {
+				sameDW = requireIntegers
 			}
 			if newWinograd(isa, backwardParts(isa, c.Conv, 1), 1) != nil {
 				sameDX = requireIntegers
@@ -189,7 +192,7 @@ func TestConv(t *testing.T) {
 					o := newConvBackwardFilter(isa, fil, got.data, dy.data, x.data, scratch.data, workers)
 					o.run(team)
 					o.run(team)
-					requireSame(t, wantDW, got.data)
+					sameDW(t, wantDW, got.data)
 					got.requireIntact(t, "dw")
 					scratch.requireIntact(t, "workspace")
 				})

@@ -7,8 +7,8 @@ func winogradOf(i isa) *transforms {
 }
 
 var (
-	winogradAVX2   = transforms{winogradInputAVX2, winogradFilterAVX2, winogradOutputAVX2}
-	winogradAVX512 = transforms{winogradInputAVX512, winogradFilterAVX512, winogradOutputAVX512}
+	winogradAVX2   = transforms{winogradInputAVX2, winogradFilterAVX2, winogradOutputAVX2, winogradGradientAVX2, winogradFoldAVX2}
+	winogradAVX512 = transforms{winogradInputAVX512, winogradFilterAVX512, winogradOutputAVX512, winogradGradientAVX512, winogradFoldAVX512}
 )
 
 //go:noescape
@@ -28,3 +28,15 @@ func winogradOutputAVX2(t *transform)
 
 //go:noescape
 func winogradOutputAVX512(t *transform)
+
+//go:noescape
+func winogradGradientAVX2(t *transform)
+
+//go:noescape
+func winogradGradientAVX512(t *transform)
+
+//go:noescape
+func winogradFoldAVX2(t *transform)
+
+//go:noescape
+func winogradFoldAVX512(t *transform)

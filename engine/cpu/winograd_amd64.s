@@ -1270,6 +1270,580 @@ GLOBL winogradOutputAVX21<>(SB), RODATA|NOPTR, $4
 DATA winogradOutputAVX22<>+0(SB)/4, $0x41000000
 GLOBL winogradOutputAVX22<>(SB), RODATA|NOPTR, $4
 
+// func winogradGradientAVX2(t uintptr)
+// Requires: AVX, FMA3
+TEXT ·winogradGradientAVX2(SB), NOSPLIT, $0-8
+	MOVQ         t+0(FP), AX
+	MOVQ         (AX), CX
+	MOVQ         96(AX), DX
+	MOVQ         120(AX), SI
+	MOVQ         128(AX), DI
+	MOVQ         136(AX), R8
+	SHLQ         $0x02, SI
+	SHLQ         $0x02, DI
+	SHLQ         $0x02, R8
+	VBROADCASTSS winogradGradientAVX20<>+0(SB), Y0
+	VBROADCASTSS winogradGradientAVX21<>+0(SB), Y0
+	VBROADCASTSS winogradGradientAVX22<>+0(SB), Y1
+	LEAQ         (SI)(SI*2), R9
+	LEAQ         (SI)(SI*4), BX
+	XORQ         BX, BX
+
+columns:
+	MOVQ        CX, R10
+	VMOVUPS     (R10), Y2
+	VMOVUPS     (R10)(SI*1), Y3
+	VMOVUPS     (R10)(SI*2), Y4
+	VMOVUPS     (R10)(R9*1), Y5
+	VADDPS      Y4, Y2, Y6
+	VADDPS      Y5, Y3, Y7
+	VMOVAPS     Y2, Y8
+	VFMADD231PS Y0, Y4, Y8
+	VADDPS      Y3, Y3, Y3
+	VMOVAPS     Y3, Y3
+	VFMADD231PS Y1, Y5, Y3
+	VADDPS      Y7, Y6, Y4
+	VSUBPS      Y7, Y6, Y6
+	VADDPS      Y3, Y8, Y7
+	VSUBPS      Y3, Y8, Y3
+	VMOVUPS     Y2, (DX)
+	VMOVUPS     Y4, 192(DX)
+	VMOVUPS     Y6, 384(DX)
+	VMOVUPS     Y7, 576(DX)
+	VMOVUPS     Y3, 768(DX)
+	VMOVUPS     Y5, 960(DX)
+	ADDQ        DI, R10
+	VMOVUPS     (R10), Y2
+	VMOVUPS     (R10)(SI*1), Y3
+	VMOVUPS     (R10)(SI*2), Y4
+	VMOVUPS     (R10)(R9*1), Y5
+	VADDPS      Y4, Y2, Y6
+	VADDPS      Y5, Y3, Y7
+	VMOVAPS     Y2, Y8
+	VFMADD231PS Y0, Y4, Y8
+	VADDPS      Y3, Y3, Y3
+	VMOVAPS     Y3, Y3
+	VFMADD231PS Y1, Y5, Y3
+	VADDPS      Y7, Y6, Y4
+	VSUBPS      Y7, Y6, Y6
+	VADDPS      Y3, Y8, Y7
+	VSUBPS      Y3, Y8, Y3
+	VMOVUPS     Y2, 32(DX)
+	VMOVUPS     Y4, 224(DX)
+	VMOVUPS     Y6, 416(DX)
+	VMOVUPS     Y7, 608(DX)
+	VMOVUPS     Y3, 800(DX)
+	VMOVUPS     Y5, 992(DX)
+	ADDQ        DI, R10
+	VMOVUPS     (R10), Y2
+	VMOVUPS     (R10)(SI*1), Y3
+	VMOVUPS     (R10)(SI*2), Y4
+	VMOVUPS     (R10)(R9*1), Y5
+	VADDPS      Y4, Y2, Y6
+	VADDPS      Y5, Y3, Y7
+	VMOVAPS     Y2, Y8
+	VFMADD231PS Y0, Y4, Y8
+	VADDPS      Y3, Y3, Y3
+	VMOVAPS     Y3, Y3
+	VFMADD231PS Y1, Y5, Y3
+	VADDPS      Y7, Y6, Y4
+	VSUBPS      Y7, Y6, Y6
+	VADDPS      Y3, Y8, Y7
+	VSUBPS      Y3, Y8, Y3
+	VMOVUPS     Y2, 64(DX)
+	VMOVUPS     Y4, 256(DX)
+	VMOVUPS     Y6, 448(DX)
+	VMOVUPS     Y7, 640(DX)
+	VMOVUPS     Y3, 832(DX)
+	VMOVUPS     Y5, 1024(DX)
+	ADDQ        DI, R10
+	VMOVUPS     (R10), Y2
+	VMOVUPS     (R10)(SI*1), Y3
+	VMOVUPS     (R10)(SI*2), Y4
+	VMOVUPS     (R10)(R9*1), Y5
+	VADDPS      Y4, Y2, Y6
+	VADDPS      Y5, Y3, Y7
+	VMOVAPS     Y2, Y8
+	VFMADD231PS Y0, Y4, Y8
+	VADDPS      Y3, Y3, Y3
+	VMOVAPS     Y3, Y3
+	VFMADD231PS Y1, Y5, Y3
+	VADDPS      Y7, Y6, Y4
+	VSUBPS      Y7, Y6, Y6
+	VADDPS      Y3, Y8, Y7
+	VSUBPS      Y3, Y8, Y3
+	VMOVUPS     Y2, 96(DX)
+	VMOVUPS     Y4, 288(DX)
+	VMOVUPS     Y6, 480(DX)
+	VMOVUPS     Y7, 672(DX)
+	VMOVUPS     Y3, 864(DX)
+	VMOVUPS     Y5, 1056(DX)
+	MOVQ        24(AX), R10
+	ADDQ        BX, R10
+	VMOVUPS     (DX), Y2
+	VMOVUPS     32(DX), Y3
+	VMOVUPS     64(DX), Y4
+	VMOVUPS     96(DX), Y5
+	VADDPS      Y4, Y2, Y6
+	VADDPS      Y5, Y3, Y7
+	VMOVAPS     Y2, Y8
+	VFMADD231PS Y0, Y4, Y8
+	VADDPS      Y3, Y3, Y3
+	VMOVAPS     Y3, Y3
+	VFMADD231PS Y1, Y5, Y3
+	VADDPS      Y7, Y6, Y4
+	VSUBPS      Y7, Y6, Y6
+	VADDPS      Y3, Y8, Y7
+	VSUBPS      Y3, Y8, Y3
+	VMOVUPS     Y2, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Y4, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Y6, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Y7, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Y3, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Y5, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     192(DX), Y2
+	VMOVUPS     224(DX), Y3
+	VMOVUPS     256(DX), Y4
+	VMOVUPS     288(DX), Y5
+	VADDPS      Y4, Y2, Y6
+	VADDPS      Y5, Y3, Y7
+	VMOVAPS     Y2, Y8
+	VFMADD231PS Y0, Y4, Y8
+	VADDPS      Y3, Y3, Y3
+	VMOVAPS     Y3, Y3
+	VFMADD231PS Y1, Y5, Y3
+	VADDPS      Y7, Y6, Y4
+	VSUBPS      Y7, Y6, Y6
+	VADDPS      Y3, Y8, Y7
+	VSUBPS      Y3, Y8, Y3
+	VMOVUPS     Y2, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Y4, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Y6, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Y7, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Y3, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Y5, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     384(DX), Y2
+	VMOVUPS     416(DX), Y3
+	VMOVUPS     448(DX), Y4
+	VMOVUPS     480(DX), Y5
+	VADDPS      Y4, Y2, Y6
+	VADDPS      Y5, Y3, Y7
+	VMOVAPS     Y2, Y8
+	VFMADD231PS Y0, Y4, Y8
+	VADDPS      Y3, Y3, Y3
+	VMOVAPS     Y3, Y3
+	VFMADD231PS Y1, Y5, Y3
+	VADDPS      Y7, Y6, Y4
+	VSUBPS      Y7, Y6, Y6
+	VADDPS      Y3, Y8, Y7
+	VSUBPS      Y3, Y8, Y3
+	VMOVUPS     Y2, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Y4, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Y6, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Y7, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Y3, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Y5, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     576(DX), Y2
+	VMOVUPS     608(DX), Y3
+	VMOVUPS     640(DX), Y4
+	VMOVUPS     672(DX), Y5
+	VADDPS      Y4, Y2, Y6
+	VADDPS      Y5, Y3, Y7
+	VMOVAPS     Y2, Y8
+	VFMADD231PS Y0, Y4, Y8
+	VADDPS      Y3, Y3, Y3
+	VMOVAPS     Y3, Y3
+	VFMADD231PS Y1, Y5, Y3
+	VADDPS      Y7, Y6, Y4
+	VSUBPS      Y7, Y6, Y6
+	VADDPS      Y3, Y8, Y7
+	VSUBPS      Y3, Y8, Y3
+	VMOVUPS     Y2, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Y4, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Y6, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Y7, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Y3, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Y5, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     768(DX), Y2
+	VMOVUPS     800(DX), Y3
+	VMOVUPS     832(DX), Y4
+	VMOVUPS     864(DX), Y5
+	VADDPS      Y4, Y2, Y6
+	VADDPS      Y5, Y3, Y7
+	VMOVAPS     Y2, Y8
+	VFMADD231PS Y0, Y4, Y8
+	VADDPS      Y3, Y3, Y3
+	VMOVAPS     Y3, Y3
+	VFMADD231PS Y1, Y5, Y3
+	VADDPS      Y7, Y6, Y4
+	VSUBPS      Y7, Y6, Y6
+	VADDPS      Y3, Y8, Y7
+	VSUBPS      Y3, Y8, Y3
+	VMOVUPS     Y2, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Y4, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Y6, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Y7, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Y3, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Y5, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     960(DX), Y2
+	VMOVUPS     992(DX), Y3
+	VMOVUPS     1024(DX), Y4
+	VMOVUPS     1056(DX), Y5
+	VADDPS      Y4, Y2, Y6
+	VADDPS      Y5, Y3, Y7
+	VMOVAPS     Y2, Y8
+	VFMADD231PS Y0, Y4, Y8
+	VADDPS      Y3, Y3, Y3
+	VMOVAPS     Y3, Y3
+	VFMADD231PS Y1, Y5, Y3
+	VADDPS      Y7, Y6, Y4
+	VSUBPS      Y7, Y6, Y6
+	VADDPS      Y3, Y8, Y7
+	VSUBPS      Y3, Y8, Y3
+	VMOVUPS     Y2, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Y4, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Y6, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Y7, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Y3, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Y5, (R10)
+	ADDQ        R8, R10
+	ADDQ        $0x20, CX
+	ADDQ        $0x20, BX
+	MOVQ        144(AX), R10
+	SHLQ        $0x02, R10
+	CMPQ        BX, R10
+	JL          columns
+	VZEROUPPER
+	RET
+
+DATA winogradGradientAVX20<>+0(SB)/4, $0x40000000
+GLOBL winogradGradientAVX20<>(SB), RODATA|NOPTR, $4
+
+DATA winogradGradientAVX21<>+0(SB)/4, $0x40800000
+GLOBL winogradGradientAVX21<>(SB), RODATA|NOPTR, $4
+
+DATA winogradGradientAVX22<>+0(SB)/4, $0x41000000
+GLOBL winogradGradientAVX22<>(SB), RODATA|NOPTR, $4
+
+// func winogradFoldAVX2(t uintptr)
+// Requires: AVX, FMA3
+TEXT ·winogradFoldAVX2(SB), NOSPLIT, $0-8
+	MOVQ         t+0(FP), AX
+	MOVQ         (AX), CX
+	MOVQ         96(AX), DX
+	MOVQ         120(AX), SI
+	MOVQ         128(AX), DI
+	MOVQ         136(AX), R8
+	SHLQ         $0x02, SI
+	SHLQ         $0x02, DI
+	SHLQ         $0x02, R8
+	VBROADCASTSS winogradFoldAVX20<>+0(SB), Y0
+	VBROADCASTSS winogradFoldAVX21<>+0(SB), Y1
+	VBROADCASTSS winogradFoldAVX22<>+0(SB), Y2
+	VBROADCASTSS winogradFoldAVX23<>+0(SB), Y3
+	MOVQ         R8, SI
+	SHLQ         $0x02, SI
+	ADDQ         R8, SI
+	ADDQ         R8, SI
+	LEAQ         (SI)(SI*2), R9
+	LEAQ         (SI)(SI*4), R10
+	XORQ         BX, BX
+
+columns:
+	MOVQ         CX, R11
+	VMOVUPS      (R11), Y4
+	VMOVUPS      (R11)(SI*1), Y5
+	VMOVUPS      (R11)(SI*2), Y6
+	VMOVUPS      (R11)(R9*1), Y7
+	VMOVUPS      (R11)(SI*4), Y8
+	VMOVUPS      (R11)(R10*1), Y9
+	VADDPS       Y6, Y5, Y10
+	VSUBPS       Y6, Y5, Y5
+	VADDPS       Y8, Y7, Y6
+	VSUBPS       Y8, Y7, Y7
+	VMULPS       Y0, Y4, Y4
+	VMOVAPS      Y4, Y4
+	VFNMADD231PS Y1, Y10, Y4
+	VMOVAPS      Y4, Y4
+	VFMADD231PS  Y2, Y6, Y4
+	VMULPS       Y3, Y7, Y7
+	VMOVAPS      Y7, Y7
+	VFNMADD231PS Y1, Y5, Y7
+	VMOVAPS      Y9, Y5
+	VFNMADD231PS Y1, Y10, Y5
+	VMOVAPS      Y5, Y5
+	VFMADD231PS  Y1, Y6, Y5
+	VMOVUPS      Y4, (DX)
+	VMOVUPS      Y7, 192(DX)
+	VMOVUPS      Y5, 384(DX)
+	ADDQ         R8, R11
+	VMOVUPS      (R11), Y4
+	VMOVUPS      (R11)(SI*1), Y5
+	VMOVUPS      (R11)(SI*2), Y6
+	VMOVUPS      (R11)(R9*1), Y7
+	VMOVUPS      (R11)(SI*4), Y8
+	VMOVUPS      (R11)(R10*1), Y9
+	VADDPS       Y6, Y5, Y10
+	VSUBPS       Y6, Y5, Y5
+	VADDPS       Y8, Y7, Y6
+	VSUBPS       Y8, Y7, Y7
+	VMULPS       Y0, Y4, Y4
+	VMOVAPS      Y4, Y4
+	VFNMADD231PS Y1, Y10, Y4
+	VMOVAPS      Y4, Y4
+	VFMADD231PS  Y2, Y6, Y4
+	VMULPS       Y3, Y7, Y7
+	VMOVAPS      Y7, Y7
+	VFNMADD231PS Y1, Y5, Y7
+	VMOVAPS      Y9, Y5
+	VFNMADD231PS Y1, Y10, Y5
+	VMOVAPS      Y5, Y5
+	VFMADD231PS  Y1, Y6, Y5
+	VMOVUPS      Y4, 32(DX)
+	VMOVUPS      Y7, 224(DX)
+	VMOVUPS      Y5, 416(DX)
+	ADDQ         R8, R11
+	VMOVUPS      (R11), Y4
+	VMOVUPS      (R11)(SI*1), Y5
+	VMOVUPS      (R11)(SI*2), Y6
+	VMOVUPS      (R11)(R9*1), Y7
+	VMOVUPS      (R11)(SI*4), Y8
+	VMOVUPS      (R11)(R10*1), Y9
+	VADDPS       Y6, Y5, Y10
+	VSUBPS       Y6, Y5, Y5
+	VADDPS       Y8, Y7, Y6
+	VSUBPS       Y8, Y7, Y7
+	VMULPS       Y0, Y4, Y4
+	VMOVAPS      Y4, Y4
+	VFNMADD231PS Y1, Y10, Y4
+	VMOVAPS      Y4, Y4
+	VFMADD231PS  Y2, Y6, Y4
+	VMULPS       Y3, Y7, Y7
+	VMOVAPS      Y7, Y7
+	VFNMADD231PS Y1, Y5, Y7
+	VMOVAPS      Y9, Y5
+	VFNMADD231PS Y1, Y10, Y5
+	VMOVAPS      Y5, Y5
+	VFMADD231PS  Y1, Y6, Y5
+	VMOVUPS      Y4, 64(DX)
+	VMOVUPS      Y7, 256(DX)
+	VMOVUPS      Y5, 448(DX)
+	ADDQ         R8, R11
+	VMOVUPS      (R11), Y4
+	VMOVUPS      (R11)(SI*1), Y5
+	VMOVUPS      (R11)(SI*2), Y6
+	VMOVUPS      (R11)(R9*1), Y7
+	VMOVUPS      (R11)(SI*4), Y8
+	VMOVUPS      (R11)(R10*1), Y9
+	VADDPS       Y6, Y5, Y10
+	VSUBPS       Y6, Y5, Y5
+	VADDPS       Y8, Y7, Y6
+	VSUBPS       Y8, Y7, Y7
+	VMULPS       Y0, Y4, Y4
+	VMOVAPS      Y4, Y4
+	VFNMADD231PS Y1, Y10, Y4
+	VMOVAPS      Y4, Y4
+	VFMADD231PS  Y2, Y6, Y4
+	VMULPS       Y3, Y7, Y7
+	VMOVAPS      Y7, Y7
+	VFNMADD231PS Y1, Y5, Y7
+	VMOVAPS      Y9, Y5
+	VFNMADD231PS Y1, Y10, Y5
+	VMOVAPS      Y5, Y5
+	VFMADD231PS  Y1, Y6, Y5
+	VMOVUPS      Y4, 96(DX)
+	VMOVUPS      Y7, 288(DX)
+	VMOVUPS      Y5, 480(DX)
+	ADDQ         R8, R11
+	VMOVUPS      (R11), Y4
+	VMOVUPS      (R11)(SI*1), Y5
+	VMOVUPS      (R11)(SI*2), Y6
+	VMOVUPS      (R11)(R9*1), Y7
+	VMOVUPS      (R11)(SI*4), Y8
+	VMOVUPS      (R11)(R10*1), Y9
+	VADDPS       Y6, Y5, Y10
+	VSUBPS       Y6, Y5, Y5
+	VADDPS       Y8, Y7, Y6
+	VSUBPS       Y8, Y7, Y7
+	VMULPS       Y0, Y4, Y4
+	VMOVAPS      Y4, Y4
+	VFNMADD231PS Y1, Y10, Y4
+	VMOVAPS      Y4, Y4
+	VFMADD231PS  Y2, Y6, Y4
+	VMULPS       Y3, Y7, Y7
+	VMOVAPS      Y7, Y7
+	VFNMADD231PS Y1, Y5, Y7
+	VMOVAPS      Y9, Y5
+	VFNMADD231PS Y1, Y10, Y5
+	VMOVAPS      Y5, Y5
+	VFMADD231PS  Y1, Y6, Y5
+	VMOVUPS      Y4, 128(DX)
+	VMOVUPS      Y7, 320(DX)
+	VMOVUPS      Y5, 512(DX)
+	ADDQ         R8, R11
+	VMOVUPS      (R11), Y4
+	VMOVUPS      (R11)(SI*1), Y5
+	VMOVUPS      (R11)(SI*2), Y6
+	VMOVUPS      (R11)(R9*1), Y7
+	VMOVUPS      (R11)(SI*4), Y8
+	VMOVUPS      (R11)(R10*1), Y9
+	VADDPS       Y6, Y5, Y10
+	VSUBPS       Y6, Y5, Y5
+	VADDPS       Y8, Y7, Y6
+	VSUBPS       Y8, Y7, Y7
+	VMULPS       Y0, Y4, Y4
+	VMOVAPS      Y4, Y4
+	VFNMADD231PS Y1, Y10, Y4
+	VMOVAPS      Y4, Y4
+	VFMADD231PS  Y2, Y6, Y4
+	VMULPS       Y3, Y7, Y7
+	VMOVAPS      Y7, Y7
+	VFNMADD231PS Y1, Y5, Y7
+	VMOVAPS      Y9, Y5
+	VFNMADD231PS Y1, Y10, Y5
+	VMOVAPS      Y5, Y5
+	VFMADD231PS  Y1, Y6, Y5
+	VMOVUPS      Y4, 160(DX)
+	VMOVUPS      Y7, 352(DX)
+	VMOVUPS      Y5, 544(DX)
+	MOVQ         24(AX), R11
+	MOVQ         120(AX), R12
+	ADDQ         BX, R11
+	SHLQ         $0x02, R12
+	VMOVUPS      (DX), Y4
+	VMOVUPS      32(DX), Y5
+	VMOVUPS      64(DX), Y6
+	VMOVUPS      96(DX), Y7
+	VMOVUPS      128(DX), Y8
+	VMOVUPS      160(DX), Y9
+	VADDPS       Y6, Y5, Y10
+	VSUBPS       Y6, Y5, Y5
+	VADDPS       Y8, Y7, Y6
+	VSUBPS       Y8, Y7, Y7
+	VMULPS       Y0, Y4, Y4
+	VMOVAPS      Y4, Y4
+	VFNMADD231PS Y1, Y10, Y4
+	VMOVAPS      Y4, Y4
+	VFMADD231PS  Y2, Y6, Y4
+	VMULPS       Y3, Y7, Y7
+	VMOVAPS      Y7, Y7
+	VFNMADD231PS Y1, Y5, Y7
+	VMOVAPS      Y9, Y5
+	VFNMADD231PS Y1, Y10, Y5
+	VMOVAPS      Y5, Y5
+	VFMADD231PS  Y1, Y6, Y5
+	VMOVUPS      Y4, (R11)
+	VMOVUPS      Y7, (R11)(DI*1)
+	VMOVUPS      Y5, (R11)(DI*2)
+	ADDQ         R12, R11
+	VMOVUPS      192(DX), Y4
+	VMOVUPS      224(DX), Y5
+	VMOVUPS      256(DX), Y6
+	VMOVUPS      288(DX), Y7
+	VMOVUPS      320(DX), Y8
+	VMOVUPS      352(DX), Y9
+	VADDPS       Y6, Y5, Y10
+	VSUBPS       Y6, Y5, Y5
+	VADDPS       Y8, Y7, Y6
+	VSUBPS       Y8, Y7, Y7
+	VMULPS       Y0, Y4, Y4
+	VMOVAPS      Y4, Y4
+	VFNMADD231PS Y1, Y10, Y4
+	VMOVAPS      Y4, Y4
+	VFMADD231PS  Y2, Y6, Y4
+	VMULPS       Y3, Y7, Y7
+	VMOVAPS      Y7, Y7
+	VFNMADD231PS Y1, Y5, Y7
+	VMOVAPS      Y9, Y5
+	VFNMADD231PS Y1, Y10, Y5
+	VMOVAPS      Y5, Y5
+	VFMADD231PS  Y1, Y6, Y5
+	VMOVUPS      Y4, (R11)
+	VMOVUPS      Y7, (R11)(DI*1)
+	VMOVUPS      Y5, (R11)(DI*2)
+	ADDQ         R12, R11
+	VMOVUPS      384(DX), Y4
+	VMOVUPS      416(DX), Y5
+	VMOVUPS      448(DX), Y6
+	VMOVUPS      480(DX), Y7
+	VMOVUPS      512(DX), Y8
+	VMOVUPS      544(DX), Y9
+	VADDPS       Y6, Y5, Y10
+	VSUBPS       Y6, Y5, Y5
+	VADDPS       Y8, Y7, Y6
+	VSUBPS       Y8, Y7, Y7
+	VMULPS       Y0, Y4, Y4
+	VMOVAPS      Y4, Y4
+	VFNMADD231PS Y1, Y10, Y4
+	VMOVAPS      Y4, Y4
+	VFMADD231PS  Y2, Y6, Y4
+	VMULPS       Y3, Y7, Y7
+	VMOVAPS      Y7, Y7
+	VFNMADD231PS Y1, Y5, Y7
+	VMOVAPS      Y9, Y5
+	VFNMADD231PS Y1, Y10, Y5
+	VMOVAPS      Y5, Y5
+	VFMADD231PS  Y1, Y6, Y5
+	VMOVUPS      Y4, (R11)
+	VMOVUPS      Y7, (R11)(DI*1)
+	VMOVUPS      Y5, (R11)(DI*2)
+	ADDQ         R12, R11
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, BX
+	MOVQ         144(AX), R11
+	SHLQ         $0x02, R11
+	CMPQ         BX, R11
+	JL           columns
+	VZEROUPPER
+	RET
+
+DATA winogradFoldAVX20<>+0(SB)/4, $0x3e800000
+GLOBL winogradFoldAVX20<>(SB), RODATA|NOPTR, $4
+
+DATA winogradFoldAVX21<>+0(SB)/4, $0x3e2aaaab
+GLOBL winogradFoldAVX21<>(SB), RODATA|NOPTR, $4
+
+DATA winogradFoldAVX22<>+0(SB)/4, $0x3d2aaaab
+GLOBL winogradFoldAVX22<>(SB), RODATA|NOPTR, $4
+
+DATA winogradFoldAVX23<>+0(SB)/4, $0x3daaaaab
+GLOBL winogradFoldAVX23<>(SB), RODATA|NOPTR, $4
+
 // func winogradInputAVX512(t uintptr)
 // Requires: AVX, AVX512F
 TEXT ·winogradInputAVX512(SB), NOSPLIT, $0-8
@@ -2535,3 +3109,577 @@ GLOBL winogradOutputAVX5121<>(SB), RODATA|NOPTR, $4
 
 DATA winogradOutputAVX5122<>+0(SB)/4, $0x41000000
 GLOBL winogradOutputAVX5122<>(SB), RODATA|NOPTR, $4
+
+// func winogradGradientAVX512(t uintptr)
+// Requires: AVX, AVX512F
+TEXT ·winogradGradientAVX512(SB), NOSPLIT, $0-8
+	MOVQ         t+0(FP), AX
+	MOVQ         (AX), CX
+	MOVQ         96(AX), DX
+	MOVQ         120(AX), SI
+	MOVQ         128(AX), DI
+	MOVQ         136(AX), R8
+	SHLQ         $0x02, SI
+	SHLQ         $0x02, DI
+	SHLQ         $0x02, R8
+	VBROADCASTSS winogradGradientAVX5120<>+0(SB), Z0
+	VBROADCASTSS winogradGradientAVX5121<>+0(SB), Z0
+	VBROADCASTSS winogradGradientAVX5122<>+0(SB), Z1
+	LEAQ         (SI)(SI*2), R9
+	LEAQ         (SI)(SI*4), BX
+	XORQ         BX, BX
+
+columns:
+	MOVQ        CX, R10
+	VMOVUPS     (R10), Z2
+	VMOVUPS     (R10)(SI*1), Z3
+	VMOVUPS     (R10)(SI*2), Z4
+	VMOVUPS     (R10)(R9*1), Z5
+	VADDPS      Z4, Z2, Z6
+	VADDPS      Z5, Z3, Z7
+	VMOVAPS     Z2, Z8
+	VFMADD231PS Z0, Z4, Z8
+	VADDPS      Z3, Z3, Z3
+	VMOVAPS     Z3, Z3
+	VFMADD231PS Z1, Z5, Z3
+	VADDPS      Z7, Z6, Z4
+	VSUBPS      Z7, Z6, Z6
+	VADDPS      Z3, Z8, Z7
+	VSUBPS      Z3, Z8, Z3
+	VMOVUPS     Z2, (DX)
+	VMOVUPS     Z4, 384(DX)
+	VMOVUPS     Z6, 768(DX)
+	VMOVUPS     Z7, 1152(DX)
+	VMOVUPS     Z3, 1536(DX)
+	VMOVUPS     Z5, 1920(DX)
+	ADDQ        DI, R10
+	VMOVUPS     (R10), Z2
+	VMOVUPS     (R10)(SI*1), Z3
+	VMOVUPS     (R10)(SI*2), Z4
+	VMOVUPS     (R10)(R9*1), Z5
+	VADDPS      Z4, Z2, Z6
+	VADDPS      Z5, Z3, Z7
+	VMOVAPS     Z2, Z8
+	VFMADD231PS Z0, Z4, Z8
+	VADDPS      Z3, Z3, Z3
+	VMOVAPS     Z3, Z3
+	VFMADD231PS Z1, Z5, Z3
+	VADDPS      Z7, Z6, Z4
+	VSUBPS      Z7, Z6, Z6
+	VADDPS      Z3, Z8, Z7
+	VSUBPS      Z3, Z8, Z3
+	VMOVUPS     Z2, 64(DX)
+	VMOVUPS     Z4, 448(DX)
+	VMOVUPS     Z6, 832(DX)
+	VMOVUPS     Z7, 1216(DX)
+	VMOVUPS     Z3, 1600(DX)
+	VMOVUPS     Z5, 1984(DX)
+	ADDQ        DI, R10
+	VMOVUPS     (R10), Z2
+	VMOVUPS     (R10)(SI*1), Z3
+	VMOVUPS     (R10)(SI*2), Z4
+	VMOVUPS     (R10)(R9*1), Z5
+	VADDPS      Z4, Z2, Z6
+	VADDPS      Z5, Z3, Z7
+	VMOVAPS     Z2, Z8
+	VFMADD231PS Z0, Z4, Z8
+	VADDPS      Z3, Z3, Z3
+	VMOVAPS     Z3, Z3
+	VFMADD231PS Z1, Z5, Z3
+	VADDPS      Z7, Z6, Z4
+	VSUBPS      Z7, Z6, Z6
+	VADDPS      Z3, Z8, Z7
+	VSUBPS      Z3, Z8, Z3
+	VMOVUPS     Z2, 128(DX)
+	VMOVUPS     Z4, 512(DX)
+	VMOVUPS     Z6, 896(DX)
+	VMOVUPS     Z7, 1280(DX)
+	VMOVUPS     Z3, 1664(DX)
+	VMOVUPS     Z5, 2048(DX)
+	ADDQ        DI, R10
+	VMOVUPS     (R10), Z2
+	VMOVUPS     (R10)(SI*1), Z3
+	VMOVUPS     (R10)(SI*2), Z4
+	VMOVUPS     (R10)(R9*1), Z5
+	VADDPS      Z4, Z2, Z6
+	VADDPS      Z5, Z3, Z7
+	VMOVAPS     Z2, Z8
+	VFMADD231PS Z0, Z4, Z8
+	VADDPS      Z3, Z3, Z3
+	VMOVAPS     Z3, Z3
+	VFMADD231PS Z1, Z5, Z3
+	VADDPS      Z7, Z6, Z4
+	VSUBPS      Z7, Z6, Z6
+	VADDPS      Z3, Z8, Z7
+	VSUBPS      Z3, Z8, Z3
+	VMOVUPS     Z2, 192(DX)
+	VMOVUPS     Z4, 576(DX)
+	VMOVUPS     Z6, 960(DX)
+	VMOVUPS     Z7, 1344(DX)
+	VMOVUPS     Z3, 1728(DX)
+	VMOVUPS     Z5, 2112(DX)
+	MOVQ        24(AX), R10
+	ADDQ        BX, R10
+	VMOVUPS     (DX), Z2
+	VMOVUPS     64(DX), Z3
+	VMOVUPS     128(DX), Z4
+	VMOVUPS     192(DX), Z5
+	VADDPS      Z4, Z2, Z6
+	VADDPS      Z5, Z3, Z7
+	VMOVAPS     Z2, Z8
+	VFMADD231PS Z0, Z4, Z8
+	VADDPS      Z3, Z3, Z3
+	VMOVAPS     Z3, Z3
+	VFMADD231PS Z1, Z5, Z3
+	VADDPS      Z7, Z6, Z4
+	VSUBPS      Z7, Z6, Z6
+	VADDPS      Z3, Z8, Z7
+	VSUBPS      Z3, Z8, Z3
+	VMOVUPS     Z2, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Z4, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Z6, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Z7, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Z3, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Z5, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     384(DX), Z2
+	VMOVUPS     448(DX), Z3
+	VMOVUPS     512(DX), Z4
+	VMOVUPS     576(DX), Z5
+	VADDPS      Z4, Z2, Z6
+	VADDPS      Z5, Z3, Z7
+	VMOVAPS     Z2, Z8
+	VFMADD231PS Z0, Z4, Z8
+	VADDPS      Z3, Z3, Z3
+	VMOVAPS     Z3, Z3
+	VFMADD231PS Z1, Z5, Z3
+	VADDPS      Z7, Z6, Z4
+	VSUBPS      Z7, Z6, Z6
+	VADDPS      Z3, Z8, Z7
+	VSUBPS      Z3, Z8, Z3
+	VMOVUPS     Z2, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Z4, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Z6, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Z7, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Z3, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Z5, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     768(DX), Z2
+	VMOVUPS     832(DX), Z3
+	VMOVUPS     896(DX), Z4
+	VMOVUPS     960(DX), Z5
+	VADDPS      Z4, Z2, Z6
+	VADDPS      Z5, Z3, Z7
+	VMOVAPS     Z2, Z8
+	VFMADD231PS Z0, Z4, Z8
+	VADDPS      Z3, Z3, Z3
+	VMOVAPS     Z3, Z3
+	VFMADD231PS Z1, Z5, Z3
+	VADDPS      Z7, Z6, Z4
+	VSUBPS      Z7, Z6, Z6
+	VADDPS      Z3, Z8, Z7
+	VSUBPS      Z3, Z8, Z3
+	VMOVUPS     Z2, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Z4, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Z6, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Z7, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Z3, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Z5, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     1152(DX), Z2
+	VMOVUPS     1216(DX), Z3
+	VMOVUPS     1280(DX), Z4
+	VMOVUPS     1344(DX), Z5
+	VADDPS      Z4, Z2, Z6
+	VADDPS      Z5, Z3, Z7
+	VMOVAPS     Z2, Z8
+	VFMADD231PS Z0, Z4, Z8
+	VADDPS      Z3, Z3, Z3
+	VMOVAPS     Z3, Z3
+	VFMADD231PS Z1, Z5, Z3
+	VADDPS      Z7, Z6, Z4
+	VSUBPS      Z7, Z6, Z6
+	VADDPS      Z3, Z8, Z7
+	VSUBPS      Z3, Z8, Z3
+	VMOVUPS     Z2, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Z4, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Z6, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Z7, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Z3, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Z5, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     1536(DX), Z2
+	VMOVUPS     1600(DX), Z3
+	VMOVUPS     1664(DX), Z4
+	VMOVUPS     1728(DX), Z5
+	VADDPS      Z4, Z2, Z6
+	VADDPS      Z5, Z3, Z7
+	VMOVAPS     Z2, Z8
+	VFMADD231PS Z0, Z4, Z8
+	VADDPS      Z3, Z3, Z3
+	VMOVAPS     Z3, Z3
+	VFMADD231PS Z1, Z5, Z3
+	VADDPS      Z7, Z6, Z4
+	VSUBPS      Z7, Z6, Z6
+	VADDPS      Z3, Z8, Z7
+	VSUBPS      Z3, Z8, Z3
+	VMOVUPS     Z2, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Z4, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Z6, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Z7, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Z3, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Z5, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     1920(DX), Z2
+	VMOVUPS     1984(DX), Z3
+	VMOVUPS     2048(DX), Z4
+	VMOVUPS     2112(DX), Z5
+	VADDPS      Z4, Z2, Z6
+	VADDPS      Z5, Z3, Z7
+	VMOVAPS     Z2, Z8
+	VFMADD231PS Z0, Z4, Z8
+	VADDPS      Z3, Z3, Z3
+	VMOVAPS     Z3, Z3
+	VFMADD231PS Z1, Z5, Z3
+	VADDPS      Z7, Z6, Z4
+	VSUBPS      Z7, Z6, Z6
+	VADDPS      Z3, Z8, Z7
+	VSUBPS      Z3, Z8, Z3
+	VMOVUPS     Z2, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Z4, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Z6, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Z7, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Z3, (R10)
+	ADDQ        R8, R10
+	VMOVUPS     Z5, (R10)
+	ADDQ        R8, R10
+	ADDQ        $0x40, CX
+	ADDQ        $0x40, BX
+	MOVQ        144(AX), R10
+	SHLQ        $0x02, R10
+	CMPQ        BX, R10
+	JL          columns
+	VZEROUPPER
+	RET
+
+DATA winogradGradientAVX5120<>+0(SB)/4, $0x40000000
+GLOBL winogradGradientAVX5120<>(SB), RODATA|NOPTR, $4
+
+DATA winogradGradientAVX5121<>+0(SB)/4, $0x40800000
+GLOBL winogradGradientAVX5121<>(SB), RODATA|NOPTR, $4
+
+DATA winogradGradientAVX5122<>+0(SB)/4, $0x41000000
+GLOBL winogradGradientAVX5122<>(SB), RODATA|NOPTR, $4
+
+// func winogradFoldAVX512(t uintptr)
+// Requires: AVX, AVX512F
+TEXT ·winogradFoldAVX512(SB), NOSPLIT, $0-8
+	MOVQ         t+0(FP), AX
+	MOVQ         (AX), CX
+	MOVQ         96(AX), DX
+	MOVQ         120(AX), SI
+	MOVQ         128(AX), DI
+	MOVQ         136(AX), R8
+	SHLQ         $0x02, SI
+	SHLQ         $0x02, DI
+	SHLQ         $0x02, R8
+	VBROADCASTSS winogradFoldAVX5120<>+0(SB), Z0
+	VBROADCASTSS winogradFoldAVX5121<>+0(SB), Z1
+	VBROADCASTSS winogradFoldAVX5122<>+0(SB), Z2
+	VBROADCASTSS winogradFoldAVX5123<>+0(SB), Z3
+	MOVQ         R8, SI
+	SHLQ         $0x02, SI
+	ADDQ         R8, SI
+	ADDQ         R8, SI
+	LEAQ         (SI)(SI*2), R9
+	LEAQ         (SI)(SI*4), R10
+	XORQ         BX, BX
+
+columns:
+	MOVQ         CX, R11
+	VMOVUPS      (R11), Z4
+	VMOVUPS      (R11)(SI*1), Z5
+	VMOVUPS      (R11)(SI*2), Z6
+	VMOVUPS      (R11)(R9*1), Z7
+	VMOVUPS      (R11)(SI*4), Z8
+	VMOVUPS      (R11)(R10*1), Z9
+	VADDPS       Z6, Z5, Z10
+	VSUBPS       Z6, Z5, Z5
+	VADDPS       Z8, Z7, Z6
+	VSUBPS       Z8, Z7, Z7
+	VMULPS       Z0, Z4, Z4
+	VMOVAPS      Z4, Z4
+	VFNMADD231PS Z1, Z10, Z4
+	VMOVAPS      Z4, Z4
+	VFMADD231PS  Z2, Z6, Z4
+	VMULPS       Z3, Z7, Z7
+	VMOVAPS      Z7, Z7
+	VFNMADD231PS Z1, Z5, Z7
+	VMOVAPS      Z9, Z5
+	VFNMADD231PS Z1, Z10, Z5
+	VMOVAPS      Z5, Z5
+	VFMADD231PS  Z1, Z6, Z5
+	VMOVUPS      Z4, (DX)
+	VMOVUPS      Z7, 384(DX)
+	VMOVUPS      Z5, 768(DX)
+	ADDQ         R8, R11
+	VMOVUPS      (R11), Z4
+	VMOVUPS      (R11)(SI*1), Z5
+	VMOVUPS      (R11)(SI*2), Z6
+	VMOVUPS      (R11)(R9*1), Z7
+	VMOVUPS      (R11)(SI*4), Z8
+	VMOVUPS      (R11)(R10*1), Z9
+	VADDPS       Z6, Z5, Z10
+	VSUBPS       Z6, Z5, Z5
+	VADDPS       Z8, Z7, Z6
+	VSUBPS       Z8, Z7, Z7
+	VMULPS       Z0, Z4, Z4
+	VMOVAPS      Z4, Z4
+	VFNMADD231PS Z1, Z10, Z4
+	VMOVAPS      Z4, Z4
+	VFMADD231PS  Z2, Z6, Z4
+	VMULPS       Z3, Z7, Z7
+	VMOVAPS      Z7, Z7
+	VFNMADD231PS Z1, Z5, Z7
+	VMOVAPS      Z9, Z5
+	VFNMADD231PS Z1, Z10, Z5
+	VMOVAPS      Z5, Z5
+	VFMADD231PS  Z1, Z6, Z5
+	VMOVUPS      Z4, 64(DX)
+	VMOVUPS      Z7, 448(DX)
+	VMOVUPS      Z5, 832(DX)
+	ADDQ         R8, R11
+	VMOVUPS      (R11), Z4
+	VMOVUPS      (R11)(SI*1), Z5
+	VMOVUPS      (R11)(SI*2), Z6
+	VMOVUPS      (R11)(R9*1), Z7
+	VMOVUPS      (R11)(SI*4), Z8
+	VMOVUPS      (R11)(R10*1), Z9
+	VADDPS       Z6, Z5, Z10
+	VSUBPS       Z6, Z5, Z5
+	VADDPS       Z8, Z7, Z6
+	VSUBPS       Z8, Z7, Z7
+	VMULPS       Z0, Z4, Z4
+	VMOVAPS      Z4, Z4
+	VFNMADD231PS Z1, Z10, Z4
+	VMOVAPS      Z4, Z4
+	VFMADD231PS  Z2, Z6, Z4
+	VMULPS       Z3, Z7, Z7
+	VMOVAPS      Z7, Z7
+	VFNMADD231PS Z1, Z5, Z7
+	VMOVAPS      Z9, Z5
+	VFNMADD231PS Z1, Z10, Z5
+	VMOVAPS      Z5, Z5
+	VFMADD231PS  Z1, Z6, Z5
+	VMOVUPS      Z4, 128(DX)
+	VMOVUPS      Z7, 512(DX)
+	VMOVUPS      Z5, 896(DX)
+	ADDQ         R8, R11
+	VMOVUPS      (R11), Z4
+	VMOVUPS      (R11)(SI*1), Z5
+	VMOVUPS      (R11)(SI*2), Z6
+	VMOVUPS      (R11)(R9*1), Z7
+	VMOVUPS      (R11)(SI*4), Z8
+	VMOVUPS      (R11)(R10*1), Z9
+	VADDPS       Z6, Z5, Z10
+	VSUBPS       Z6, Z5, Z5
+	VADDPS       Z8, Z7, Z6
+	VSUBPS       Z8, Z7, Z7
+	VMULPS       Z0, Z4, Z4
+	VMOVAPS      Z4, Z4
+	VFNMADD231PS Z1, Z10, Z4
+	VMOVAPS      Z4, Z4
+	VFMADD231PS  Z2, Z6, Z4
+	VMULPS       Z3, Z7, Z7
+	VMOVAPS      Z7, Z7
+	VFNMADD231PS Z1, Z5, Z7
+	VMOVAPS      Z9, Z5
+	VFNMADD231PS Z1, Z10, Z5
+	VMOVAPS      Z5, Z5
+	VFMADD231PS  Z1, Z6, Z5
+	VMOVUPS      Z4, 192(DX)
+	VMOVUPS      Z7, 576(DX)
+	VMOVUPS      Z5, 960(DX)
+	ADDQ         R8, R11
+	VMOVUPS      (R11), Z4
+	VMOVUPS      (R11)(SI*1), Z5
+	VMOVUPS      (R11)(SI*2), Z6
+	VMOVUPS      (R11)(R9*1), Z7
+	VMOVUPS      (R11)(SI*4), Z8
+	VMOVUPS      (R11)(R10*1), Z9
+	VADDPS       Z6, Z5, Z10
+	VSUBPS       Z6, Z5, Z5
+	VADDPS       Z8, Z7, Z6
+	VSUBPS       Z8, Z7, Z7
+	VMULPS       Z0, Z4, Z4
+	VMOVAPS      Z4, Z4
+	VFNMADD231PS Z1, Z10, Z4
+	VMOVAPS      Z4, Z4
+	VFMADD231PS  Z2, Z6, Z4
+	VMULPS       Z3, Z7, Z7
+	VMOVAPS      Z7, Z7
+	VFNMADD231PS Z1, Z5, Z7
+	VMOVAPS      Z9, Z5
+	VFNMADD231PS Z1, Z10, Z5
+	VMOVAPS      Z5, Z5
+	VFMADD231PS  Z1, Z6, Z5
+	VMOVUPS      Z4, 256(DX)
+	VMOVUPS      Z7, 640(DX)
+	VMOVUPS      Z5, 1024(DX)
+	ADDQ         R8, R11
+	VMOVUPS      (R11), Z4
+	VMOVUPS      (R11)(SI*1), Z5
+	VMOVUPS      (R11)(SI*2), Z6
+	VMOVUPS      (R11)(R9*1), Z7
+	VMOVUPS      (R11)(SI*4), Z8
+	VMOVUPS      (R11)(R10*1), Z9
+	VADDPS       Z6, Z5, Z10
+	VSUBPS       Z6, Z5, Z5
+	VADDPS       Z8, Z7, Z6
+	VSUBPS       Z8, Z7, Z7
+	VMULPS       Z0, Z4, Z4
+	VMOVAPS      Z4, Z4
+	VFNMADD231PS Z1, Z10, Z4
+	VMOVAPS      Z4, Z4
+	VFMADD231PS  Z2, Z6, Z4
+	VMULPS       Z3, Z7, Z7
+	VMOVAPS      Z7, Z7
+	VFNMADD231PS Z1, Z5, Z7
+	VMOVAPS      Z9, Z5
+	VFNMADD231PS Z1, Z10, Z5
+	VMOVAPS      Z5, Z5
+	VFMADD231PS  Z1, Z6, Z5
+	VMOVUPS      Z4, 320(DX)
+	VMOVUPS      Z7, 704(DX)
+	VMOVUPS      Z5, 1088(DX)
+	MOVQ         24(AX), R11
+	MOVQ         120(AX), R12
+	ADDQ         BX, R11
+	SHLQ         $0x02, R12
+	VMOVUPS      (DX), Z4
+	VMOVUPS      64(DX), Z5
+	VMOVUPS      128(DX), Z6
+	VMOVUPS      192(DX), Z7
+	VMOVUPS      256(DX), Z8
+	VMOVUPS      320(DX), Z9
+	VADDPS       Z6, Z5, Z10
+	VSUBPS       Z6, Z5, Z5
+	VADDPS       Z8, Z7, Z6
+	VSUBPS       Z8, Z7, Z7
+	VMULPS       Z0, Z4, Z4
+	VMOVAPS      Z4, Z4
+	VFNMADD231PS Z1, Z10, Z4
+	VMOVAPS      Z4, Z4
+	VFMADD231PS  Z2, Z6, Z4
+	VMULPS       Z3, Z7, Z7
+	VMOVAPS      Z7, Z7
+	VFNMADD231PS Z1, Z5, Z7
+	VMOVAPS      Z9, Z5
+	VFNMADD231PS Z1, Z10, Z5
+	VMOVAPS      Z5, Z5
+	VFMADD231PS  Z1, Z6, Z5
+	VMOVUPS      Z4, (R11)
+	VMOVUPS      Z7, (R11)(DI*1)
+	VMOVUPS      Z5, (R11)(DI*2)
+	ADDQ         R12, R11
+	VMOVUPS      384(DX), Z4
+	VMOVUPS      448(DX), Z5
+	VMOVUPS      512(DX), Z6
+	VMOVUPS      576(DX), Z7
+	VMOVUPS      640(DX), Z8
+	VMOVUPS      704(DX), Z9
+	VADDPS       Z6, Z5, Z10
+	VSUBPS       Z6, Z5, Z5
+	VADDPS       Z8, Z7, Z6
+	VSUBPS       Z8, Z7, Z7
+	VMULPS       Z0, Z4, Z4
+	VMOVAPS      Z4, Z4
+	VFNMADD231PS Z1, Z10, Z4
+	VMOVAPS      Z4, Z4
+	VFMADD231PS  Z2, Z6, Z4
+	VMULPS       Z3, Z7, Z7
+	VMOVAPS      Z7, Z7
+	VFNMADD231PS Z1, Z5, Z7
+	VMOVAPS      Z9, Z5
+	VFNMADD231PS Z1, Z10, Z5
+	VMOVAPS      Z5, Z5
+	VFMADD231PS  Z1, Z6, Z5
+	VMOVUPS      Z4, (R11)
+	VMOVUPS      Z7, (R11)(DI*1)
+	VMOVUPS      Z5, (R11)(DI*2)
+	ADDQ         R12, R11
+	VMOVUPS      768(DX), Z4
+	VMOVUPS      832(DX), Z5
+	VMOVUPS      896(DX), Z6
+	VMOVUPS      960(DX), Z7
+	VMOVUPS      1024(DX), Z8
+	VMOVUPS      1088(DX), Z9
+	VADDPS       Z6, Z5, Z10
+	VSUBPS       Z6, Z5, Z5
+	VADDPS       Z8, Z7, Z6
+	VSUBPS       Z8, Z7, Z7
+	VMULPS       Z0, Z4, Z4
+	VMOVAPS      Z4, Z4
+	VFNMADD231PS Z1, Z10, Z4
+	VMOVAPS      Z4, Z4
+	VFMADD231PS  Z2, Z6, Z4
+	VMULPS       Z3, Z7, Z7
+	VMOVAPS      Z7, Z7
+	VFNMADD231PS Z1, Z5, Z7
+	VMOVAPS      Z9, Z5
+	VFNMADD231PS Z1, Z10, Z5
+	VMOVAPS      Z5, Z5
+	VFMADD231PS  Z1, Z6, Z5
+	VMOVUPS      Z4, (R11)
+	VMOVUPS      Z7, (R11)(DI*1)
+	VMOVUPS      Z5, (R11)(DI*2)
+	ADDQ         R12, R11
+	ADDQ         $0x40, CX
+	ADDQ         $0x40, BX
+	MOVQ         144(AX), R11
+	SHLQ         $0x02, R11
+	CMPQ         BX, R11
+	JL           columns
+	VZEROUPPER
+	RET
+
+DATA winogradFoldAVX5120<>+0(SB)/4, $0x3e800000
+GLOBL winogradFoldAVX5120<>(SB), RODATA|NOPTR, $4
+
+DATA winogradFoldAVX5121<>+0(SB)/4, $0x3e2aaaab
+GLOBL winogradFoldAVX5121<>(SB), RODATA|NOPTR, $4
+
+DATA winogradFoldAVX5122<>+0(SB)/4, $0x3d2aaaab
+GLOBL winogradFoldAVX5122<>(SB), RODATA|NOPTR, $4
+
+DATA winogradFoldAVX5123<>+0(SB)/4, $0x3daaaaab
+GLOBL winogradFoldAVX5123<>(SB), RODATA|NOPTR, $4

@@ -1,6 +1,6 @@
 package cpu
 
-// transform is the argument of Winograd's three transforms, of n channels of one tile. The assembly knows the
+// transform is the argument of Winograd's transforms, of n channels of one tile. The assembly knows the
 // fields' offsets from gen/winograd.
 type transform struct {
 	from, to   []float32
@@ -14,9 +14,9 @@ type transform struct {
 }
 
 // transforms are those of an instruction set: Winograd's F(4×4, 3×3), arXiv 1509.09308.
-type transforms struct{ input, filter, output func(*transform) }
+type transforms struct{ input, filter, output, gradient, fold func(*transform) }
 
-var winogradGo = transforms{winogradInputGo, winogradFilterGo, winogradOutputGo}
+var winogradGo = transforms{winogradInputGo, winogradFilterGo, winogradOutputGo, winogradGradientGo, winogradFoldGo}
 
 // winogradInputGo turns a tile of the image into what is multiplied. With B's columns those of inputColumn:
 //
@@ -119,4 +119,60 @@ func winogradOutputGo(t *transform) {
 func outputColumn(m [6]float32) [4]float32 {
 	s, d, p, q := m[1]+m[2], m[1]-m[2], m[3]+m[4], m[3]-m[4]
 	return [4]float32{m[0] + s + p, d + 2*q, s + 4*p, d + 8*q + m[5]}
+}
+
+// winogradGradientGo turns a tile of the output's gradient into what is multiplied for the filter's:
+//
+//	for c < n: to[(6i+j)·step + c] = (A·y·Aᵀ)[i,j],  y[i,j] = from[i·row + j·pixel + c],  i, j < 4
+func winogradGradientGo(t *transform) {
+	for c := range t.n {
+		var m [6][4]float32
+		for j := range 4 {
+			var x [4]float32
+			for i := range 4 {
+				x[i] = t.from[i*t.row+j*t.pixel+c]
+			}
+			for i, v := range gradientColumn(x) {
+				m[i][j] = v
+			}
+		}
+		for i := range 6 {
+			for j, v := range gradientColumn(m[i]) {
+				t.to[(6*i+j)*t.step+c] = v
+			}
+		}
+	}
+}
+
+func gradientColumn(y [4]float32) [6]float32 {
+	a, b, c, d := y[0]+y[2], y[1]+y[3], y[0]+4*y[2], 2*y[1]+8*y[3]
+	return [6]float32{y[0], a + b, a - b, c + d, c - d, y[3]}
+}
+
+// winogradFoldGo turns sums of those products into the gradient of a filter's taps:
+//
+//	for c < n: to[i·row + j·pixel + c] = (Gᵀ·u·G)[i,j],  u[i,j] = from[(6i+j)·step + c],  i, j < 6
+func winogradFoldGo(t *transform) {
+	for c := range t.n {
+		var g [3][6]float32
+		for j := range 6 {
+			var x [6]float32
+			for i := range 6 {
+				x[i] = t.from[(6*i+j)*t.step+c]
+			}
+			for i, v := range foldColumn(x) {
+				g[i][j] = v
+			}
+		}
+		for i := range 3 {
+			for j, v := range foldColumn(g[i]) {
+				t.to[i*t.row+j*t.pixel+c] = v
+			}
+		}
+	}
+}
+
+func foldColumn(u [6]float32) [3]float32 {
+	s, d, p, q := u[1]+u[2], u[1]-u[2], u[3]+u[4], u[3]-u[4]
+	return [3]float32{u[0]*(1./4) - s*(1./6) + p*(1./24), q*(1./12) - d*(1./6), u[5] - s*(1./6) + p*(1./6)}
 }

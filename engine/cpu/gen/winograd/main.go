@@ -24,6 +24,12 @@ func main() {
 		})
 		k = m.start("winogradOutput")
 		k.eachColumn(k.result)
+		k = m.start("winogradGradient")
+		k.eachColumn(func() {
+			k.pass(4, 6, func(y []reg.VecVirtual) []reg.VecVirtual { return k.gradient(y) })
+		})
+		k = m.start("winogradFold")
+		k.eachColumn(k.folded)
 	}
 	Generate()
 }
@@ -61,14 +67,15 @@ func (m machine) start(name string) *kernel {
 	for _, d := range []reg.GPVirtual{k.row, k.pixel, k.step} {
 		SHLQ(U8(2), d)
 	}
-	of := map[string][]float32{"winogradInput": {4, 5, 2}, "winogradFilter": {1. / 4, -1. / 6, 1. / 12, 1. / 24, 1. / 6}, "winogradOutput": {2, 4, 8}}[name]
+	of := map[string][]float32{"winogradInput": {4, 5, 2}, "winogradFilter": {1. / 4, -1. / 6, 1. / 12, 1. / 24, 1. / 6}, "winogradOutput": {2, 4, 8},
+		"winogradGradient": {2, 4, 8}, "winogradFold": {1. / 4, 1. / 6, 1. / 24, 1. / 12}}[name]
 	for i, v := range of {
 		c := GLOBL(fmt.Sprintf("%s%s%d", name, m.name, i), RODATA|NOPTR)
 		DATA(0, U32(math.Float32bits(v)))
 		k.constants[v] = m.vec()
 		VBROADCASTSS(c, k.constants[v])
 	}
-	if name == "winogradOutput" { // its rows are values that lie six steps apart
+	if name == "winogradOutput" || name == "winogradFold" { // their rows are values that lie six steps apart
 		MOVQ(k.step, k.row)
 		SHLQ(U8(2), k.row)
 		ADDQ(k.step, k.row)
@@ -264,4 +271,38 @@ func (k *kernel) result() {
 		ADDQ(down, addend)
 	}
 	Label("done")
+}
+
+func (k *kernel) gradient(y []reg.VecVirtual) []reg.VecVirtual {
+	a, b := k.sum(y[0], y[2]), k.sum(y[1], y[3])
+	c, d := k.plus(y[0], y[2], 4), k.plus(k.sum(y[1], y[1]), y[3], 8)
+	return []reg.VecVirtual{y[0], k.sum(a, b), k.difference(a, b), k.sum(c, d), k.difference(c, d), y[3]}
+}
+
+func (k *kernel) fold(u []reg.VecVirtual) []reg.VecVirtual {
+	s, d := k.sum(u[1], u[2]), k.difference(u[1], u[2])
+	p, q := k.sum(u[3], u[4]), k.difference(u[3], u[4])
+	return []reg.VecVirtual{
+		k.plus(k.plus(k.times(u[0], 1./4), s, -1./6), p, 1./24),
+		k.plus(k.times(q, 1./12), d, -1./6),
+		k.plus(k.plus(u[5], s, -1./6), p, 1./6),
+	}
+}
+
+// folded writes 3×3 taps.
+func (k *kernel) folded() {
+	k.columnsOf(6, 6, k.step, k.fold)
+	y, down := k.field(to), k.field(row)
+	ADDQ(k.column, y)
+	SHLQ(U8(2), down)
+	for i := range 3 {
+		for j, v := range k.fold(k.rowOf(i, 6)) {
+			at := Mem{Base: y}
+			if j > 0 {
+				at.Index, at.Scale = k.pixel, uint8(j)
+			}
+			VMOVUPS(v, at)
+		}
+		ADDQ(down, y)
+	}
 }
