@@ -9,55 +9,72 @@ import "math"
 //
 // computed in float64. Other batch norms stay.
 func Fold(g *Graph, w Weights) (*Graph, Weights, error) {
-	folded := map[string]string{} // batch norm → what stands for it
-	var nodes []Node
+	folded, fill, err := FoldEach(g, w)
+	if err != nil {
+		return nil, nil, err
+	}
 	small := Weights{}
+	for _, p := range folded.Params() {
+		small[p.Name] = NewTensor(p.Shape...)
+		fill(small.Data(p.Name), p)
+	}
+	return folded, small, nil
+}
+
+// FoldEach is Fold with fill, which sets dst to one parameter of the network
+// returned, so that they need not all be held beside those of g.
+func FoldEach(g *Graph, w Weights) (folded *Graph, fill func(dst []float32, p Param), err error) {
+	stand := map[string]string{} // batch norm → the layer it is folded into
+	norm := map[string]Node{}    // that layer → batch norm
+	var nodes []Node
 	for i, n := range g.Nodes() {
-		if _, ok := folded[n.Name]; ok {
+		if _, ok := stand[n.Name]; ok {
 			continue
 		}
 		for j, in := range n.Inputs {
-			if stand, ok := folded[in]; ok {
-				n.Inputs[j] = stand
+			if layer, ok := stand[in]; ok {
+				n.Inputs[j] = layer
 			}
 		}
 		readers := g.consumers[i]
 		if (n.Op == OpConv2D || n.Op == OpLinear) && len(readers) == 1 && g.nodes[readers[0]].Op == OpBatchNorm {
-			norm := g.nodes[readers[0]]
-			folded[norm.Name] = n.Name
-			foldInto(small, w, g.NodeParams(i)[0], n.Name, norm)
+			norm[n.Name] = g.nodes[readers[0]]
+			stand[norm[n.Name].Name] = n.Name
 			if n.Op == OpConv2D {
 				n.Conv2D.Bias = true
 			} else {
 				n.Linear.Bias = true
 			}
-		} else {
-			for _, p := range g.NodeParams(i) {
-				small[p.Name] = w[p.Name]
-			}
 		}
 		nodes = append(nodes, n)
 	}
-	f, err := New(g.name, nodes)
-	return f, small, err
+	folded, err = New(g.name, nodes)
+	return folded, func(dst []float32, p Param) {
+		if b, ok := norm[folded.nodes[p.Node].Name]; ok {
+			foldInto(dst, w, p, b)
+		} else {
+			copy(dst, w.Data(p.Name))
+		}
+	}, err
 }
 
-// foldInto makes the filter and the bias of the layer called name.
-func foldInto(dst, w Weights, filter Param, name string, norm Node) {
-	gamma, beta := w.Data(norm.Name+".weight"), w.Data(norm.Name+".bias")
-	mean, variance := w.Data(norm.Name+".running_mean"), w.Data(norm.Name+".running_var")
-	dst[filter.Name], dst[name+".bias"] = NewTensor(filter.Shape...), NewTensor(filter.Shape[0])
-	from, to, bias := w.Data(filter.Name), dst.Data(filter.Name), dst.Data(name+".bias")
-	row := filter.Size() / filter.Shape[0]
-	for k := range filter.Shape[0] {
-		s := float64(gamma[k]) / math.Sqrt(float64(variance[k])+norm.BatchNorm.Eps)
-		for j := k * row; j < (k+1)*row; j++ {
-			to[j] = float32(float64(from[j]) * s)
+// foldInto sets dst to the filter or the bias p with the batch norm b folded in.
+func foldInto(dst []float32, w Weights, p Param, b Node) {
+	gamma, beta := w.Data(b.Name+".weight"), w.Data(b.Name+".bias")
+	mean, variance := w.Data(b.Name+".running_mean"), w.Data(b.Name+".running_var")
+	row := p.Size() / p.Shape[0]
+	for k := range p.Shape[0] {
+		s := float64(gamma[k]) / math.Sqrt(float64(variance[k])+b.BatchNorm.Eps)
+		if p.Role == RoleBias {
+			v := -float64(mean[k])
+			if t, ok := w[p.Name]; ok {
+				v += float64(t.Data().([]float32)[k])
+			}
+			dst[k] = float32(v*s + float64(beta[k]))
+			continue
 		}
-		b := -float64(mean[k])
-		if t, ok := w[name+".bias"]; ok {
-			b += float64(t.Data().([]float32)[k])
+		for j, v := range w.Data(p.Name)[k*row : (k+1)*row] {
+			dst[k*row+j] = float32(float64(v) * s)
 		}
-		bias[k] = float32(b*s + float64(beta[k]))
 	}
 }

@@ -43,6 +43,15 @@ func (g *Graph) Params() []Param {
 	return ps
 }
 
+// LargestParam is the number of elements of the largest parameter.
+func (g *Graph) LargestParam() int {
+	n := 0
+	for _, p := range g.Params() {
+		n = max(n, p.Size())
+	}
+	return n
+}
+
 // NodeParams lists node i's parameters.
 func (g *Graph) NodeParams(i int) []Param {
 	n := g.nodes[i]

@@ -35,15 +35,17 @@ func Export(g *graph.Graph, w graph.Weights, o ExportOptions) (*Model, error) {
 	if err := w.Check(g); err != nil {
 		return nil, err
 	}
+	fill := func(dst []float32, p graph.Param) { copy(dst, w.Data(p.Name)) }
 	if o.Folded {
-		if g, w, err = graph.Fold(g, w); err != nil {
+		if g, fill, err = graph.FoldEach(g, w); err != nil {
 			return nil, err
 		}
 	}
 	if err := g.ChannelsFirst(); err != nil {
 		return nil, err
 	}
-	e := &exporter{g: g, w: w, o: o, flat: make([]bool, g.Len()), made: map[string]bool{}}
+	e := &exporter{g: g, fill: fill, o: o, flat: make([]bool, g.Len()), made: map[string]bool{}}
+	e.ours, e.theirs = make([]float32, g.LargestParam()), make([]float32, g.LargestParam())
 	e.model = &Model{
 		IRVersion: exportIR, Producer: "mdp", ProducerVersion: o.Version, Metadata: o.Metadata,
 		Opsets: []Opset{{Version: exportOpset}}, Graph: Graph{Name: g.Name()},
@@ -62,11 +64,13 @@ func Export(g *graph.Graph, w graph.Weights, o ExportOptions) (*Model, error) {
 // exporter writes nodes one by one.
 type exporter struct {
 	g     *graph.Graph
-	w     graph.Weights
+	fill  func(dst []float32, p graph.Param)
 	o     ExportOptions
 	model *Model
 	flat  []bool          // the node's value is N×C, not N×C×H×W
 	made  map[string]bool // values that stand for others' in another rank
+
+	ours, theirs []float32 // a parameter in our order and in ONNX's
 }
 
 func (e *exporter) add(op, name string, inputs []string, attributes ...Attribute) string {
@@ -151,13 +155,14 @@ func (e *exporter) value(i int) string {
 func (e *exporter) params(i int) ([]string, error) {
 	var names []string
 	for _, p := range e.g.NodeParams(i) {
-		data := make([]float32, p.Size())
-		e.g.ToChannelsFirst(data, e.w.Data(p.Name), p)
+		ours, theirs := e.ours[:p.Size()], e.theirs[:p.Size()]
+		e.fill(ours, p)
+		e.g.ToChannelsFirst(theirs, ours, p)
 		var dims []int64
 		for _, d := range e.g.ChannelsFirstShape(p) {
 			dims = append(dims, int64(d))
 		}
-		if err := e.constant(p.Name, dims, data); err != nil {
+		if err := e.constant(p.Name, dims, theirs); err != nil {
 			return nil, err
 		}
 		names = append(names, p.Name)

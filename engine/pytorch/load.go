@@ -64,13 +64,14 @@ func (c *Checkpoint) Load(g *graph.Graph) (*graph.Graph, graph.Weights, error) {
 		return nil, nil, err
 	}
 	w := graph.Weights{}
+	scratch := make([]float32, g.LargestParam())
 	for _, p := range g.Params() {
 		t := graph.NewTensor(p.Shape...)
 		w[p.Name] = t
 		dst := w.Data(p.Name)
 		src := dst
 		if !c.ours {
-			src = make([]float32, len(dst))
+			src = scratch[:len(dst)]
 		}
 		if err := best.tensors[p.Name].read(src); err != nil {
 			return nil, nil, fmt.Errorf("tensor %.80q: %w", best.tensors[p.Name].Name, err)

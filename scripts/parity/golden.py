@@ -11,9 +11,9 @@ from models import images, shaken
 class SmallResNet(nn.Module):
     """resnet8-cifar at a quarter of its width, of torchvision's blocks."""
 
-    def __init__(self, planes=4, classes=10):
+    def __init__(self, planes=4, classes=10, channels=3):
         super().__init__()
-        self.conv1 = nn.Conv2d(3, planes, 3, padding=1, bias=False)
+        self.conv1 = nn.Conv2d(channels, planes, 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(planes)
         self.layer1 = nn.Sequential(BasicBlock(planes, planes))
         for i in (1, 2):
