@@ -74,8 +74,12 @@ func (p *Pipeline) readyFor(g *graph.Graph) error {
 	}
 	image := graph.Shape{H: p.test.H, W: p.test.W, C: p.test.C}
 	if classes := g.Shape(g.Len() - 1).C; g.Shape(0) != image || classes != len(p.test.Classes) {
-		return fmt.Errorf("data %s has images of %v in %d classes, the run's network takes %v and tells %d apart: name the data it was trained on, or train in another run folder",
-			p.Config.Data, image, len(p.test.Classes), g.Shape(0), classes)
+		do := "name the data it was trained on, or train in another run folder"
+		if s := g.Shape(0); classes == len(p.test.Classes) && s.C == image.C && s.H == s.W {
+			do = fmt.Sprintf("--size %d scales an image folder to that", s.H)
+		}
+		return fmt.Errorf("data %s has images of %v in %d classes, the run's network takes %v and tells %d apart: %s",
+			p.Config.Data, image, len(p.test.Classes), g.Shape(0), classes, do)
 	}
 	return nil
 }

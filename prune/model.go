@@ -1,6 +1,7 @@
 package prune
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -131,6 +132,10 @@ func digestONNX(path string) (string, error) {
 // size open, image says it.
 func importONNX(path string, image graph.Shape) (*graph.Graph, graph.Weights, error) {
 	n, err := onnx.Import(path, onnx.Options{Input: image})
+	var unsupported onnx.Unsupported
+	if errors.As(err, &unsupported) {
+		return nil, nil, fmt.Errorf("%s: %d of its nodes cannot be imported: mdp import %s lists them with the reasons", path, len(unsupported), quoted(path))
+	}
 	if err != nil {
 		return nil, nil, err
 	}

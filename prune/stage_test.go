@@ -17,6 +17,7 @@ import (
 	"mdp/engine/data"
 	"mdp/engine/graph"
 	"mdp/engine/nets"
+	"mdp/engine/onnx"
 	"mdp/engine/safetensors"
 	"mdp/prune/report"
 )
@@ -244,6 +245,28 @@ func TestTableOfAnotherBuild(t *testing.T) {
 	_, err = p.table(h)
 	require.ErrorContains(t, err, "is there already")
 	require.FileExists(t, p.Path("latency.jsonl"))
+}
+
+// TestModelOfAnotherSize, or of other classes, than the images: one line.
+func TestModelOfAnotherSize(t *testing.T) {
+	c := quick()
+	for _, m := range []struct {
+		side, classes int
+		says          string
+	}{{14, 10, "takes 14×14×1 and tells 10 apart: --size 14 scales"}, {28, 7, "tells 7 apart: name the data"}} {
+		g, err := nets.Build(c.Net, nets.Options{Classes: m.classes, Input: graph.Shape{H: m.side, W: m.side, C: 1}, Width: c.Width})
+		require.NoError(t, err)
+		model, err := onnx.Export(g, graph.InitWeights(g, 1), onnx.ExportOptions{})
+		require.NoError(t, err)
+		c.ONNX = filepath.Join(t.TempDir(), "model.onnx")
+		f, err := os.Create(c.ONNX)
+		require.NoError(t, err)
+		require.NoError(t, onnx.Encode(f, model))
+		require.NoError(t, f.Close())
+		_, _, err = stages(t, t.TempDir(), c, StageTrain)
+		require.ErrorContains(t, err, m.says)
+		require.NotContains(t, err.Error(), "\n")
+	}
 }
 
 // TestImagesOfAnotherSize than the run's network takes.

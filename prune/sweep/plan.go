@@ -154,7 +154,7 @@ func (j Job) name(axes []string) string {
 		parts = append(parts, strings.TrimLeft(v, ".-"))
 	}
 	if len(parts) == 0 {
-		return j.Config.Net
+		return j.Config.Name()
 	}
 	return strings.Join(parts, "_")
 }
