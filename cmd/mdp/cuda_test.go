@@ -4,6 +4,7 @@ package main
 
 import (
 	"encoding/json"
+	"os"
 	"strings"
 	"testing"
 
@@ -40,6 +41,34 @@ func TestGPUThatIsNotThere(t *testing.T) {
 		assert.Equal(t, code, out.code, device)
 		assert.Empty(t, out.stdout)
 		assert.Equal(t, 1, strings.Count(out.stderr, "\n"), out.stderr)
+	}
+}
+
+// Whatever a GPU cannot do is one line that says what to do.
+func TestGPUBadInput(t *testing.T) {
+	if os.Getenv("MDP_TEST_EMULATED_DRIVER") == "" {
+		t.Skip("only the emulated driver is as bad as it is asked to be")
+	}
+	const train = "train --quiet --run run --net resnet8-cifar --width 0.25 --data synthetic --epochs 1 --device cuda:0"
+	for _, c := range []struct{ name, environment, args, says string }{
+		{"no GPU", "EMULATED_DEVICES=0", train, "no NVIDIA GPU: libcuda.so.1 was not found, or finds no device"},
+		{"no such GPU", "", train[:len(train)-1] + "7", "there is no device cuda:7; this machine has cuda:0 alone"},
+		{"no such GPU of two", "EMULATED_DEVICES=2", train[:len(train)-1] + "7", "there is no device cuda:7; this machine has cuda:0 to cuda:1"},
+		{"an old GPU", "EMULATED_CAPABILITY_MAJOR=7", train, "emulated driver has compute capability 7.0; the kernels need 8.0 or newer"},
+		{"an old driver", "EMULATED_DRIVER_VERSION=11040 EMULATED_FAILURE=cuModuleLoadData=222", train, "do not load: the driver: the provided PTX was compiled with an unsupported toolchain. (CUDA error 222); the driver is for CUDA 11.4, a newer one may be needed"},
+		{"another process has it to itself", "EMULATED_FAILURE=cuDevicePrimaryCtxRetain=46", train, "busy or unavailable (CUDA error 46); another process may have it to itself"},
+		{"another process has most of its memory", "EMULATED_MIB_TAKEN=1022", train, "of device memory needed, 0.00 of 1.00 GiB free; a batch of "},
+		{"little memory", "EMULATED_MIB=2", train, "the plan's memory for a batch of 128: "},
+		{"no memory", "EMULATED_MIB=0", train, "; no batch fits"},
+		{"a kernel that fails", "EMULATED_FAILURE=cuGraphLaunch=719", train, "unspecified launch failure (CUDA error 719)"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for _, e := range strings.Fields(c.environment) {
+				name, value, _ := strings.Cut(e, "=")
+				t.Setenv(name, value)
+			}
+			assertRefused(t, execute(t, command(t, t.TempDir(), strings.Fields(c.args)...)), exitFailed, c.says)
+		})
 	}
 }
 

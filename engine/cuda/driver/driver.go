@@ -86,9 +86,16 @@ func (e *LaunchError) Error() string { return e.Err.Error() }
 
 func (e *LaunchError) Unwrap() error { return e.Err }
 
-// OutOfMemory says how much was asked for and how much there was.
-type OutOfMemory struct{ Need, Free int64 }
+// OutOfMemory says how much was asked for, how much there was, and of how much: the
+// rest may be another process's. Total is 0 where it is not known.
+type OutOfMemory struct{ Need, Free, Total int64 }
 
 func (e *OutOfMemory) Error() string {
-	return fmt.Sprintf("%.2f GiB of device memory needed, %.2f GiB free", float64(e.Need)/(1<<30), float64(e.Free)/(1<<30))
+	of := ""
+	if e.Total > 0 {
+		of = fmt.Sprintf(" of %.2f", gib(e.Total))
+	}
+	return fmt.Sprintf("%.2f GiB of device memory needed, %.2f%s GiB free", gib(e.Need), gib(e.Free), of)
 }
+
+func gib(bytes int64) float64 { return float64(bytes) / (1 << 30) }

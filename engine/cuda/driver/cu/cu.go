@@ -49,7 +49,7 @@ func Open(ordinal int) (*Device, error) {
 		return nil, fmt.Errorf("cuda: device %d: %w", ordinal, explain(err))
 	}
 	if d.context, err = d.device.RetainPrimaryCtx(); err != nil {
-		return nil, fmt.Errorf("cuda: %s: %w", d.info.Name, explain(err))
+		return nil, fmt.Errorf("cuda: %s: %w; another process may have it to itself", d.info.Name, explain(err))
 	}
 	if err := d.do(d.load); err != nil {
 		return nil, errors.Join(fmt.Errorf("cuda: %s: %w", d.info.Name, err), d.Close())
@@ -111,11 +111,11 @@ func (d *Device) Alloc(bytes int64) (driver.Pointer, error) {
 		if p, err = cu.MemAlloc(max(bytes, 1)); err != cu.OutOfMemory {
 			return err
 		}
-		free, _, err := cu.MemInfo()
+		free, total, err := cu.MemInfo()
 		if err != nil {
 			return err
 		}
-		return &driver.OutOfMemory{Need: bytes, Free: free}
+		return &driver.OutOfMemory{Need: bytes, Free: free, Total: total}
 	})
 	return driver.Pointer(p), err
 }

@@ -47,7 +47,7 @@ func TestDeviceThatFails(t *testing.T) {
 		t.Skip("only the emulated driver fails when asked")
 	}
 	for failure, want := range map[string]string{
-		"cuDevicePrimaryCtxRetain=46": "cuda: emulated driver: the driver: CUDA-capable device(s) is/are busy or unavailable (CUDA error 46)",
+		"cuDevicePrimaryCtxRetain=46": "cuda: emulated driver: the driver: CUDA-capable device(s) is/are busy or unavailable (CUDA error 46); another process may have it to itself",
 		"cuModuleLoadData=222":        "cuda: emulated driver: kernels activate.cu do not load: the driver: the provided PTX was compiled with an unsupported toolchain. (CUDA error 222); the driver is for CUDA 13.0, a newer one may be needed",
 	} {
 		t.Setenv("EMULATED_FAILURE", failure)

@@ -16,7 +16,14 @@ namespace {
 
 enum { ok = 0, invalid_value = 1, out_of_memory = 2, invalid_image = 200, invalid_context = 201, not_found = 500, launch_failed = 719 };
 
-const size_t total = size_t(1) << 30;
+// What the environment says, or else.
+int said(const char *name, int otherwise) {
+	const char *value = getenv(name);
+	return value ? atoi(value) : otherwise;
+}
+
+size_t total() { return size_t(said("EMULATED_MIB", 1 << 10)) << 20; }
+size_t taken() { return size_t(said("EMULATED_MIB_TAKEN", 0)) << 20; } // by another process
 std::mutex mutex;
 std::map<char *, size_t> live; // allocations
 size_t used;
@@ -65,14 +72,13 @@ int asked(const char *function) {
 extern "C" {
 
 int cuInit(unsigned) { return ok; }
-int cuDriverGetVersion(int *v) { *v = 13000; return ok; }
-int cuDeviceGetCount(int *n) { *n = 1; return ok; }
-int cuDeviceGet(int *device, int ordinal) { *device = ordinal; return ordinal == 0 ? ok : invalid_value; }
+int cuDriverGetVersion(int *v) { *v = said("EMULATED_DRIVER_VERSION", 13000); return ok; }
+int cuDeviceGetCount(int *n) { *n = said("EMULATED_DEVICES", 1); return ok; }
+int cuDeviceGet(int *device, int ordinal) { *device = ordinal; return ordinal < said("EMULATED_DEVICES", 1) ? ok : invalid_value; }
 int cuDeviceGetName(char *name, int len, int) { snprintf(name, len, "emulated driver"); return ok; }
-int cuDeviceTotalMem_v2(size_t *bytes, int) { *bytes = total; return ok; }
+int cuDeviceTotalMem_v2(size_t *bytes, int) { *bytes = total(); return ok; }
 int cuDeviceGetAttribute(int *v, int attribute, int) { // its compute capability is 9.0 unless the environment says otherwise
-	const char *capability = getenv("EMULATED_CAPABILITY_MAJOR");
-	*v = attribute == 75 ? (capability ? atoi(capability) : 9) : attribute == 38 ? 1 << 20 : 0; // 38: the second-level cache
+	*v = attribute == 75 ? said("EMULATED_CAPABILITY_MAJOR", 9) : attribute == 38 ? 1 << 20 : 0; // 38: the second-level cache
 	return ok;
 }
 int cuDevicePrimaryCtxRetain(void **context, int) { *context = &primary; return asked(__func__); }
@@ -99,7 +105,7 @@ int cuModuleGetFunction(const void **function, void *, const char *name) {
 int cuMemAlloc_v2(char **p, size_t bytes) {
 	WITH_CONTEXT;
 	std::lock_guard<std::mutex> lock(mutex);
-	if (used + bytes > total) return out_of_memory;
+	if (used + taken() + bytes > total()) return out_of_memory;
 	*p = static_cast<char *>(aligned_alloc(256, (bytes + 255) / 256 * 256));
 	memset(*p, 0xff, bytes);
 	live[*p] = bytes;
@@ -116,7 +122,7 @@ int cuMemFree_v2(char *p) {
 	free(p);
 	return ok;
 }
-int cuMemGetInfo_v2(size_t *free, size_t *all) { WITH_CONTEXT; *free = total - used; *all = total; return ok; }
+int cuMemGetInfo_v2(size_t *free, size_t *all) { WITH_CONTEXT; *free = total() - taken() - used; *all = total(); return ok; }
 
 int cuMemsetD8Async(char *dst, unsigned char v, size_t bytes, void *) {
 	WITH_CONTEXT;
