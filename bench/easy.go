@@ -95,7 +95,7 @@ func (e *easy) ceilings() Ceilings {
 	var c Ceilings
 	best := map[int64]float64{}
 	for i, ns := range e.samples {
-		w, s := WorkOf(e.plan.Calls[i*again]), float64(max(slices.Min(ns), 1))/1e9
+		w, s := WorkOf(e.plan.Calls[i*again], engine.Float32), float64(max(slices.Min(ns), 1))/1e9
 		if w.FLOP > 0 {
 			c.FLOPS = max(c.FLOPS, float64(w.FLOP)/s)
 			continue

@@ -23,18 +23,22 @@ type Work struct {
 	Bytes int64 `json:"bytes"`
 }
 
-// WorkOf a call; of a masked one with every channel on.
-func WorkOf(c engine.Call) Work {
+// WorkOf a call whose activations lie in memory so; of a masked one with every channel on.
+func WorkOf(c engine.Call, storage engine.Storage) Work {
 	var w Work
 	if conv, ok := c.(interface{ MACs() int64 }); ok { // masked or not, in every direction
 		w.FLOP = 2 * conv.MACs()
 	}
 	for _, o := range c.Operands() {
+		words := o.Len
+		if o.Activation {
+			words = storage.Words(o.Len)
+		}
 		if o.Read {
-			w.Bytes += 4 * int64(o.Len)
+			w.Bytes += 4 * int64(words)
 		}
 		if o.Write {
-			w.Bytes += 4 * int64(o.Len)
+			w.Bytes += 4 * int64(words)
 		}
 	}
 	return w
@@ -142,7 +146,7 @@ func MeasureRoofline(ctx context.Context, b engine.Backend, g *graph.Graph, o en
 	r.Samples = len(measured.SamplesNS) // what came before was the warm-up
 	r.Ceilings = easy.ceilings()
 	for i, c := range calls {
-		roof := Roof{Call: c.String(), Work: WorkOf(c), LatencyNS: Summarise(samples[i][len(samples[i])-r.Samples:]).MedianNS}
+		roof := Roof{Call: c.String(), Work: WorkOf(c, b.Info().Storage), LatencyNS: Summarise(samples[i][len(samples[i])-r.Samples:]).MedianNS}
 		if nodes := p.Nodes(i); len(nodes) > 0 {
 			roof.Layer = g.Node(nodes[0]).Name
 		}

@@ -13,14 +13,15 @@ import (
 
 func TestWorkOf(t *testing.T) {
 	c := conv(3, 5) // 2 images of 8×8, 3×3 taps, with a bias
-	assert.Equal(t, Work{FLOP: 2 * 2 * 64 * 5 * 27, Bytes: 4 * (2*64*5 + 2*64*3 + 5*27 + 5)}, WorkOf(c))
-	assert.Equal(t, WorkOf(c).FLOP, WorkOf(engine.MaskedConvForward{ConvForward: c, Mask: engine.Mask{Chunk: 8, Out: 5}}).FLOP)
+	assert.Equal(t, Work{FLOP: 2 * 2 * 64 * 5 * 27, Bytes: 4 * (2*64*5 + 2*64*3 + 5*27 + 5)}, WorkOf(c, engine.Float32))
+	assert.Equal(t, WorkOf(c, engine.Float32).FLOP, WorkOf(engine.MaskedConvForward{ConvForward: c, Mask: engine.Mask{Chunk: 8, Out: 5}}, engine.Float32).FLOP)
 	g := engine.ConvBackwardData{Conv: c.Conv, DX: 1, DY: 2, W: 3}
-	once := WorkOf(g)
+	once := WorkOf(g, engine.Float32)
 	g.Accumulate = true
-	assert.Equal(t, once.FLOP, WorkOf(g).FLOP)
-	assert.Equal(t, once.Bytes+4*2*64*3, WorkOf(g).Bytes, "what is added to is read as well")
-	assert.Equal(t, Work{Bytes: 4 * 3 * 7}, WorkOf(engine.Add{Len: 7, Y: 1, A: 2, B: 3}))
+	assert.Equal(t, once.FLOP, WorkOf(g, engine.Float32).FLOP)
+	assert.Equal(t, once.Bytes+4*2*64*3, WorkOf(g, engine.Float32).Bytes, "what is added to is read as well")
+	assert.Equal(t, Work{Bytes: 4 * 3 * 7}, WorkOf(engine.Add{Len: 7, Y: 1, A: 2, B: 3}, engine.Float32))
+	assert.Equal(t, Work{Bytes: 4 * 3 * 4}, WorkOf(engine.Add{Len: 7, Y: 1, A: 2, B: 3}, engine.BFloat16))
 }
 
 func TestBound(t *testing.T) {
@@ -54,7 +55,7 @@ func TestMeasureRoofline(t *testing.T) {
 		assert.Equal(t, c.String(), r.Calls[i].Call)
 		assert.Equal(t, []string{"conv", "pool", "fc"}[i], r.Calls[i].Layer)
 		assert.Equal(t, fakeNS(c), r.Calls[i].LatencyNS)
-		ns, memory := r.Ceilings.Bound(WorkOf(c))
+		ns, memory := r.Ceilings.Bound(WorkOf(c, engine.Float32))
 		assert.Equal(t, ns, r.Calls[i].BoundNS)
 		assert.Equal(t, memory, r.Calls[i].Memory)
 		assert.Equal(t, ns/float64(fakeNS(c)), r.Calls[i].Share())

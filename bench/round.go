@@ -29,10 +29,11 @@ type round struct {
 	probe     int   // the Spin that tells the clock, where the rule watches it
 	calls     int   // of a round; those behind fill its memory once
 	grown     map[engine.Buffer]bool
+	storage   engine.Storage // of activations
 }
 
 func (s *stand) round(c, reference engine.Call) (*round, error) {
-	r := &round{plan: engine.Plan{Spans: make([]engine.Span, 1)}, grown: map[engine.Buffer]bool{}}
+	r := &round{plan: engine.Plan{Spans: make([]engine.Span, 1)}, grown: map[engine.Buffer]bool{}, storage: s.backend.Info().Storage}
 	build := map[Caches]func(c, reference engine.Call) error{AsInNetwork: r.asInNetwork, Cold: r.cold(2 * s.cache() / 4), Hot: r.hot}[s.rule.Caches]
 	if err := build(c, reference); err != nil {
 		return nil, err
@@ -91,7 +92,7 @@ func (r *round) asInNetwork(c, reference engine.Call) error {
 		for _, o := range d.Operands() {
 			if o.Name == "x" || o.Name == "a" {
 				if source[o.Len] == engine.None {
-					source[o.Len] = r.take(o.Len)
+					source[o.Len] = r.place(engine.Span{Len: o.Len, Storage: r.storage})
 				}
 				r.add(engine.Activate{Len: o.Len, Y: o.Buffer, X: source[o.Len]})
 			}
@@ -152,9 +153,12 @@ func (r *round) add(c engine.Call) int {
 func (r *round) own(c engine.Call) (engine.Call, error) {
 	operands := c.Operands()
 	d, ok := rebind(c, func(engine.Buffer) engine.Buffer {
-		n := operands[0].Len
+		s := engine.Span{Len: operands[0].Len}
+		if operands[0].Activation {
+			s.Storage = r.storage
+		}
 		operands = operands[1:]
-		return r.take(n)
+		return r.place(s)
 	})
 	if !ok {
 		return nil, fmt.Errorf("no call of an inference program")
@@ -162,15 +166,18 @@ func (r *round) own(c engine.Call) (engine.Call, error) {
 	return d, nil
 }
 
-// take is a buffer of n float32, on a cache line as the engine's are.
-func (r *round) take(n int) engine.Buffer {
-	at := r.plan.Len
-	r.plan.Len += (n + 15) / 16 * 16
-	return r.span(at, n)
+// take is a buffer of n float32.
+func (r *round) take(n int) engine.Buffer { return r.place(engine.Span{Len: n}) }
+
+// place makes a buffer, on a cache line as the engine's are.
+func (r *round) place(s engine.Span) engine.Buffer {
+	s.Offset = r.plan.Len
+	r.plan.Len += (s.Words() + 15) / 16 * 16
+	return r.span(s)
 }
 
-func (r *round) span(at, n int) engine.Buffer {
-	r.plan.Spans = append(r.plan.Spans, engine.Span{Offset: at, Len: n})
+func (r *round) span(s engine.Span) engine.Buffer {
+	r.plan.Spans = append(r.plan.Spans, s)
 	return engine.Buffer(len(r.plan.Spans) - 1)
 }
 
@@ -184,9 +191,12 @@ func (r *round) grow(n int) {
 				continue
 			}
 			r.grown[o.Buffer] = true
-			for at, have := r.plan.Span(o.Buffer).Offset, n; have < o.Len; have *= 2 {
-				more := min(have, o.Len-have)
-				r.add(engine.Activate{Len: more, X: r.span(at, more), Y: r.span(at+have, more)})
+			from := r.plan.Span(o.Buffer)
+			for have := n; have < o.Len; have *= 2 {
+				from.Len = min(have, o.Len-have)
+				to := from
+				to.Offset += from.Storage.Words(have)
+				r.add(engine.Activate{Len: from.Len, X: r.span(from), Y: r.span(to)})
 			}
 		}
 	}

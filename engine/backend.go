@@ -20,17 +20,18 @@ type Backend interface {
 // Info is what a backend computes with. Trainings repeat bit for bit where Device,
 // ISA and Precision agree; latencies compare only where all of it does.
 type Info struct {
-	Device      string `json:"device"`                 // cpu, cuda, emu
-	Model       string `json:"model"`                  // as the device calls itself
-	ISA         string `json:"isa"`                    // that the kernels are for: avx512, sm_90
-	Precision   string `json:"precision"`              // of products: fp32, tf32, bf16; memory and sums are float32
-	Atomics     bool   `json:"atomics,omitempty"`      // sums are added up as they come: trainings do not repeat
-	Threads     int    `json:"threads"`                // of a processor, 0 elsewhere
-	Driver      string `json:"driver,omitempty"`       // of a GPU, and below
-	MemoryBytes int64  `json:"memory_bytes,omitempty"` // all there is
-	CacheBytes  int    `json:"cache_bytes,omitempty"`  // of the last level, 0 where unknown
-	SMs         int    `json:"sms,omitempty"`
-	ClockMHz    int    `json:"clock_mhz,omitempty"` // the most it runs at
+	Device      string  `json:"device"`                 // cpu, cuda, emu
+	Model       string  `json:"model"`                  // as the device calls itself
+	ISA         string  `json:"isa"`                    // that the kernels are for: avx512, sm_90
+	Precision   string  `json:"precision"`              // of products: fp32, tf32, bf16; sums are float32
+	Storage     Storage `json:"storage,omitempty"`      // of activations and their gradients in programs compiled for it
+	Atomics     bool    `json:"atomics,omitempty"`      // sums are added up as they come: trainings do not repeat
+	Threads     int     `json:"threads"`                // of a processor, 0 elsewhere
+	Driver      string  `json:"driver,omitempty"`       // of a GPU, and below
+	MemoryBytes int64   `json:"memory_bytes,omitempty"` // all there is
+	CacheBytes  int     `json:"cache_bytes,omitempty"`  // of the last level, 0 where unknown
+	SMs         int     `json:"sms,omitempty"`
+	ClockMHz    int     `json:"clock_mhz,omitempty"` // the most it runs at
 }
 
 // Arithmetic names what decides the bits of a result: the kernels, and how they
@@ -40,7 +41,7 @@ func (i Info) Arithmetic() string {
 	if i.Precision != "fp32" {
 		name += " " + i.Precision
 	}
-	return name + when(i.Atomics, " atomics")
+	return name + when(i.Storage != Float32, " in "+i.Storage.String()) + when(i.Atomics, " atomics")
 }
 
 // ErrUnsupported says that a backend has no kernel for a call. Nothing falls
@@ -76,8 +77,14 @@ type Plan struct {
 	Constant  []Buffer // written by Write alone, never by a call: what a backend makes of them holds until the next Write
 }
 
-// Span is a buffer's place in the plan's memory, in float32.
-type Span struct{ Offset, Len int }
+// Span is a buffer's place in the plan's memory, in float32, and its elements.
+type Span struct {
+	Offset, Len int
+	Storage     Storage
+}
+
+// Words is the span's room in float32.
+func (s Span) Words() int { return s.Storage.Words(s.Len) }
 
 // Span of buffer b.
 func (p *Plan) Span(b Buffer) Span { return p.Spans[b] }

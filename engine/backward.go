@@ -14,7 +14,7 @@ func (l *lowering) gradOf(i int) (b Buffer, accumulate bool) {
 	if l.grad[i] != None {
 		return l.grad[i], true
 	}
-	l.grad[i] = l.transient(l.size(i))
+	l.grad[i] = l.moving(l.activation(i))
 	return l.grad[i], false
 }
 
@@ -95,7 +95,7 @@ func (l *lowering) backwardBatchNorm(u unit, dy, y, x Buffer) {
 	dx, accumulate := l.gradOf(l.g.Inputs(i)[0])
 	c.DX = dx
 	if accumulate {
-		c.DX = l.transient(l.size(i))
+		c.DX = l.moving(l.activation(i))
 	}
 	l.call(c, u.nodes...)
 	if accumulate {

@@ -5,8 +5,9 @@ import "fmt"
 // A Call is one kernel launch: an operation, its sizes and the buffers it works
 // on. A compiled program is a list of them, and that list is all a backend
 // sees. Each call's doc comment is the loop that every backend must compute;
-// images are NHWC, filters KRSC, everything float32. A buffer left at None is
-// absent, and so is its term in the loop.
+// images are NHWC, filters KRSC, everything float32, though activations may lie in
+// memory as less (Storage). A buffer left at None is absent, and so is its term in
+// the loop.
 type Call interface {
 	// Operands lists every buffer of the call, absent ones left out.
 	Operands() []Operand
@@ -27,6 +28,8 @@ type Operand struct {
 	Len    int // elements
 	Read   bool
 	Write  bool
+
+	Activation bool // or its gradient: in whatever storage the plan has them
 }
 
 // Act is the activation at the end of an operation.

@@ -68,36 +68,36 @@ type Softmax struct {
 }
 
 func (c Clamp) Operands() []Operand {
-	return operands{}.out("y", c.Y, c.Len).in("x", c.X, c.Len)
+	return operands{}.out("y", c.Y, c.Len).in("x", c.X, c.Len).activations("y", "x")
 }
 
 func (c ClampBackward) Operands() []Operand {
-	return operands{}.inout("dx", c.DX, c.Len, c.Accumulate).in("dy", c.DY, c.Len).in("y", c.Y, c.Len)
+	return operands{}.inout("dx", c.DX, c.Len, c.Accumulate).in("dy", c.DY, c.Len).in("y", c.Y, c.Len).activations("dx", "dy", "y")
 }
 
 func (c Mul) Operands() []Operand {
 	n := c.N * c.Pixels * c.C
-	return operands{}.inout("y", c.Y, n, c.Accumulate).in("a", c.A, n).in("b", c.B, c.N*c.C)
+	return operands{}.inout("y", c.Y, n, c.Accumulate).in("a", c.A, n).in("b", c.B, c.N*c.C).activations("y", "a", "b")
 }
 
 func (c GateBackward) Operands() []Operand {
 	n := c.N * c.Pixels * c.C
-	return operands{}.inout("db", c.DB, c.N*c.C, c.Accumulate).in("dy", c.DY, n).in("a", c.A, n)
+	return operands{}.inout("db", c.DB, c.N*c.C, c.Accumulate).in("dy", c.DY, n).in("a", c.A, n).activations("db", "dy", "a")
 }
 
 func (c Scale) Operands() []Operand {
 	n := c.Rows * c.C
-	return operands{}.out("y", c.Y, n).in("x", c.X, n).in("gamma", c.Gamma, c.C).in("beta", c.Beta, c.C)
+	return operands{}.out("y", c.Y, n).in("x", c.X, n).in("gamma", c.Gamma, c.C).in("beta", c.Beta, c.C).activations("y", "x")
 }
 
 func (c CopyChannels) Operands() []Operand {
 	part := c.C < c.YC
-	return operands{}.inout("y", c.Y, c.Rows*c.YC, c.Accumulate || part).in("x", c.X, c.Rows*c.XC)
+	return operands{}.inout("y", c.Y, c.Rows*c.YC, c.Accumulate || part).in("x", c.X, c.Rows*c.XC).activations("y", "x")
 }
 
 func (c Softmax) Operands() []Operand {
 	n := c.Rows * c.C
-	return operands{}.out("y", c.Y, n).in("x", c.X, n)
+	return operands{}.out("y", c.Y, n).in("x", c.X, n).activations("y", "x")
 }
 
 func (c Clamp) String() string {

@@ -67,7 +67,7 @@ func Compile(g *graph.Graph, b Backend, o Options) (*Program, error) {
 	if o.Mode != Train && o.Mode != Infer {
 		return nil, fmt.Errorf("compile %q: unknown mode %q", g.Name(), o.Mode)
 	}
-	l := newLowering(g, o)
+	l := newLowering(g, o, b.Info().Storage)
 	if o.Mode == Train && l.loss < 0 {
 		return nil, fmt.Errorf("compile %q: training needs a graph that ends in a loss", g.Name())
 	}
@@ -135,11 +135,12 @@ func Compile(g *graph.Graph, b Backend, o Options) (*Program, error) {
 // lowering is a graph on its way to a list of calls.
 type lowering struct {
 	*planner
-	g      *graph.Graph
-	o      Options
-	units  []unit
-	loss   int // the loss node, −1 without one
-	logits int // the node whose value the loss reads, or the last
+	g       *graph.Graph
+	o       Options
+	storage Storage // of activations and their gradients
+	units   []unit
+	loss    int // the loss node, −1 without one
+	logits  int // the node whose value the loss reads, or the last
 
 	value []Buffer // node → its output; a flatten shares its input's
 	grad  []Buffer // node → gradient of its output, None until something writes it
@@ -156,9 +157,9 @@ type lowering struct {
 	score  map[string]Buffer
 }
 
-func newLowering(g *graph.Graph, o Options) *lowering {
+func newLowering(g *graph.Graph, o Options, storage Storage) *lowering {
 	l := &lowering{
-		planner: newPlanner(), g: g, o: o,
+		planner: newPlanner(), g: g, o: o, storage: storage,
 		units:  fuse(g, o.Mode == Train),
 		loss:   -1,
 		logits: g.Len() - 1,
@@ -177,7 +178,7 @@ func newLowering(g *graph.Graph, o Options) *lowering {
 			l.signed[m] = None
 		}
 	}
-	l.value[0] = l.permanent(l.size(0))
+	l.value[0] = l.fix(l.activation(0))
 	if o.Mode == Train {
 		l.trainingParams()
 	} else {
@@ -239,6 +240,10 @@ func (l *lowering) inferenceParams() {
 // size is the number of elements of node i's output for a whole batch; rows
 // leaves out the channels.
 func (l *lowering) size(i int) int { return l.o.Batch * l.g.Shape(i).Size() }
+
+// activation is the span of node i's output, or of its gradient.
+func (l *lowering) activation(i int) Span { return Span{Len: l.size(i), Storage: l.storage} }
+
 func (l *lowering) rows(i int) int { return l.size(i) / l.g.Shape(i).C }
 
 // param is the buffer of one of node i's parameters, None if it has no such.

@@ -26,9 +26,9 @@ func (l *lowering) forwardUnit(u unit) {
 	x := l.value[in[0]]
 	var y Buffer
 	if l.source(u.out) == l.source(l.logits) {
-		y = l.permanent(l.size(u.out)) // the host reads it
+		y = l.fix(l.activation(u.out)) // the host reads it
 	} else {
-		y = l.transient(l.size(u.out))
+		y = l.moving(l.activation(u.out))
 	}
 	l.value[u.out] = y
 	z := None

@@ -22,7 +22,7 @@ type LoadImages struct {
 func (c LoadImages) len() int { return c.N * c.H * c.W * c.C }
 
 func (c LoadImages) Operands() []Operand {
-	return operands{}.out("y", c.Y, c.len()).in("pixels", c.Pixels, (c.len()+3)/4).in("moves", c.Moves, 3*c.N).in("mean", c.Mean, c.C).in("scale", c.Scale, c.C)
+	return operands{}.out("y", c.Y, c.len()).in("pixels", c.Pixels, (c.len()+3)/4).in("moves", c.Moves, 3*c.N).in("mean", c.Mean, c.C).in("scale", c.Scale, c.C).activations("y")
 }
 
 func (c LoadImages) String() string {

@@ -27,17 +27,22 @@ func newPlanner() *planner {
 }
 
 // transient makes a buffer of n float32 that lives as long as calls use it.
-func (p *planner) transient(n int) Buffer {
-	p.spans = append(p.spans, Span{Len: n})
+func (p *planner) transient(n int) Buffer { return p.moving(Span{Len: n}) }
+
+// permanent makes a buffer of n float32 with a place of its own.
+func (p *planner) permanent(n int) Buffer { return p.fix(Span{Len: n}) }
+
+func (p *planner) moving(s Span) Buffer {
+	p.spans = append(p.spans, s)
 	p.fixed = append(p.fixed, false)
 	return Buffer(len(p.spans) - 1)
 }
 
-// permanent makes a buffer of n float32 with a place of its own.
-func (p *planner) permanent(n int) Buffer {
-	p.spans = append(p.spans, Span{p.fixedLen, n})
+func (p *planner) fix(s Span) Buffer {
+	s.Offset = p.fixedLen
+	p.spans = append(p.spans, s)
 	p.fixed = append(p.fixed, true)
-	p.fixedLen += roundUp(n)
+	p.fixedLen += roundUp(s.Words())
 	return Buffer(len(p.spans) - 1)
 }
 
@@ -51,7 +56,7 @@ func (p *planner) region(lens []int) (all Buffer, each []Buffer) {
 	if p.fixedLen == start {
 		return None, nil
 	}
-	p.spans = append(p.spans, Span{start, p.fixedLen - start})
+	p.spans = append(p.spans, Span{Offset: start, Len: p.fixedLen - start})
 	p.fixed = append(p.fixed, true)
 	return Buffer(len(p.spans) - 1), each
 }
@@ -95,13 +100,13 @@ func (p *planner) layout(b Backend) *Plan {
 	}
 	lives = slices.DeleteFunc(lives, func(l life) bool { return l.buffer == None || p.fixed[l.buffer] || l.last < 0 })
 	slices.SortStableFunc(lives, func(a, b life) int {
-		return cmp.Compare(p.spans[b.buffer].Len, p.spans[a.buffer].Len)
+		return cmp.Compare(p.spans[b.buffer].Words(), p.spans[a.buffer].Words())
 	})
 
 	plan.Len = p.fixedLen
 	var placed []life // by offset
 	for _, l := range lives {
-		n := roundUp(p.spans[l.buffer].Len)
+		n := roundUp(p.spans[l.buffer].Words())
 		offset := p.fixedLen
 		for _, q := range placed {
 			if q.last < l.first || l.last < q.first {
@@ -111,7 +116,7 @@ func (p *planner) layout(b Backend) *Plan {
 			if offset+n <= s.Offset {
 				break
 			}
-			offset = max(offset, s.Offset+roundUp(s.Len))
+			offset = max(offset, s.Offset+roundUp(s.Words()))
 		}
 		p.spans[l.buffer].Offset = offset
 		plan.Len = max(plan.Len, offset+n)

@@ -3,13 +3,14 @@
 // Bound: 8 bytes an element.
 #include "elementwise.cuh"
 
-struct Activate {
-	float *y;
-	const float *x;
+template <class T> struct Activate {
+	T *y;
+	const T *x;
 	index_t len;
 	int act;
 };
 
-KERNEL(256, activate, Activate p) {
+template <class T> __device__ void activate_of(const Activate<T> &p) {
 	for FLAT(i, p.len) p.y[i] = activated(p.act, p.x[i]);
 }
+STORED(256, activate, Activate)

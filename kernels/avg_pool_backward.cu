@@ -4,18 +4,18 @@
 // adds, and 4 of dy.
 #include "pool.cuh"
 
-struct AvgPoolBackward {
-	float *dx;
-	const float *dy;
+template <class T> struct AvgPoolBackward {
+	T *dx;
+	const T *dy;
 	Pool g;
 	int count_pad, accumulate;
 };
 
-KERNEL(256, avg_pool_backward, AvgPoolBackward o) {
+template <class T> __device__ void avg_pool_backward_of(const AvgPoolBackward<T> &o) {
 	const Pool &g = o.g;
 	for FLAT(i, g.in()) {
 		Place at(i, g.h, g.w, g.c);
-		float sum = o.accumulate ? o.dx[i] : 0;
+		float sum = o.accumulate ? o.dx[i] : 0.f;
 		Span ps = readers(at.h, g.stride[0], g.pad[0], g.r, g.p), qs = readers(at.w, g.stride[1], g.pad[1], g.s, g.q);
 		for (int p = ps.first; p < ps.last; p++)
 			for (int q = qs.first; q < qs.last; q++) {
@@ -25,3 +25,4 @@ KERNEL(256, avg_pool_backward, AvgPoolBackward o) {
 		o.dx[i] = sum;
 	}
 }
+STORED(256, avg_pool_backward, AvgPoolBackward)

@@ -4,14 +4,14 @@
 // Bound: 4 bytes an element of x and of y.
 #include "pool.cuh"
 
-struct AvgPoolForward {
-	float *y;
-	const float *x;
+template <class T> struct AvgPoolForward {
+	T *y;
+	const T *x;
 	Pool g;
 	int count_pad;
 };
 
-KERNEL(256, avg_pool_forward, AvgPoolForward o) {
+template <class T> __device__ void avg_pool_forward_of(const AvgPoolForward<T> &o) {
 	const Pool &g = o.g;
 	for FLAT(i, g.out()) {
 		Place y(i, g.p, g.q, g.c);
@@ -22,3 +22,4 @@ KERNEL(256, avg_pool_forward, AvgPoolForward o) {
 		o.y[i] = sum / (o.count_pad ? g.r * g.s : hs.len() * ws.len());
 	}
 }
+STORED(256, avg_pool_forward, AvgPoolForward)

@@ -12,22 +12,22 @@
 #include "columns.cuh"
 #include "elementwise.cuh"
 
-struct BatchNormSums {
+template <class T> struct BatchNormSums {
 	float *partial; // [2, chunks, c]: Σ g and Σ g·(x−mean)
-	const float *dy, *y, *x, *mean;
+	const T *dy, *y, *x;
+	const float *mean;
 	Columns at;
 	int act;
 };
 
-KERNEL(column_threads, batch_norm_sums, BatchNormSums p) {
-	__shared__ float sums[column_threads];
+template <class T> __device__ void batch_norm_sums_of(const BatchNormSums<T> &p, float *sums) {
 	int c = p.at.column();
 	float sum = 0, products = 0;
 	if (c < p.at.c) {
 		float mean = p.mean[c];
 		for (int i = p.at.first(); i < p.at.last(); i += p.at.step()) {
 			index_t at = index_t(i) * p.at.c + c;
-			float g = gated(p.act, p.dy[at], p.y ? p.y[at] : 0);
+			float g = gated(p.act, p.dy[at], p.y ? p.y[at] : 0.f);
 			sum += g;
 			products += g * (p.x[at] - mean);
 		}
@@ -39,6 +39,7 @@ KERNEL(column_threads, batch_norm_sums, BatchNormSums p) {
 		p.partial[(gridDim.y + blockIdx.y) * index_t(p.at.c) + c] = products;
 	}
 }
+STORED_SUMS(batch_norm_sums, BatchNormSums)
 
 struct BatchNormGradients {
 	float *dgamma, *dbeta, *signed_;
@@ -64,22 +65,24 @@ KERNEL(column_threads, batch_norm_gradients, BatchNormGradients p) {
 	if (p.signed_) p.signed_[c] = float(p.gamma[c] * dgamma + p.beta[c] * dbeta);
 }
 
-struct BatchNormInput {
-	float *dx, *dz;
-	const float *dy, *y, *x, *gamma, *mean, *invstd, *dgamma, *dbeta;
+template <class T> struct BatchNormInput {
+	T *dx, *dz;
+	const T *dy, *y, *x;
+	const float *gamma, *mean, *invstd, *dgamma, *dbeta;
 	Columns at;
 	int act, accumulate_z;
 };
 
-KERNEL(column_threads, batch_norm_input, BatchNormInput p) {
+template <class T> __device__ void batch_norm_input_of(const BatchNormInput<T> &p) {
 	int c = p.at.column();
 	if (c >= p.at.c) return;
 	float mean = p.mean[c], invstd = p.invstd[c], scale = p.gamma[c] * invstd;
 	float shift = p.dbeta[c] / p.at.rows, slope = invstd * p.dgamma[c] / p.at.rows;
 	for (int i = p.at.first(); i < p.at.last(); i += p.at.step()) {
 		index_t at = index_t(i) * p.at.c + c;
-		float g = gated(p.act, p.dy[at], p.y ? p.y[at] : 0);
+		float g = gated(p.act, p.dy[at], p.y ? p.y[at] : 0.f);
 		p.dx[at] = scale * (g - shift - (p.x[at] - mean) * slope);
 		if (p.dz) p.dz[at] = p.accumulate_z ? p.dz[at] + g : g;
 	}
 }
+STORED(column_threads, batch_norm_input, BatchNormInput)

@@ -10,14 +10,13 @@
 #include "elementwise.cuh"
 #include "moments.cuh"
 
-struct BatchNormMoments {
+template <class T> struct BatchNormMoments {
 	float *partial; // [3, chunks, c]
-	const float *x;
+	const T *x;
 	Columns at;
 };
 
-KERNEL(column_threads, batch_norm_moments, BatchNormMoments p) {
-	__shared__ float sums[column_threads];
+template <class T> __device__ void batch_norm_moments_of(const BatchNormMoments<T> &p, float *sums) {
 	int c = p.at.column();
 	float shift = 0, sum = 0, squares = 0;
 	if (c < p.at.c) {
@@ -36,6 +35,7 @@ KERNEL(column_threads, batch_norm_moments, BatchNormMoments p) {
 		p.partial[(2 * gridDim.y + blockIdx.y) * index_t(p.at.c) + c] = squares;
 	}
 }
+STORED_SUMS(batch_norm_moments, BatchNormMoments)
 
 // batch_norm_merge makes one run of every chunk of them.
 struct BatchNormMerge {
@@ -74,19 +74,21 @@ KERNEL(column_threads, batch_norm_statistics, BatchNormStatistics p) {
 	p.runvar[c] = float((1 - double(p.momentum)) * p.runvar[c] + p.momentum * unbiased);
 }
 
-struct BatchNormApply {
-	float *y;
-	const float *x, *z, *gamma, *beta, *mean, *invstd;
+template <class T> struct BatchNormApply {
+	T *y;
+	const T *x, *z;
+	const float *gamma, *beta, *mean, *invstd;
 	Columns at;
 	int act;
 };
 
-KERNEL(column_threads, batch_norm_apply, BatchNormApply p) {
+template <class T> __device__ void batch_norm_apply_of(const BatchNormApply<T> &p) {
 	int c = p.at.column();
 	if (c >= p.at.c) return;
 	float mean = p.mean[c], scale = p.gamma[c] * p.invstd[c], beta = p.beta[c];
 	for (int i = p.at.first(); i < p.at.last(); i += p.at.step()) {
 		index_t at = index_t(i) * p.at.c + c;
-		p.y[at] = activated(p.act, scale * (p.x[at] - mean) + beta + (p.z ? p.z[at] : 0));
+		p.y[at] = activated(p.act, scale * (p.x[at] - mean) + beta + (p.z ? p.z[at] : 0.f));
 	}
 }
+STORED(column_threads, batch_norm_apply, BatchNormApply)

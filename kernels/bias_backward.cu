@@ -3,14 +3,13 @@
 // sum_partials makes db of it. Bound: 4 bytes an element of dy.
 #include "columns.cuh"
 
-struct BiasBackward {
+template <class T> struct BiasBackward {
 	float *partial;
-	const float *dy;
+	const T *dy;
 	Columns at;
 };
 
-KERNEL(column_threads, bias_backward, BiasBackward p) {
-	__shared__ float sums[column_threads];
+template <class T> __device__ void bias_backward_of(const BiasBackward<T> &p, float *sums) {
 	int c = p.at.column();
 	float sum = 0;
 	if (c < p.at.c)
@@ -18,3 +17,4 @@ KERNEL(column_threads, bias_backward, BiasBackward p) {
 	sum = column_sum(sums, sum, p.at.width);
 	if (threadIdx.x < p.at.width && c < p.at.c) p.partial[blockIdx.y * index_t(p.at.c) + c] = sum;
 }
+STORED_SUMS(bias_backward, BiasBackward)

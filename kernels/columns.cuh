@@ -3,7 +3,7 @@
 // shares out the rows of the block's chunk.
 #pragma once
 
-#include "device.cuh"
+#include "storage.cuh"
 
 constexpr int column_threads = 256;
 

@@ -12,15 +12,16 @@
 #include "conv.cuh"
 #include "pipeline.cuh"
 
-struct ConvBackwardData {
-	float *dx;
-	const float *dy, *w;
+template <class T> struct ConvBackwardData {
+	T *dx;
+	const T *dy;
+	const float *w;
 	Conv g;
 	int accumulate;
 };
 
-struct MaskedConvBackwardData {
-	ConvBackwardData o;
+template <class T> struct MaskedConvBackwardData {
+	ConvBackwardData<T> o;
 	Mask in, out;
 };
 
@@ -45,8 +46,10 @@ struct Taps {
 };
 
 // With plain there is one tap, which reads each pixel once: A is dy as it lies.
-template <class Channels, bool plain = false> struct DataProblem {
-	const ConvBackwardData &o;
+template <class T, class Channels, bool plain = false> struct DataProblem {
+	typedef T A;
+	typedef float B;
+	const ConvBackwardData<T> &o;
 	int group, phase_h, phase_w, rows_h, rows_w; // the phase's pixels in one image
 	Taps r, s;
 	int k_first, k_last;
@@ -76,11 +79,12 @@ template <class Channels, bool plain = false> struct DataProblem {
 		k.k += by;
 		k.channel += by;
 		if constexpr (!plain)
+#pragma unroll 1
 			for (; k.channel >= out.n; k.channel -= out.n)
 				if (++k.i == s.count) k.i = 0, k.j++;
 	}
 	__device__ bool takes(const Common &k) const { return k.k < k_last && out.on(k.channel); }
-	__device__ const float *a(const Row &m, const Common &k) const {
+	__device__ const T *a(const Row &m, const Common &k) const {
 		if (plain) return m.p == 0 && k.k < k_last ? &o.dy[m.image + k.k] : nullptr;
 		int p = m.p - k.j * r.back, q = m.q - k.i * s.back;
 		if (!takes(k) || !within(p, o.g.p) || !within(q, o.g.q)) return nullptr;
@@ -98,18 +102,18 @@ template <class Channels, bool plain = false> struct DataProblem {
 		int j = m % rows_w, i = m / rows_w % rows_h, n = m / rows_w / rows_h;
 		if (n >= g.n || c >= g.cg()) return;
 		if (c >= in.kept()) v = 0;
-		float *dx = &o.dx[g.x(n, phase_h + i * g.stride[0], phase_w + j * g.stride[1]) + group * g.cg() + in.at(c)];
+		T *dx = &o.dx[g.x(n, phase_h + i * g.stride[0], phase_w + j * g.stride[1]) + group * g.cg() + in.at(c)];
 		*dx = o.accumulate ? *dx + v : v;
 	}
 };
 
-template <class Gemm, bool plain, class Channels>
-__device__ void conv_backward_data_by(const ConvBackwardData &o, const Channels &in, const Channels &out) {
+template <class Gemm, bool plain, class T, class Channels>
+__device__ void conv_backward_data_by(const ConvBackwardData<T> &o, const Channels &in, const Channels &out) {
 	const Conv &g = o.g;
 	int phase_w = blockIdx.z % g.stride[1], phase_h = blockIdx.z / g.stride[1] % g.stride[0];
 	if (phase_h >= g.h || phase_w >= g.w) return; // more stride than image
 	Taps r(phase_h, g.r, g.stride[0], g.pad[0], g.dilation[0]), s(phase_w, g.s, g.stride[1], g.pad[1], g.dilation[1]);
-	DataProblem<Channels, plain> problem = {
+	DataProblem<T, Channels, plain> problem = {
 		o, int(blockIdx.z) / g.stride[1] / g.stride[0], phase_h, phase_w,
 		ceil_div(g.h - phase_h, g.stride[0]), ceil_div(g.w - phase_w, g.stride[1]),
 		r, s, 0, r.count * s.count * g.kg(), in, out};
@@ -118,16 +122,16 @@ __device__ void conv_backward_data_by(const ConvBackwardData &o, const Channels 
 	Gemm::run(problem, blockIdx.x * Gemm::m, n0);
 }
 
-#define DENSE_BACKWARD_DATA(suffix, Gemm) \
-	KERNEL(Gemm::threads, conv_backward_data##suffix, ConvBackwardData o) { \
+#define DENSE_BACKWARD_DATA(T, suffix, Gemm) \
+	KERNEL(Gemm::threads, conv_backward_data##suffix, ConvBackwardData<T> o) { \
 		conv_backward_data_by<Gemm, false>(o, AllChannels{o.g.cg()}, AllChannels{o.g.kg()}); \
 	}
-#define PLAIN_BACKWARD_DATA(suffix, Gemm) \
-	KERNEL(Gemm::threads, conv_backward_data##suffix, ConvBackwardData o) { \
+#define PLAIN_BACKWARD_DATA(T, suffix, Gemm) \
+	KERNEL(Gemm::threads, conv_backward_data##suffix, ConvBackwardData<T> o) { \
 		conv_backward_data_by<Gemm, true>(o, AllChannels{o.g.cg()}, AllChannels{o.g.kg()}); \
 	}
-#define MASKED_BACKWARD_DATA(suffix, Gemm) \
-	KERNEL(Gemm::threads, masked_conv_backward_data##suffix, MaskedConvBackwardData m) { \
+#define MASKED_BACKWARD_DATA(T, suffix, Gemm) \
+	KERNEL(Gemm::threads, masked_conv_backward_data##suffix, MaskedConvBackwardData<T> m) { \
 		__shared__ bool flags[2][max_chunks]; \
 		conv_backward_data_by<Gemm, false>(m.o, MaskedChannels(m.in, m.o.g.c, flags[0]), MaskedChannels(m.out, m.o.g.k, flags[1])); \
 	}

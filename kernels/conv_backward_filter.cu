@@ -13,22 +13,23 @@
 #include "conv.cuh"
 #include "pipeline.cuh"
 
-struct ConvBackwardFilter {
+template <class T> struct ConvBackwardFilter {
 	float *dw; // [parts, k, r, s, cg]
-	const float *dy, *x;
+	const T *dy, *x;
 	Conv g;
 	int parts, chunk; // npq of each part
 	int atomics;
 };
 
-struct MaskedConvBackwardFilter {
-	ConvBackwardFilter o;
+template <class T> struct MaskedConvBackwardFilter {
+	ConvBackwardFilter<T> o;
 	Mask in, out;
 };
 
 // With plain there is one tap, which reads each pixel once: B is x as it lies.
-template <class Channels, bool plain = false> struct FilterProblem {
-	const ConvBackwardFilter &o;
+template <class T, class Channels, bool plain = false> struct FilterProblem {
+	typedef T A, B;
+	const ConvBackwardFilter<T> &o;
 	int group, n_last, k_first, k_last;
 	float *dw;
 	Channels in, out;
@@ -64,13 +65,14 @@ template <class Channels, bool plain = false> struct FilterProblem {
 	__device__ void advance(Common &k, int by) const {
 		k.k += by;
 		if constexpr (!plain)
+#pragma unroll 1
 			for (k.q += by; k.q >= o.g.q; k.q -= o.g.q)
 				if (++k.p == o.g.p) k.p = 0, k.n++;
 	}
-	__device__ const float *a(const Row &m, const Common &k) const {
+	__device__ const T *a(const Row &m, const Common &k) const {
 		return m.valid && k.k < k_last ? &o.dy[index_t(k.k) * o.g.k + m.k] : nullptr;
 	}
-	__device__ const float *b(const Common &k, const Column &n) const {
+	__device__ const T *b(const Common &k, const Column &n) const {
 		const Conv &g = o.g;
 		if (plain) return n.h == 0 && k.k < k_last ? &o.x[index_t(k.k) * g.c + n.c] : nullptr;
 		int h = k.p * g.stride[0] + n.h, w = k.q * g.stride[1] + n.w;
@@ -94,27 +96,27 @@ template <class Channels, bool plain = false> struct FilterProblem {
 	}
 };
 
-template <class Gemm, bool plain, class Channels>
-__device__ void conv_backward_filter_by(const ConvBackwardFilter &o, const Channels &in, const Channels &out) {
+template <class Gemm, bool plain, class T, class Channels>
+__device__ void conv_backward_filter_by(const ConvBackwardFilter<T> &o, const Channels &in, const Channels &out) {
 	const Conv &g = o.g;
 	int part = blockIdx.z % o.parts, filter = g.r * g.s * g.cg();
-	FilterProblem<Channels, plain> problem = {o, int(blockIdx.z) / o.parts, filter,
+	FilterProblem<T, Channels, plain> problem = {o, int(blockIdx.z) / o.parts, filter,
 		part * o.chunk, min(g.n * g.p * g.q, (part + 1) * o.chunk), o.dw + (o.atomics ? 0 : index_t(part) * g.k * filter), in, out};
 	int m0 = blockIdx.y * Gemm::m, n0 = blockIdx.x * Gemm::n;
 	if (m0 >= out.kept() || n0 >= problem.columns_on()) problem.k_last = problem.k_first; // nothing but zeros to write
 	Gemm::run(problem, m0, n0);
 }
 
-#define DENSE_BACKWARD_FILTER(suffix, Gemm) \
-	KERNEL(Gemm::threads, conv_backward_filter##suffix, ConvBackwardFilter o) { \
+#define DENSE_BACKWARD_FILTER(T, suffix, Gemm) \
+	KERNEL(Gemm::threads, conv_backward_filter##suffix, ConvBackwardFilter<T> o) { \
 		conv_backward_filter_by<Gemm, false>(o, AllChannels{o.g.cg()}, AllChannels{o.g.kg()}); \
 	}
-#define PLAIN_BACKWARD_FILTER(suffix, Gemm) \
-	KERNEL(Gemm::threads, conv_backward_filter##suffix, ConvBackwardFilter o) { \
+#define PLAIN_BACKWARD_FILTER(T, suffix, Gemm) \
+	KERNEL(Gemm::threads, conv_backward_filter##suffix, ConvBackwardFilter<T> o) { \
 		conv_backward_filter_by<Gemm, true>(o, AllChannels{o.g.cg()}, AllChannels{o.g.kg()}); \
 	}
-#define MASKED_BACKWARD_FILTER(suffix, Gemm) \
-	KERNEL(Gemm::threads, masked_conv_backward_filter##suffix, MaskedConvBackwardFilter m) { \
+#define MASKED_BACKWARD_FILTER(T, suffix, Gemm) \
+	KERNEL(Gemm::threads, masked_conv_backward_filter##suffix, MaskedConvBackwardFilter<T> m) { \
 		__shared__ bool flags[2][max_chunks]; \
 		conv_backward_filter_by<Gemm, false>(m.o, MaskedChannels(m.in, m.o.g.c, flags[0]), MaskedChannels(m.out, m.o.g.k, flags[1])); \
 	}

@@ -10,21 +10,21 @@
 // is off, or what it was with leave. Bit for bit the dense kernel on zeroed data.
 #include "conv_forward.cuh"
 
-struct MaskedConvForward {
-	ConvForward o;
+template <class T> struct MaskedConvForward {
+	ConvForward<T> o;
 	Mask in, out;
 	int leave;
 };
 
-#define DENSE_FORWARD(suffix, Gemm) \
-	KERNEL(Gemm::threads, conv_forward##suffix, ConvForward o) { Gemm::run(dense(o), blockIdx.x * Gemm::m, blockIdx.y * Gemm::n); }
-#define PLAIN_FORWARD(suffix, Gemm) \
-	KERNEL(Gemm::threads, conv_forward##suffix, ConvForward o) { Gemm::run(dense<true>(o), blockIdx.x * Gemm::m, blockIdx.y * Gemm::n); }
-#define MASKED_FORWARD(suffix, Gemm) \
-	KERNEL(Gemm::threads, masked_conv_forward##suffix, MaskedConvForward m) { \
+#define DENSE_FORWARD(T, suffix, Gemm) \
+	KERNEL(Gemm::threads, conv_forward##suffix, ConvForward<T> o) { Gemm::run(dense(o), blockIdx.x * Gemm::m, blockIdx.y * Gemm::n); }
+#define PLAIN_FORWARD(T, suffix, Gemm) \
+	KERNEL(Gemm::threads, conv_forward##suffix, ConvForward<T> o) { Gemm::run(dense<true>(o), blockIdx.x * Gemm::m, blockIdx.y * Gemm::n); }
+#define MASKED_FORWARD(T, suffix, Gemm) \
+	KERNEL(Gemm::threads, masked_conv_forward##suffix, MaskedConvForward<T> m) { \
 		__shared__ bool flags[2][max_chunks]; \
 		const Conv &g = m.o.g; \
-		ForwardProblem<MaskedChannels> problem = { \
+		ForwardProblem<T, MaskedChannels> problem = { \
 			m.o, 0, g.n * g.p * g.q, 0, g.r * g.s * g.c, {m.in, g.c, flags[0]}, {m.out, g.k, flags[1]}, bool(m.leave)}; \
 		int n0 = blockIdx.y * Gemm::n; \
 		if (n0 >= problem.out.kept()) problem.k_first = problem.k_last; /* nothing but zeros to write */ \

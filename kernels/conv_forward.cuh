@@ -5,16 +5,20 @@
 #include "conv.cuh"
 #include "pipeline.cuh"
 
-struct ConvForward {
-	float *y;
-	const float *x, *w, *b, *z;
+template <class T> struct ConvForward {
+	T *y;
+	const T *x;
+	const float *w, *b;
+	const T *z;
 	Conv g;
 	int act;
 };
 
 // With plain there is one tap, which reads each pixel once: A is x as it lies.
-template <class Channels, bool plain = false> struct ForwardProblem {
-	const ConvForward &o;
+template <class T, class Channels, bool plain = false> struct ForwardProblem {
+	typedef T A;
+	typedef float B;
+	const ConvForward<T> &o;
 	int group, m_last, k_first, k_last;
 	Channels in, out;
 	bool leave;
@@ -43,10 +47,11 @@ template <class Channels, bool plain = false> struct ForwardProblem {
 		k.k += by;
 		k.c += by;
 		if constexpr (!plain)
+#pragma unroll 1
 			for (; k.c >= in.n; k.c -= in.n)
 				if (++k.s == o.g.s) k.s = 0, k.r++;
 	}
-	__device__ const float *a(const Row &m, const Common &k) const {
+	__device__ const T *a(const Row &m, const Common &k) const {
 		if (plain) return m.h == 0 && k.k < k_last ? &o.x[m.image + k.k] : nullptr;
 		int h = m.h + k.r * o.g.dilation[0], w = m.w + k.s * o.g.dilation[1];
 		if (k.k >= k_last || !in.on(k.c) || !within(h, o.g.h) || !within(w, o.g.w)) return nullptr;
@@ -70,7 +75,7 @@ template <class Channels, bool plain = false> struct ForwardProblem {
 	}
 };
 
-template <bool plain = false> __device__ __forceinline__ ForwardProblem<AllChannels, plain> dense(const ConvForward &o) {
+template <bool plain = false, class T> __device__ __forceinline__ ForwardProblem<T, AllChannels, plain> dense(const ConvForward<T> &o) {
 	const Conv &g = o.g;
 	return {o, int(blockIdx.z), g.n * g.p * g.q, 0, g.r * g.s * g.cg(), {g.cg()}, {g.kg()}, false};
 }

@@ -9,8 +9,8 @@
 #include "conv_forward.cuh"
 #include "moments.cuh"
 
-struct ConvMoments {
-	ConvForward o; // that ends in nothing and adds its bias alone
+template <class T> struct ConvMoments {
+	ConvForward<T> o; // that ends in nothing and adds its bias alone
 	float *partial;
 };
 
@@ -22,7 +22,7 @@ template <int n> struct Staged {
 	__device__ void store(int m, int column, float v) const { in(m, column) = v; }
 };
 
-template <class Gemm, bool plain> __device__ void conv_moments_by(const ConvMoments &p) {
+template <class Gemm, bool plain, class T> __device__ void conv_moments_by(const ConvMoments<T> &p) {
 	constexpr int shares = Gemm::threads / Gemm::n; // of a column
 	const Conv &g = p.o.g;
 	auto problem = dense<plain>(p.o);
@@ -41,8 +41,9 @@ template <class Gemm, bool plain> __device__ void conv_moments_by(const ConvMome
 	float shift = tile.in(0, column) + bias, sum = 0, squares = 0;
 	if (valid)
 		for (int m = share; m < rows; m += shares) {
-			float y = tile.in(m, column) + bias, v = y - shift;
-			p.o.y[index_t(m0 + m) * g.k + k] = y;
+			T &y = p.o.y[index_t(m0 + m) * g.k + k];
+			y = tile.in(m, column) + bias;
+			float v = y - shift;
 			sum += v;
 			squares += v * v;
 		}
@@ -60,10 +61,10 @@ template <class Gemm, bool plain> __device__ void conv_moments_by(const ConvMome
 	p.partial[index_t(2 * gridDim.x + blockIdx.x) * g.k + k] = squares;
 }
 
-#define CONV_MOMENTS(suffix, Gemm) \
-	KERNEL(Gemm::threads, conv_moments##suffix, ConvMoments p) { conv_moments_by<Gemm, false>(p); }
-#define PLAIN_MOMENTS(suffix, Gemm) \
-	KERNEL(Gemm::threads, conv_moments##suffix, ConvMoments p) { conv_moments_by<Gemm, true>(p); }
+#define CONV_MOMENTS(T, suffix, Gemm) \
+	KERNEL(Gemm::threads, conv_moments##suffix, ConvMoments<T> p) { conv_moments_by<Gemm, false>(p); }
+#define PLAIN_MOMENTS(T, suffix, Gemm) \
+	KERNEL(Gemm::threads, conv_moments##suffix, ConvMoments<T> p) { conv_moments_by<Gemm, true>(p); }
 EACH_GEMM(CONV_MOMENTS)
 EACH_ONES(CONV_MOMENTS)
 EACH_1X1(PLAIN_MOMENTS)

@@ -6,15 +6,17 @@
 #include "conv.cuh"
 #include "pool.cuh"
 
-struct DepthwiseForward {
-	float *y;
-	const float *x, *w, *b, *z;
+template <class T> struct DepthwiseForward {
+	T *y;
+	const T *x;
+	const float *w, *b;
+	const T *z;
 	Conv g;
 	int act;
 };
 
 // y[n,p,q,c] = act(b[c] + z[n,p,q,c] + Σ over r, s of x[n, p·stride₀+r·dil₀−pad₀, q·stride₁+s·dil₁−pad₁, c] · w[c,r,s])
-KERNEL(256, depthwise_forward, DepthwiseForward o) {
+template <class T> __device__ void depthwise_forward_of(const DepthwiseForward<T> &o) {
 	const Conv &g = o.g;
 	for FLAT(i, index_t(g.n) * g.p * g.q * g.k) {
 		Place y(i, g.p, g.q, g.k);
@@ -29,20 +31,22 @@ KERNEL(256, depthwise_forward, DepthwiseForward o) {
 		o.y[i] = activated(o.act, sum);
 	}
 }
+STORED(256, depthwise_forward, DepthwiseForward)
 
-struct DepthwiseBackwardData {
-	float *dx;
-	const float *dy, *w;
+template <class T> struct DepthwiseBackwardData {
+	T *dx;
+	const T *dy;
+	const float *w;
 	Conv g;
 	int accumulate;
 };
 
 // dx[n,h,w,c] (+)= Σ over (r, s, p, q) that read x[n,h,w,c] of dy[n,p,q,c] · w[c,r,s]
-KERNEL(256, depthwise_backward_data, DepthwiseBackwardData o) {
+template <class T> __device__ void depthwise_backward_data_of(const DepthwiseBackwardData<T> &o) {
 	const Conv &g = o.g;
 	for FLAT(i, index_t(g.n) * g.h * g.w * g.c) {
 		Place x(i, g.h, g.w, g.c);
-		float sum = o.accumulate ? o.dx[i] : 0;
+		float sum = o.accumulate ? o.dx[i] : 0.f;
 		for (int r = 0; r < g.r; r++)
 			for (int s = 0; s < g.s; s++) {
 				int h = x.h + g.pad[0] - r * g.dilation[0], w = x.w + g.pad[1] - s * g.dilation[1];
@@ -53,10 +57,11 @@ KERNEL(256, depthwise_backward_data, DepthwiseBackwardData o) {
 		o.dx[i] = sum;
 	}
 }
+STORED(256, depthwise_backward_data, DepthwiseBackwardData)
 
-struct DepthwiseBackwardFilter {
+template <class T> struct DepthwiseBackwardFilter {
 	float *dw; // [chunks, c, r, s]: sum_partials adds them up
-	const float *dy, *x;
+	const T *dy, *x;
 	Conv g;
 	Columns at; // over the rows npq of dy
 };
@@ -64,8 +69,7 @@ struct DepthwiseBackwardFilter {
 // dw[j,c,r,s] = Σ over the npq of chunk j of dy[n,p,q,c] · x[n, p·stride₀+r·dil₀−pad₀, q·stride₁+s·dil₁−pad₁, c]
 //
 // Grid: columns × chunks × taps.
-KERNEL(column_threads, depthwise_backward_filter, DepthwiseBackwardFilter o) {
-	__shared__ float sums[column_threads];
+template <class T> __device__ void depthwise_backward_filter_of(const DepthwiseBackwardFilter<T> &o, float *sums) {
 	const Conv &g = o.g;
 	int c = o.at.column(), r = blockIdx.z / g.s, s = blockIdx.z % g.s;
 	float sum = 0;
@@ -78,3 +82,4 @@ KERNEL(column_threads, depthwise_backward_filter, DepthwiseBackwardFilter o) {
 	sum = column_sum(sums, sum, o.at.width);
 	if (threadIdx.x < o.at.width && c < g.c) o.dw[((index_t(blockIdx.y) * g.c + c) * g.r + r) * g.s + s] = sum;
 }
+STORED_SUMS(depthwise_backward_filter, DepthwiseBackwardFilter)

@@ -1,7 +1,7 @@
 // The activations and how a flat loop is spread over a grid.
 #pragma once
 
-#include "device.cuh"
+#include "storage.cuh"
 
 enum Act { IDENTITY, RELU, RELU6, SIGMOID, HARD_SWISH, SILU }; // engine.Act
 

@@ -3,15 +3,14 @@
 // A block sums some columns of an image. Bound: 8 bytes an element.
 #include "columns.cuh"
 
-struct GateBackward {
-	float *db;
-	const float *dy, *a;
+template <class T> struct GateBackward {
+	T *db;
+	const T *dy, *a;
 	Columns at; // of one image, in one chunk
 	int n, accumulate;
 };
 
-KERNEL(column_threads, gate_backward, GateBackward p) {
-	__shared__ float sums[column_threads];
+template <class T> __device__ void gate_backward_of(const GateBackward<T> &p, float *sums) {
 	int c = p.at.column();
 	for (int n = blockIdx.z; n < p.n; n += gridDim.z) {
 		float sum = 0;
@@ -22,8 +21,9 @@ KERNEL(column_threads, gate_backward, GateBackward p) {
 			}
 		sum = column_sum(sums, sum, p.at.width);
 		if (threadIdx.x < p.at.width && c < p.at.c) {
-			float &db = p.db[index_t(n) * p.at.c + c];
+			T &db = p.db[index_t(n) * p.at.c + c];
 			db = p.accumulate ? db + sum : sum;
 		}
 	}
 }
+STORED_SUMS(gate_backward, GateBackward)

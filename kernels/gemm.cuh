@@ -14,7 +14,8 @@
 //   Row row(int m)        Column column(int n) what is known of a row, a column; also beyond the last
 //   Common common(int k)                       of a common index; also beyond the last
 //   void advance(Common &, int by)             to the common index so many further on, without a division
-//   const float *a(Row, Common), *b(Common, Column)   where an element lies, null where there is none: 0
+//   A, B                                       what elements are in memory
+//   const A *a(Row, Common)   const B *b(Common, Column)   where an element lies, null where there is none: 0
 //   a_along_k, b_along_k                       the direction in which memory runs
 //   void store(int m, int n, float v)          called also beyond the last
 //
@@ -22,12 +23,12 @@
 // of zeros that is left out changes no bit of them.
 #pragma once
 
-#include "ptx.cuh"
+#include "storage.cuh"
 
 constexpr int tile_m = 64, tile_n = 64, tile_k = 16, gemm_threads = 256;
 constexpr int gemm_loads = 4; // of A and of B by each thread, for each tile_k
 
-__device__ __forceinline__ float value(const float *at) { return at ? *at : 0; }
+template <class T> __device__ __forceinline__ float value(const T *at) { return at ? float(*at) : 0; }
 
 // The tiles of A and B, rows of k. The last 4 keep loads along k from meeting in one bank.
 struct GemmTiles {

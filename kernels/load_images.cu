@@ -5,14 +5,14 @@
 #include "conv.cuh"
 #include "pool.cuh"
 
-struct LoadImages {
-	float *y;
+template <class T> struct LoadImages {
+	T *y;
 	const uint8_t *pixels;
 	const float *moves, *mean, *scale; // moves [n, 3]
 	int n, h, w, c;
 };
 
-KERNEL(256, load_images, LoadImages p) {
+template <class T> __device__ void load_images_of(const LoadImages<T> &p) {
 	for FLAT(i, index_t(p.n) * p.h * p.w * p.c) {
 		Place at(i, p.h, p.w, p.c);
 		const float *move = p.moves + 3 * at.n;
@@ -21,3 +21,4 @@ KERNEL(256, load_images, LoadImages p) {
 		p.y[i] = (v - p.mean[at.c]) * p.scale[at.c];
 	}
 }
+STORED(256, load_images, LoadImages)

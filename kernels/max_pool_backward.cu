@@ -5,18 +5,18 @@
 // Bound: 8 bytes an element of x, 12 where it adds, and 8 of y.
 #include "pool.cuh"
 
-struct MaxPoolBackward {
-	float *dx;
-	const float *dy, *y, *x;
+template <class T> struct MaxPoolBackward {
+	T *dx;
+	const T *dy, *y, *x;
 	Pool g;
 	int accumulate;
 };
 
-KERNEL(256, max_pool_backward, MaxPoolBackward o) {
+template <class T> __device__ void max_pool_backward_of(const MaxPoolBackward<T> &o) {
 	const Pool &g = o.g;
 	for FLAT(i, g.in()) {
 		Place at(i, g.h, g.w, g.c);
-		float v = o.x[i], sum = o.accumulate ? o.dx[i] : 0;
+		float v = o.x[i], sum = o.accumulate ? o.dx[i] : 0.f;
 		Span ps = readers(at.h, g.stride[0], g.pad[0], g.r, g.p), qs = readers(at.w, g.stride[1], g.pad[1], g.s, g.q);
 		for (int p = ps.first; p < ps.last; p++)
 			for (int q = qs.first; q < qs.last; q++) {
@@ -31,3 +31,4 @@ KERNEL(256, max_pool_backward, MaxPoolBackward o) {
 		o.dx[i] = sum;
 	}
 }
+STORED(256, max_pool_backward, MaxPoolBackward)

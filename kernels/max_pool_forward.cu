@@ -3,13 +3,13 @@
 // Bound: 4 bytes an element of x and of y.
 #include "pool.cuh"
 
-struct MaxPoolForward {
-	float *y;
-	const float *x;
+template <class T> struct MaxPoolForward {
+	T *y;
+	const T *x;
 	Pool g;
 };
 
-KERNEL(256, max_pool_forward, MaxPoolForward o) {
+template <class T> __device__ void max_pool_forward_of(const MaxPoolForward<T> &o) {
 	const Pool &g = o.g;
 	for FLAT(i, g.out()) {
 		Place y(i, g.p, g.q, g.c);
@@ -24,3 +24,4 @@ KERNEL(256, max_pool_forward, MaxPoolForward o) {
 		o.y[i] = best;
 	}
 }
+STORED(256, max_pool_forward, MaxPoolForward)

@@ -35,18 +35,30 @@ template <int m_, int n_, int warps_m_, int warps_n_, int stages_> struct Shape 
 typedef Shape<128, 128, 2, 4, 3> Large;
 typedef Shape<64, 64, 2, 2, 3> Small;
 
-template <bool along_k, int rows> struct OperandTile {
-	alignas(16) float at[rows * depth];
+__device__ __forceinline__ float4 quad_at(const float *p) { return *reinterpret_cast<const float4 *>(p); }
+__device__ __forceinline__ float4 quad_of(float a, float b, float c, float d) { return make_float4(a, b, c, d); }
+
+// Four 16-bit elements, the first lowest.
+struct alignas(8) ShortQuad { uint32_t low, high; };
+
+__device__ __forceinline__ ShortQuad quad_at(const bf16 *p) { return *reinterpret_cast<const ShortQuad *>(p); }
+__device__ __forceinline__ ShortQuad quad_of(bf16 a, bf16 b, bf16 c, bf16 d) {
+	return {a.bits | uint32_t(b.bits) << 16, c.bits | uint32_t(d.bits) << 16};
+}
+
+template <class T, bool along_k, int rows> struct OperandTile {
+	alignas(16) T at[rows * depth];
 
 	static __device__ int place(int row, int k) {
+		if (along_k && sizeof(T) == 2) return row * depth + (k / 4 ^ (row >> 1 & 1) << 2) * 4 + k % 4;
 		if (along_k) return row * depth + (k / 4 ^ (row & 1) << 2 ^ (row >> 1 & 3)) * 4 + k % 4;
 		return k * rows + (row ^ k / 4 % 4 * 8);
 	}
 	// Four of the row from k on, a multiple of 4.
-	__device__ float4 quad(int row, int k) const {
-		const float *p = &at[place(row, k)];
-		if (along_k) return *reinterpret_cast<const float4 *>(p);
-		return make_float4(p[0], p[rows], p[2 * rows], p[3 * rows]);
+	__device__ auto quad(int row, int k) const {
+		const T *p = &at[place(row, k)];
+		if constexpr (along_k) return quad_at(p);
+		else return quad_of(p[0], p[rows], p[2 * rows], p[3 * rows]);
 	}
 };
 
@@ -68,8 +80,8 @@ template <bool along_k, int rows, int threads, class Line, class Common> struct 
 		common = problem.common(k + (along_k ? 4 * quad : first));
 	}
 
-	template <class Problem, class Find> __device__ void load(const Problem &problem, OperandTile<along_k, rows> &tile, int k0, Find find) {
-		typedef OperandTile<along_k, rows> Tile;
+	template <class Problem, class T, class Find> __device__ void load(const Problem &problem, OperandTile<T, along_k, rows> &tile, int k0, Find find) {
+		typedef OperandTile<T, along_k, rows> Tile;
 		int quad = 4 * (threadIdx.x % per_line), first = threadIdx.x / per_line;
 		problem.advance(common, k0 - k);
 		k = k0;
@@ -77,10 +89,10 @@ template <bool along_k, int rows, int threads, class Line, class Common> struct 
 		for (int i = 0; i < loads; i++) {
 			int line = first + i * step;
 			if (along_k) {
-				cp_async(&tile.at[Tile::place(line, quad)], find(lines[i], common));
+				cp_async<4 * sizeof(T)>(&tile.at[Tile::place(line, quad)], find(lines[i], common));
 				continue;
 			}
-			cp_async(&tile.at[Tile::place(quad, line)], find(lines[0], common));
+			cp_async<4 * sizeof(T)>(&tile.at[Tile::place(quad, line)], find(lines[0], common));
 			problem.advance(common, step);
 			k += step;
 		}
@@ -106,17 +118,17 @@ template <bool along_k, int rows, int threads, class Line, class Common> struct 
 		common = problem.common(k + (along_k ? side : first));
 	}
 
-	template <class Problem, class Find> __device__ void load(const Problem &problem, OperandTile<along_k, rows> &tile, int k0, Find find) {
-		typedef OperandTile<along_k, rows> Tile;
+	template <class Problem, class T, class Find> __device__ void load(const Problem &problem, OperandTile<T, along_k, rows> &tile, int k0, Find find) {
+		typedef OperandTile<T, along_k, rows> Tile;
 		int side = threadIdx.x % abreast, first = threadIdx.x / abreast;
 		problem.advance(common, k0 - k);
 		k = k0;
-#pragma unroll
+#pragma unroll 1
 		for (int j = 0; j < copies; j++) {
 			int at = along_k ? side : first;
 #pragma unroll
 			for (int i = 0; i < lines_each; i++)
-				cp_async_one(&tile.at[Tile::place(along_k ? first + i * step : side, at + j * advances)], find(lines[i], common));
+				cp_async<sizeof(T)>(&tile.at[Tile::place(along_k ? first + i * step : side, at + j * advances)], find(lines[i], common));
 			problem.advance(common, advances);
 			k += advances;
 		}
@@ -174,10 +186,12 @@ struct Tf32Quads {
 struct Bf16Quads {
 	struct B { uint32_t all[2]; };
 	static __device__ B of(const float4 &b) { return {{to_bf16x2(b.x, b.y), to_bf16x2(b.z, b.w)}}; }
+	static __device__ B of(const ShortQuad &b) { return {{b.low, b.high}}; }
 	struct A { uint32_t all[4]; };
 	static __device__ A of(const float4 &low, const float4 &high) {
 		return {{to_bf16x2(low.x, low.y), to_bf16x2(high.x, high.y), to_bf16x2(low.z, low.w), to_bf16x2(high.z, high.w)}};
 	}
+	static __device__ A of(const ShortQuad &low, const ShortQuad &high) { return {{low.low, high.low, low.high, high.high}}; }
 	static __device__ void add(float d[4], const A &a, const B &b) { mma_bf16(d, a.all, b.all); }
 };
 
@@ -219,8 +233,8 @@ template <class Shape, class Sums, template <bool, int, int, class, class> class
 	template <class Problem> static __device__ Sums sums(const Problem &problem, int m0, int n0) {
 		typedef typename Problem::Common Common;
 		struct Stage {
-			OperandTile<Problem::a_along_k, Shape::m> a;
-			OperandTile<Problem::b_along_k, Shape::n> b;
+			OperandTile<typename Problem::A, Problem::a_along_k, Shape::m> a;
+			OperandTile<typename Problem::B, Problem::b_along_k, Shape::n> b;
 		};
 		DYNAMIC_SHARED(float4, shared);
 		Stage *stage = reinterpret_cast<Stage *>(shared);
@@ -242,6 +256,7 @@ template <class Shape, class Sums, template <bool, int, int, class, class> class
 			cp_async_commit(); // of nothing, at the end: the count of groups stays that of tiles
 		};
 
+#pragma unroll 1
 		for (int i = 0; i < Shape::stages - 1; i++) load(stage[i]);
 		Sums all;
 		int now = 0, free = Shape::stages - 1;
@@ -270,13 +285,15 @@ typedef PipelinedGemm<Large, ExactSums<Large>> LargeExact;
 typedef PipelinedGemm<Large, TensorSums<Large, Tf32Quads>> LargeTf32;
 typedef PipelinedGemm<Large, TensorSums<Large, Bf16Quads>> LargeBf16;
 
-// KERNELS(suffix, Gemm) makes a convolution's kernels of one variant: masked, dense,
-// and dense of one tap, which needs no geometry.
+// KERNELS(T, suffix, Gemm) makes a convolution's kernels of one variant, whose images
+// lie in memory as T: masked, dense, and dense of one tap, which needs no geometry.
 #define EACH_GEMM(KERNELS) \
-	KERNELS(, TiledExact) KERNELS(_tf32, TiledTf32) KERNELS(_bf16, TiledBf16) \
-	KERNELS(_small, SmallExact) KERNELS(_tf32_small, SmallTf32) KERNELS(_bf16_small, SmallBf16) \
-	KERNELS(_large, LargeExact) KERNELS(_tf32_large, LargeTf32) KERNELS(_bf16_large, LargeBf16)
-#define EACH_ONES(KERNELS) KERNELS(_ones, OnesExact) KERNELS(_tf32_ones, OnesTf32) KERNELS(_bf16_ones, OnesBf16)
+	KERNELS(float, , TiledExact) KERNELS(float, _tf32, TiledTf32) KERNELS(float, _bf16, TiledBf16) \
+	KERNELS(float, _small, SmallExact) KERNELS(float, _tf32_small, SmallTf32) KERNELS(float, _bf16_small, SmallBf16) \
+	KERNELS(float, _large, LargeExact) KERNELS(float, _tf32_large, LargeTf32) KERNELS(float, _bf16_large, LargeBf16) \
+	KERNELS(bf16, _in_bf16, TiledBf16) KERNELS(bf16, _in_bf16_small, SmallBf16) KERNELS(bf16, _in_bf16_large, LargeBf16)
+#define EACH_ONES(KERNELS) KERNELS(float, _ones, OnesExact) KERNELS(float, _tf32_ones, OnesTf32) KERNELS(float, _bf16_ones, OnesBf16)
 #define EACH_1X1(KERNELS) \
-	KERNELS(_small_1x1, SmallExact) KERNELS(_tf32_small_1x1, SmallTf32) KERNELS(_bf16_small_1x1, SmallBf16) \
-	KERNELS(_large_1x1, LargeExact) KERNELS(_tf32_large_1x1, LargeTf32) KERNELS(_bf16_large_1x1, LargeBf16)
+	KERNELS(float, _small_1x1, SmallExact) KERNELS(float, _tf32_small_1x1, SmallTf32) KERNELS(float, _bf16_small_1x1, SmallBf16) \
+	KERNELS(float, _large_1x1, LargeExact) KERNELS(float, _tf32_large_1x1, LargeTf32) KERNELS(float, _bf16_large_1x1, LargeBf16) \
+	KERNELS(bf16, _in_bf16_small_1x1, SmallBf16) KERNELS(bf16, _in_bf16_large_1x1, LargeBf16)

@@ -34,26 +34,31 @@ __device__ __forceinline__ uint32_t to_bf16x2(float low, float high) {
 	return bits;
 }
 
-// cp_async copies 16 bytes to shared memory while the thread goes on, or writes
-// zeros where from is null; cp_async_one copies 4. What a thread has asked for is one group at
-// cp_async_commit; cp_async_wait<n> waits until at most its last n groups are not there.
-__device__ __forceinline__ void cp_async(void *to, const void *from) {
+__device__ __forceinline__ float from_bf16(uint16_t bits) {
+	uint32_t wide = uint32_t(bits) << 16;
 #ifdef __CUDACC__
-	asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"
-		:: "r"(uint32_t(__cvta_generic_to_shared(to))), "l"(from), "r"(from ? 16 : 0) : "memory");
+	return __uint_as_float(wide);
 #else
-	emu::Copies &mine = emu::copies[threadIdx.x];
-	mine.waiting.push_back({to, from, mine.groups, 16});
+	float v;
+	memcpy(&v, &wide, 4);
+	return v;
 #endif
 }
 
-__device__ __forceinline__ void cp_async_one(float *to, const float *from) {
+// cp_async copies 16, 8 or 4 bytes to shared memory while the thread goes on, or writes
+// zeros where from is null. What a thread has asked for is one group at
+// cp_async_commit; cp_async_wait<n> waits until at most its last n groups are not there.
+template <int bytes> __device__ __forceinline__ void cp_async(void *to, const void *from) {
 #ifdef __CUDACC__
-	asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;"
-		:: "r"(uint32_t(__cvta_generic_to_shared(to))), "l"(from), "r"(from ? 4 : 0) : "memory");
+	if (bytes == 16)
+		asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"
+			:: "r"(uint32_t(__cvta_generic_to_shared(to))), "l"(from), "r"(from ? 16 : 0) : "memory");
+	else
+		asm volatile("cp.async.ca.shared.global [%0], [%1], %2, %3;"
+			:: "r"(uint32_t(__cvta_generic_to_shared(to))), "l"(from), "n"(bytes), "r"(from ? bytes : 0) : "memory");
 #else
 	emu::Copies &mine = emu::copies[threadIdx.x];
-	mine.waiting.push_back({to, from, mine.groups, 4});
+	mine.waiting.push_back({to, from, mine.groups, bytes});
 #endif
 }
 

@@ -6,23 +6,25 @@
 //
 // Two kernels: a warp a row, which leaves the row's metrics; their sums, in order.
 // Bound: 8 bytes a logit, from the cache where it is read again.
+#include "storage.cuh"
 #include "warp.cuh"
 
 constexpr int warps = 4;
 
-struct SoftmaxLoss {
+template <class T> struct SoftmaxLoss {
 	float *rows; // [3, n]
-	float *dx;
-	const float *x, *labels;
+	T *dx;
+	const T *x;
+	const float *labels;
 	int n, c;
 	float smoothing;
 };
 
-KERNEL(32 * warps, softmax_loss, SoftmaxLoss p) {
+template <class T> __device__ void softmax_loss_of(const SoftmaxLoss<T> &p) {
 	int n = blockIdx.x * warps + threadIdx.x / 32, lane = threadIdx.x % 32;
 	if (n >= p.n) return;
-	const float *x = p.x + index_t(n) * p.c;
-	float *dx = p.dx ? p.dx + index_t(n) * p.c : nullptr;
+	const T *x = p.x + index_t(n) * p.c;
+	T *dx = p.dx ? p.dx + index_t(n) * p.c : nullptr;
 	if (!(p.labels[n] >= 0 && p.labels[n] < p.c)) { // a row that fills up the batch
 		if (lane < 3) p.rows[lane * index_t(p.n) + n] = 0;
 		if (dx)
@@ -56,6 +58,7 @@ KERNEL(32 * warps, softmax_loss, SoftmaxLoss p) {
 	if (dx)
 		for (int c = lane; c < p.c; c += 32) dx[c] = (expf(x[c] - top) / exps - uniform - (c == label ? 1 - p.smoothing : 0)) / p.n;
 }
+STORED(32 * warps, softmax_loss, SoftmaxLoss)
 
 struct LossMetrics {
 	float *metrics;

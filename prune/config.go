@@ -64,6 +64,7 @@ type Config struct {
 
 	Device       string `yaml:"device" json:"device" help:"what everything runs on: cpu, or a GPU as cuda:0; mdp doctor lists them"`
 	Precision    string `yaml:"precision" json:"precision" help:"how convolutions multiply: fp32, tf32 or bf16; a processor has fp32, and bf16 with AVX-512 BF16"`
+	Storage      string `yaml:"storage" json:"storage,omitempty" help:"what activations lie in a GPU's memory as: fp32, or bf16 with precision bf16"`
 	Atomics      bool   `yaml:"atomics" json:"atomics" help:"on a GPU, add up weight gradients as they come: no training repeats bit for bit"`
 	Threads      int    `yaml:"threads" json:"threads" help:"threads of the CPU backend; 0 takes every core"`
 	ISA          string `yaml:"isa" json:"isa" help:"instruction set: avx512, avx2 or generic; empty takes the best there is"`
@@ -80,7 +81,7 @@ func Defaults() Config {
 		Epochs:  2, Batch: 128, LearningRate: 0.2, Schedule: train.Cosine, WarmupEpochs: 0.3, Momentum: 0.9, WeightDecay: 5e-4,
 		FineTuneEpochs: 1, FineTuneLearningRate: 0.1,
 		Importance: Taylor, ScoreBatches: 40,
-		Device: "cpu", Precision: device.FP32,
+		Device: "cpu", Precision: device.FP32, Storage: device.FP32,
 		LatencyBatch: 64,
 		Checkpoint:   20 * time.Second,
 	}
@@ -243,7 +244,7 @@ func BudgetNS(s string, denseNS int64) (int64, error) {
 }
 
 func (c Config) device() device.Options {
-	return device.Options{Name: c.Device, Precision: c.Precision, Atomics: c.Atomics, Threads: c.Threads, ISA: c.ISA}
+	return device.Options{Name: c.Device, Precision: c.Precision, Storage: c.Storage, Atomics: c.Atomics, Threads: c.Threads, ISA: c.ISA}
 }
 
 func (c Config) training() train.Config {

@@ -23,6 +23,9 @@ func (b *Backend) Prepare(p *engine.Plan) (engine.Executor, error) {
 			if n := p.Span(o.Buffer).Len; n < o.Len {
 				return nil, fmt.Errorf("cpu: %v: %s has %d elements, its buffer holds %d", c, o.Name, o.Len, n)
 			}
+			if s := p.Span(o.Buffer).Storage; s != engine.Float32 {
+				return nil, fmt.Errorf("cpu: %v: %s lies in memory as %v; the processor has %v alone", c, o.Name, s, engine.Float32)
+			}
 		}
 		var scratch []float32
 		if p.Workspace != nil {

@@ -12,8 +12,8 @@ import (
 	"mdp/engine/cuda/driver"
 )
 
-// Precision is how convolutions multiply. Everything lies in memory as float32
-// and is summed as float32; depthwise convolutions are always exact.
+// Precision is how convolutions multiply. Sums are float32; depthwise convolutions are
+// always exact.
 type Precision string
 
 // The precisions: tensor cores round what they multiply to 11 or 8 bits.
@@ -26,6 +26,7 @@ const (
 // Options of a backend; the zero value is exact.
 type Options struct {
 	Precision Precision
+	Storage   engine.Storage // of activations and their gradients; 16 bits go with products of as many
 	Variant   Variant
 	Atomics   bool    // parts of weight gradients are added up as they come: in less memory, and never twice the same
 	Library   Library // nil: our kernels for every call; it must outlive what the backend prepares
@@ -35,6 +36,7 @@ type Options struct {
 type Backend struct {
 	device    driver.Device
 	precision Precision
+	storage   engine.Storage
 	variant   Variant
 	atomics   bool
 	library   Library
@@ -52,10 +54,16 @@ func New(d driver.Device, o Options) (*Backend, error) {
 	default:
 		return nil, fmt.Errorf("cuda: there is no precision %q; it is %s, %s or %s", o.Precision, Float32, TF32, BFloat16)
 	}
+	if o.Storage != engine.Float32 && o.Precision != BFloat16 {
+		return nil, fmt.Errorf("cuda: activations in %v go with products in %s, not in %s", o.Storage, BFloat16, o.Precision)
+	}
 	if _, ok := gemms[o.Variant]; !ok && o.Variant != Chosen {
 		return nil, fmt.Errorf("cuda: there is no variant %q; it is %s, %s, %s, %s or %s", o.Variant, Tiled, Small, Large, SmallGeneral, LargeGeneral)
 	}
-	return &Backend{d, o.Precision, o.Variant, o.Atomics, o.Library}, nil
+	if o.Library != nil && o.Storage != engine.Float32 {
+		return nil, fmt.Errorf("cuda: %s's convolutions go with activations in %v, not in %v", o.Library.Name(), engine.Float32, o.Storage)
+	}
+	return &Backend{d, o.Precision, o.Storage, o.Variant, o.Atomics, o.Library}, nil
 }
 
 // Name is such as "cuda tf32, NVIDIA H200", or with a library's name in the first's place.
@@ -70,7 +78,7 @@ func (b *Backend) Name() string {
 // Info of the GPU; its ISA is such as sm_90, or emulated.
 func (b *Backend) Info() engine.Info {
 	d := b.device.Info()
-	i := engine.Info{Device: "cuda", Model: d.Name, ISA: fmt.Sprintf("sm_%d%d", d.Capability[0], d.Capability[1]), Precision: string(b.precision), Atomics: b.atomics,
+	i := engine.Info{Device: "cuda", Model: d.Name, ISA: fmt.Sprintf("sm_%d%d", d.Capability[0], d.Capability[1]), Precision: string(b.precision), Storage: b.storage, Atomics: b.atomics,
 		Driver: d.Driver, MemoryBytes: d.MemoryBytes, CacheBytes: d.L2Bytes, SMs: d.SMs, ClockMHz: d.ClockMHz}
 	if d.Capability[0] == 0 {
 		i.Device, i.ISA = "emu", "emulated"

@@ -31,6 +31,7 @@ type executor struct {
 	recorded map[[2]int]driver.Sequence // of each range of calls that was run
 	begun    [2]int                     // the range that was begun last
 
+	narrow    []float32
 	uploaders map[engine.Buffer]driver.Uploader // of the plan's inputs, once runs are started
 	hold      hold
 	lent      map[int]LibraryConv // calls that a library computes
@@ -53,6 +54,13 @@ func (e *executor) lower(b *Backend) error {
 			continue
 		}
 		l := lowering{device: e.device, gemm: suffix[b.precision], variant: b.variant, atomics: b.atomics, at: e.at}
+		storage, err := e.storage(c)
+		if err == nil && storage != engine.Float32 {
+			err = l.store(b.precision, storage)
+		}
+		if err != nil {
+			return fmt.Errorf("cuda: %v: %w", c, err)
+		}
 		if want := b.Workspace(c); want > 0 {
 			if i >= len(e.plan.Workspace) || e.plan.Span(e.plan.Workspace[i]).Len < want {
 				return fmt.Errorf("cuda: %v: the plan has no workspace of %d elements", c, want)
@@ -68,6 +76,23 @@ func (e *executor) lower(b *Backend) error {
 	return nil
 }
 
+// storage is what the call's activations lie in memory as.
+func (e *executor) storage(c engine.Call) (engine.Storage, error) {
+	all, known := engine.Float32, false
+	for _, o := range c.Operands() {
+		s := e.plan.Span(o.Buffer).Storage
+		switch {
+		case o.Activation && !known:
+			all, known = s, true
+		case o.Activation && s != all:
+			return 0, fmt.Errorf("%s lies in memory as %v, another operand as %v", o.Name, s, all)
+		case !o.Activation && s != engine.Float32:
+			return 0, fmt.Errorf("%s lies in memory as %v, which only activations may", o.Name, s)
+		}
+	}
+	return all, nil
+}
+
 // at is where a buffer lies, 0 for None.
 func (e *executor) at(b engine.Buffer) driver.Pointer {
 	if b == engine.None {
@@ -79,6 +104,11 @@ func (e *executor) at(b engine.Buffer) driver.Pointer {
 func (e *executor) Write(dst engine.Buffer, src []float32) error {
 	if n := e.plan.Span(dst).Len; len(src) > n {
 		return fmt.Errorf("cuda: write of %d elements to buffer %d, which holds %d", len(src), dst, n)
+	}
+	if s := e.plan.Span(dst).Storage; s != engine.Float32 {
+		words := e.words(s.Words(len(src)))
+		s.Encode(words, src)
+		src = words
 	}
 	if e.packs {
 		src = packed(src)
@@ -93,7 +123,20 @@ func (e *executor) Read(dst []float32, src engine.Buffer) error {
 	if n := e.plan.Span(src).Len; len(dst) > n {
 		return fmt.Errorf("cuda: read of %d elements from buffer %d, which holds %d", len(dst), src, n)
 	}
-	return e.explain(e.device.Download(dst, e.at(src)))
+	s := e.plan.Span(src).Storage
+	if s == engine.Float32 {
+		return e.explain(e.device.Download(dst, e.at(src)))
+	}
+	words := e.words(s.Words(len(dst)))
+	err := e.device.Download(words, e.at(src))
+	s.Decode(dst, words)
+	return e.explain(err)
+}
+
+// words is room on the host for what is narrowed or widened.
+func (e *executor) words(n int) []float32 {
+	e.narrow = slices.Grow(e.narrow[:0], n)[:n]
+	return e.narrow
 }
 
 func (e *executor) Run(from, to int) error {
@@ -109,7 +152,7 @@ func (e *executor) Start(from, to int) error {
 	if e.uploaders == nil {
 		e.uploaders = map[engine.Buffer]driver.Uploader{}
 		for _, b := range e.plan.Input {
-			u, err := e.device.NewUploader(4 * int64(e.plan.Span(b).Len))
+			u, err := e.device.NewUploader(4 * int64(e.plan.Span(b).Words()))
 			if err != nil {
 				return fmt.Errorf("cuda: room for the next batch beside the one that is computed: %w", err)
 			}

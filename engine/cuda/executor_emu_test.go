@@ -31,6 +31,15 @@ func TestBadUseIsAnError(t *testing.T) {
 	short.Spans[2].Len = 15
 	_, err = b.Prepare(short)
 	require.EqualError(t, err, "cuda: activate+relu/16: x has 16 elements, its buffer holds 15")
+	mixed := onePlan(16)
+	mixed.Spans[1].Storage = engine.BFloat16
+	_, err = b.Prepare(mixed)
+	require.EqualError(t, err, "cuda: activate+relu/16: x lies in memory as fp32, another operand as bf16")
+	mixed.Spans[2].Storage = engine.BFloat16
+	_, err = b.Prepare(mixed)
+	require.EqualError(t, err, "cuda: activate+relu/16: activations in bf16 do not go with products in fp32")
+	_, err = New(d, Options{Storage: engine.BFloat16})
+	require.EqualError(t, err, "cuda: activations in bf16 go with products in bf16, not in fp32")
 	norm := onePlan(16)
 	norm.Calls[0] = engine.BiasBackward{Rows: 4, C: 4, DB: 1, DY: 2}
 	_, err = b.Prepare(norm)

@@ -106,9 +106,18 @@ func (p product) choose(v Variant) gemm {
 	return k
 }
 
+// choose leaves single elements of 16 bits, which no copy ahead is so short for, to
+// the kernel without.
+func (l *lowering) choose(p product) gemm {
+	if l.narrow() && !p.quads {
+		return gemms[Tiled]
+	}
+	return p.choose(l.variant)
+}
+
 // launchGemm adds the variant of a kernel that suits the product.
 func launchGemm[P any](l *lowering, name string, p product, params P) {
-	k := p.choose(l.variant)
+	k := l.choose(p)
 	launchOf(l, name+l.gemm+k.suffix, k.threads, p.grid(k), params)
 	l.launches[len(l.launches)-1].Shared = k.shared
 }

@@ -12,6 +12,7 @@ import (
 type lowering struct {
 	device   driver.Device
 	gemm     string // what the names of kernels that multiply end with
+	in       string // what those of kernels that read activations do
 	variant  Variant
 	atomics  bool
 	at       func(engine.Buffer) pointer
@@ -22,6 +23,19 @@ type lowering struct {
 
 // suffix of the kernels of gemm.cuh for each precision.
 var suffix = map[Precision]string{Float32: "", TF32: "_tf32", BFloat16: "_bf16"}
+
+// store is for calls whose activations are narrow.
+func (l *lowering) store(p Precision, s engine.Storage) error {
+	if s != engine.BFloat16 || p != BFloat16 {
+		return fmt.Errorf("activations in %v do not go with products in %s", s, p)
+	}
+	l.in = "_in_" + s.String()
+	l.gemm = l.in
+	return nil
+}
+
+// narrow says that activations have 16 bits.
+func (l *lowering) narrow() bool { return l.in != "" }
 
 // launch adds a kernel of 256 threads a block.
 func launch[P any](l *lowering, name string, g grid, params P) {
@@ -56,10 +70,10 @@ func (l *lowering) lower(c engine.Call) {
 	case engine.MaskFilter:
 		launch(l, "mask_filter", flat(c.K*c.RS*c.C), maskFilterParams{l.at(c.Filter), l.mask(c.Mask, c.In), l.mask(c.Mask, c.Out), int32(c.K), int32(c.RS), int32(c.C)})
 	case engine.LoadImages:
-		launch(l, "load_images", flat(c.N*c.H*c.W*c.C), loadImagesParams{l.at(c.Y), l.at(c.Pixels), l.at(c.Moves), l.at(c.Mean), l.at(c.Scale), int32(c.N), int32(c.H), int32(c.W), int32(c.C)})
+		launch(l, "load_images"+l.in, flat(c.N*c.H*c.W*c.C), loadImagesParams{l.at(c.Y), l.at(c.Pixels), l.at(c.Moves), l.at(c.Mean), l.at(c.Scale), int32(c.N), int32(c.H), int32(c.W), int32(c.C)})
 	case engine.BiasBackward:
 		at := columnsOf(c.Rows, c.C)
-		launch(l, "bias_backward", at.grid(), biasBackwardParams{l.scratch, l.at(c.DY), at})
+		launch(l, "bias_backward"+l.in, at.grid(), biasBackwardParams{l.scratch, l.at(c.DY), at})
 		l.sumPartials(l.at(c.DB), c.C, at.chunks())
 	case engine.BatchNormForward:
 		l.batchNormForward(c)
@@ -67,47 +81,47 @@ func (l *lowering) lower(c engine.Call) {
 		l.convBatchNorm(c)
 	case engine.BatchNormInfer:
 		at := columnsOf(c.Rows, c.C)
-		launch(l, "batch_norm_infer", at.grid(), batchNormInferParams{l.at(c.Y), l.at(c.X), l.at(c.Z),
+		launch(l, "batch_norm_infer"+l.in, at.grid(), batchNormInferParams{l.at(c.Y), l.at(c.X), l.at(c.Z),
 			l.at(c.Gamma), l.at(c.Beta), l.at(c.RunMean), l.at(c.RunVar), at, c.Eps, int32(c.Act)})
 	case engine.BatchNormBackward:
 		l.batchNormBackward(c)
 	case engine.Activate:
-		launch(l, "activate", flat(c.Len), activateParams{l.at(c.Y), l.at(c.X), int64(c.Len), int32(c.Act)})
+		launch(l, "activate"+l.in, flat(c.Len), activateParams{l.at(c.Y), l.at(c.X), int64(c.Len), int32(c.Act)})
 	case engine.ActivateBackward:
 		of := c.Y
 		if c.Act.FromInput() {
 			of = c.X
 		}
-		launch(l, "activate_backward", flat(c.Len), activateBackwardParams{l.at(c.DX), l.at(c.DY), l.at(of), int64(c.Len), int32(c.Act), boolean(c.Accumulate)})
+		launch(l, "activate_backward"+l.in, flat(c.Len), activateBackwardParams{l.at(c.DX), l.at(c.DY), l.at(of), int64(c.Len), int32(c.Act), boolean(c.Accumulate)})
 	case engine.Add:
-		launch(l, "add", flat(c.Len), addParams{l.at(c.Y), l.at(c.A), l.at(c.B), int64(c.Len), int32(c.Act)})
+		launch(l, "add"+l.in, flat(c.Len), addParams{l.at(c.Y), l.at(c.A), l.at(c.B), int64(c.Len), int32(c.Act)})
 	case engine.Clamp:
-		launch(l, "clamp", flat(c.Len), clampParams{l.at(c.Y), l.at(c.X), int64(c.Len), c.Alpha, c.Beta, c.Low, c.High})
+		launch(l, "clamp"+l.in, flat(c.Len), clampParams{l.at(c.Y), l.at(c.X), int64(c.Len), c.Alpha, c.Beta, c.Low, c.High})
 	case engine.ClampBackward:
-		launch(l, "clamp_backward", flat(c.Len), clampBackwardParams{l.at(c.DX), l.at(c.DY), l.at(c.Y), int64(c.Len), c.Alpha, c.Low, c.High, boolean(c.Accumulate)})
+		launch(l, "clamp_backward"+l.in, flat(c.Len), clampBackwardParams{l.at(c.DX), l.at(c.DY), l.at(c.Y), int64(c.Len), c.Alpha, c.Low, c.High, boolean(c.Accumulate)})
 	case engine.Mul:
 		l.mul(c)
 	case engine.GateBackward:
 		l.gateBackward(c)
 	case engine.Scale:
-		launch(l, "scale", flat(c.Rows*c.C), scaleParams{l.at(c.Y), l.at(c.X), l.at(c.Gamma), l.at(c.Beta), int64(c.Rows * c.C), int32(c.C)})
+		launch(l, "scale"+l.in, flat(c.Rows*c.C), scaleParams{l.at(c.Y), l.at(c.X), l.at(c.Gamma), l.at(c.Beta), int64(c.Rows * c.C), int32(c.C)})
 	case engine.CopyChannels:
-		launch(l, "copy_channels", flat(c.Rows*c.C), copyChannelsParams{l.at(c.Y), l.at(c.X), int64(c.Rows * c.C),
+		launch(l, "copy_channels"+l.in, flat(c.Rows*c.C), copyChannelsParams{l.at(c.Y), l.at(c.X), int64(c.Rows * c.C),
 			int32(c.C), int32(c.YC), int32(c.YAt), int32(c.XC), int32(c.XAt), boolean(c.Accumulate)})
 	case engine.Softmax:
 		const rows = 4 // of a block, a warp each
-		launchOf(l, "softmax", 32*rows, grid{int32(ceilDiv(c.Rows, rows)), 1, 1}, softmaxParams{l.at(c.Y), l.at(c.X), int32(c.Rows), int32(c.C)})
+		launchOf(l, "softmax"+l.in, 32*rows, grid{int32(ceilDiv(c.Rows, rows)), 1, 1}, softmaxParams{l.at(c.Y), l.at(c.X), int32(c.Rows), int32(c.C)})
 	case engine.MaxPoolForward:
-		launch(l, "max_pool_forward", flat(c.N*c.P*c.Q*c.C), maxPoolForwardParams{l.at(c.Y), l.at(c.X), poolOf(c.Pool)})
+		launch(l, "max_pool_forward"+l.in, flat(c.N*c.P*c.Q*c.C), maxPoolForwardParams{l.at(c.Y), l.at(c.X), poolOf(c.Pool)})
 	case engine.MaxPoolBackward:
-		launch(l, "max_pool_backward", flat(c.N*c.H*c.W*c.C), maxPoolBackwardParams{l.at(c.DX), l.at(c.DY), l.at(c.Y), l.at(c.X), poolOf(c.Pool), boolean(c.Accumulate)})
+		launch(l, "max_pool_backward"+l.in, flat(c.N*c.H*c.W*c.C), maxPoolBackwardParams{l.at(c.DX), l.at(c.DY), l.at(c.Y), l.at(c.X), poolOf(c.Pool), boolean(c.Accumulate)})
 	case engine.AvgPoolForward:
-		launch(l, "avg_pool_forward", flat(c.N*c.P*c.Q*c.C), avgPoolForwardParams{l.at(c.Y), l.at(c.X), poolOf(c.Pool), boolean(c.CountPad)})
+		launch(l, "avg_pool_forward"+l.in, flat(c.N*c.P*c.Q*c.C), avgPoolForwardParams{l.at(c.Y), l.at(c.X), poolOf(c.Pool), boolean(c.CountPad)})
 	case engine.AvgPoolBackward:
-		launch(l, "avg_pool_backward", flat(c.N*c.H*c.W*c.C), avgPoolBackwardParams{l.at(c.DX), l.at(c.DY), poolOf(c.Pool), boolean(c.CountPad), boolean(c.Accumulate)})
+		launch(l, "avg_pool_backward"+l.in, flat(c.N*c.H*c.W*c.C), avgPoolBackwardParams{l.at(c.DX), l.at(c.DY), poolOf(c.Pool), boolean(c.CountPad), boolean(c.Accumulate)})
 	case engine.SoftmaxLoss:
 		const rows, metrics = 4, 3 // of a block, a warp each
-		launchOf(l, "softmax_loss", 32*rows, grid{int32(ceilDiv(c.N, rows)), 1, 1},
+		launchOf(l, "softmax_loss"+l.in, 32*rows, grid{int32(ceilDiv(c.N, rows)), 1, 1},
 			softmaxLossParams{l.scratch, l.at(c.DX), l.at(c.X), l.at(c.Labels), int32(c.N), int32(c.C), c.Smoothing})
 		launchOf(l, "loss_metrics", 32*metrics, grid{1, 1, 1}, lossMetricsParams{l.at(c.Metrics), l.scratch, int32(c.N)})
 	case engine.Record:
@@ -136,7 +150,7 @@ func (l *lowering) sumPartials(y pointer, n, parts int) {
 
 func (l *lowering) mul(c engine.Mul) {
 	n := c.N * c.Pixels * c.C
-	launch(l, "mul", flat(n), mulParams{l.at(c.Y), l.at(c.A), l.at(c.B), int64(n), int64(c.Pixels * c.C), int32(c.C), boolean(c.Accumulate)})
+	launch(l, "mul"+l.in, flat(n), mulParams{l.at(c.Y), l.at(c.A), l.at(c.B), int64(n), int64(c.Pixels * c.C), int32(c.C), boolean(c.Accumulate)})
 }
 
 // gateBackward has nothing to sum where a gate has one pixel.
@@ -149,5 +163,5 @@ func (l *lowering) gateBackward(c engine.GateBackward) {
 	at.Chunk = at.Rows
 	g := at.grid()
 	g[2] = int32(min(c.N, maxGrid))
-	launch(l, "gate_backward", g, gateBackwardParams{l.at(c.DB), l.at(c.DY), l.at(c.A), at, int32(c.N), boolean(c.Accumulate)})
+	launch(l, "gate_backward"+l.in, g, gateBackwardParams{l.at(c.DB), l.at(c.DY), l.at(c.A), at, int32(c.N), boolean(c.Accumulate)})
 }

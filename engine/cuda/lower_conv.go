@@ -4,7 +4,7 @@ import "mdp/engine"
 
 func (l *lowering) convForward(c engine.ConvForward) {
 	if c.Depthwise() {
-		launch(l, "depthwise_forward", flat(c.N*c.P*c.Q*c.K), l.forwardParams(c))
+		launch(l, "depthwise_forward"+l.in, flat(c.N*c.P*c.Q*c.K), l.forwardParams(c))
 		return
 	}
 	launchGemm(l, "conv_forward", forwardProduct(c.Conv), l.forwardParams(c))
@@ -12,7 +12,7 @@ func (l *lowering) convForward(c engine.ConvForward) {
 
 func (l *lowering) convBackwardData(c engine.ConvBackwardData) {
 	if c.Depthwise() {
-		launch(l, "depthwise_backward_data", flat(c.N*c.H*c.Conv.W*c.C), l.dataParams(c))
+		launch(l, "depthwise_backward_data"+l.in, flat(c.N*c.H*c.Conv.W*c.C), l.dataParams(c))
 		return
 	}
 	launchGemm(l, "conv_backward_data", dataProduct(c.Conv), l.dataParams(c))
@@ -23,7 +23,7 @@ func (l *lowering) convBackwardFilter(c engine.ConvBackwardFilter) {
 		at := pixels(c.Conv)
 		g := at.grid()
 		g[2] = int32(c.R * c.S)
-		launch(l, "depthwise_backward_filter", g, depthwiseBackwardFilterParams{l.scratch, l.at(c.DY), l.at(c.X), convOf(c.Conv), at})
+		launch(l, "depthwise_backward_filter"+l.in, g, depthwiseBackwardFilterParams{l.scratch, l.at(c.DY), l.at(c.X), convOf(c.Conv), at})
 		l.sumPartials(l.at(c.DW), c.K*c.R*c.S, at.chunks())
 		return
 	}

@@ -4,7 +4,7 @@ import "mdp/engine"
 
 func (l *lowering) batchNormForward(c engine.BatchNormForward) {
 	at := columnsOf(c.Rows, c.C)
-	launch(l, "batch_norm_moments", at.grid(), batchNormMomentsParams{l.scratch, l.at(c.X), at})
+	launch(l, "batch_norm_moments"+l.in, at.grid(), batchNormMomentsParams{l.scratch, l.at(c.X), at})
 	l.normalise(c, runsOf(l.scratch, c.Rows, c.C, int(at.Chunk)))
 }
 
@@ -12,10 +12,10 @@ func (l *lowering) batchNormForward(c engine.BatchNormForward) {
 // become few.
 func (l *lowering) convBatchNorm(c engine.ConvBatchNorm) {
 	p := forwardProduct(c.Conv)
-	runs := runsOf(l.scratch, c.Norm.Rows, c.K, p.choose(l.variant).tile)
+	runs := runsOf(l.scratch, c.Norm.Rows, c.K, l.choose(p).tile)
 	launchGemm(l, "conv_moments", p, convMomentsParams{l.forwardParams(c.ConvForward), l.scratch})
 	last := &l.launches[len(l.launches)-1]
-	last.Shared = max(last.Shared, stagedBytes(p.choose(l.variant)))
+	last.Shared = max(last.Shared, stagedBytes(l.choose(p)))
 	if chunks := runs.At.chunks(); chunks > 1 {
 		merged := l.scratch.Offset(3 * int(runs.At.Rows) * c.K)
 		launch(l, "batch_norm_merge", runs.At.grid(), batchNormMergeParams{merged, runs})
@@ -48,7 +48,7 @@ func (l *lowering) normalise(c engine.BatchNormForward, runs runsParams) {
 	runs.At.Chunk = runs.At.Rows
 	launch(l, "batch_norm_statistics", runs.At.grid(), batchNormStatisticsParams{l.at(c.Mean), l.at(c.InvStd), l.at(c.RunMean), l.at(c.RunVar),
 		runs, c.Eps, c.Momentum})
-	launch(l, "batch_norm_apply", at.grid(), batchNormApplyParams{l.at(c.Y), l.at(c.X), l.at(c.Z),
+	launch(l, "batch_norm_apply"+l.in, at.grid(), batchNormApplyParams{l.at(c.Y), l.at(c.X), l.at(c.Z),
 		l.at(c.Gamma), l.at(c.Beta), l.at(c.Mean), l.at(c.InvStd), at, int32(c.Act)})
 }
 
@@ -59,9 +59,9 @@ func (l *lowering) batchNormBackward(c engine.BatchNormBackward) {
 	if c.Act == engine.Identity {
 		y = 0
 	}
-	launch(l, "batch_norm_sums", at.grid(), batchNormSumsParams{l.scratch, l.at(c.DY), y, l.at(c.X), l.at(c.Mean), at, int32(c.Act)})
+	launch(l, "batch_norm_sums"+l.in, at.grid(), batchNormSumsParams{l.scratch, l.at(c.DY), y, l.at(c.X), l.at(c.Mean), at, int32(c.Act)})
 	launch(l, "batch_norm_gradients", one.grid(), batchNormGradientsParams{l.at(c.DGamma), l.at(c.DBeta), l.at(c.Signed),
 		l.scratch, l.at(c.Gamma), l.at(c.Beta), l.at(c.InvStd), one})
-	launch(l, "batch_norm_input", at.grid(), batchNormInputParams{l.at(c.DX), l.at(c.DZ), l.at(c.DY), y, l.at(c.X),
+	launch(l, "batch_norm_input"+l.in, at.grid(), batchNormInputParams{l.at(c.DX), l.at(c.DZ), l.at(c.DY), y, l.at(c.X),
 		l.at(c.Gamma), l.at(c.Mean), l.at(c.InvStd), l.at(c.DGamma), l.at(c.DBeta), at, int32(c.Act), boolean(c.AccumulateZ)})
 }

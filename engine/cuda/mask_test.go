@@ -56,7 +56,7 @@ func checkMasked(t *testing.T, b *Backend) {
 					got := x.run(t, b, c.masked, poison)
 					require.Len(t, got, len(want))
 					for i := range want {
-						if math.Float32bits(got[i]) != math.Float32bits(want[i]) {
+						if nan := got[i] != got[i] && want[i] != want[i]; !nan && math.Float32bits(got[i]) != math.Float32bits(want[i]) {
 							t.Fatalf("element %d of %d: %g, dense %g", i, len(want), got[i], want[i])
 						}
 					}
@@ -136,6 +136,11 @@ func (c *maskedCase) run(t *testing.T, b *Backend, call engine.Call, off float32
 		take(len(x))
 	}
 	plan.Workspace = []engine.Buffer{take(b.Workspace(call))}
+	for _, o := range call.Operands() {
+		if o.Activation {
+			plan.Spans[o.Buffer].Storage = b.storage
+		}
+	}
 	e, err := b.Prepare(plan)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, e.Close()) }()

@@ -42,6 +42,11 @@ func checkNorm(t *testing.T, b *Backend) {
 			plan.Len += (n + 63) / 64 * 64
 		}
 		for _, c := range plan.Calls {
+			for _, o := range c.Operands() {
+				if o.Activation {
+					plan.Spans[o.Buffer].Storage = b.storage
+				}
+			}
 			n := b.Workspace(c)
 			plan.Spans = append(plan.Spans, engine.Span{Offset: plan.Len, Len: n})
 			plan.Len += (n + 63) / 64 * 64
@@ -71,7 +76,11 @@ func checkNorm(t *testing.T, b *Backend) {
 					require.Equal(t, want, got, "the convolution's output")
 				}
 				most := float64(max(slices.Max(want), -slices.Min(want)))
-				assert.InDeltaSlice(t, want, got, 5e-6*most, []string{"conv", "y", "runmean", "runvar", "mean", "invstd"}[i])
+				tolerance := 5e-6
+				if i == 1 && b.storage != engine.Float32 {
+					tolerance = 1. / 128 // a last bit
+				}
+				assert.InDeltaSlice(t, want, got, tolerance*most, []string{"conv", "y", "runmean", "runvar", "mean", "invstd"}[i])
 			}
 		})
 	}

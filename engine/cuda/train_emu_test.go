@@ -26,6 +26,53 @@ const (
 
 var input = graph.Shape{H: 12, W: 12, C: 3}
 
+// In 16 bits a network trains to about the same losses; one step of the second, as above.
+func TestTrainsInBFloat16(t *testing.T) {
+	for _, net := range []string{"resnet8-cifar", "mobilenet_v2"} {
+		t.Run(net, func(t *testing.T) {
+			g, err := nets.Build(net, nets.Options{Classes: classes, Input: input, Width: 0.25})
+			require.NoError(t, err)
+			training, err := g.WithLoss(0.1)
+			require.NoError(t, err)
+			device := emu.Open(kernels.Shuffled)
+			processor, err := cpu.New(cpu.Options{})
+			require.NoError(t, err)
+			steps := 1
+			if net == "resnet8-cifar" {
+				steps = 6
+			}
+			var losses [2][]float64
+			var bytes [2]int64
+			for i, b := range []engine.Backend{processor, inBFloat16(t, device, Chosen)} {
+				p, err := engine.Compile(training, b, engine.Options{Mode: engine.Train, Batch: batch, Nesterov: true})
+				require.NoError(t, err)
+				require.NoError(t, p.SetWeights(graph.InitWeights(g, 1)))
+				x, labels := images(t, 1)
+				for range steps {
+					m, err := p.Step(x, labels, engine.Hyper{LearningRate: 0.02, Momentum: 0.9, WeightDecay: 1e-4})
+					require.NoError(t, err)
+					losses[i] = append(losses[i], m.Loss/batch)
+				}
+				trained, err := p.Weights()
+				require.NoError(t, err)
+				bytes[i] = p.PeakBytes()
+				require.NoError(t, p.Close())
+				q, err := engine.Compile(g, b, engine.Options{Mode: engine.Infer, Batch: batch})
+				require.NoError(t, err)
+				require.NoError(t, q.SetWeights(trained))
+				logits := make([]float32, batch*classes)
+				require.NoError(t, q.Infer(logits, x))
+				require.NoError(t, q.Close())
+			}
+			require.NoError(t, device.Close())
+			t.Logf("losses %.4f, in bf16 %.4f; bytes %d", losses[0], losses[1], bytes)
+			require.InDeltaSlice(t, losses[0], losses[1], 0.1*losses[0][0])
+			require.LessOrEqual(t, losses[1][steps-1], losses[1][0])
+			require.Less(t, bytes[1], bytes[0])
+		})
+	}
+}
+
 // images and labels of one batch of gratings.
 func images(t *testing.T, seed uint64) ([]float32, []int32) {
 	s := data.Synthetic(batch, input.H, input.W, input.C, classes, seed)

@@ -23,7 +23,7 @@ func openGPU(ordinal int, o Options) (*Device, error) {
 	if o.Keep {
 		d = driver.Keep(gpu)
 	}
-	at, closeAll := cuda.Options{Precision: cuda.Precision(o.Precision), Atomics: o.Atomics}, d.Close
+	at, closeAll := cuda.Options{Precision: cuda.Precision(o.Precision), Storage: o.storage(), Atomics: o.Atomics}, d.Close
 	if o.CuDNN {
 		l, err := cudnn.Deploy(gpu, cudnn.Precision(o.Precision))
 		if errors.Is(err, cudnn.ErrNone) {

@@ -13,7 +13,7 @@ import (
 	"mdp/engine/sensor"
 )
 
-// The precisions of products. Memory and sums are float32 in all of them.
+// The precisions of products. Sums are float32 in all of them.
 const (
 	FP32 = "fp32"
 	TF32 = "tf32"
@@ -24,6 +24,7 @@ const (
 type Options struct {
 	Name      string // cpu, or cuda:0 and so on
 	Precision string // fp32, tf32 or bf16
+	Storage   string // of activations, fp32 or, with that precision, bf16; "" is fp32
 	Atomics   bool   // of a GPU: cuda.Options.Atomics
 	CuDNN     bool   // of a GPU: forward convolutions by cuDNN, to time them
 	Keep      bool   // of a GPU: one arena for all plans, which are made and closed by the thousand
@@ -38,6 +39,15 @@ func (o Options) Check() error {
 	default:
 		return fmt.Errorf("precision %q is none of %s, %s, %s", o.Precision, FP32, TF32, BF16)
 	}
+	switch o.Storage {
+	case "", FP32:
+	case BF16:
+		if o.Precision != BF16 {
+			return fmt.Errorf("storage %s goes with precision %s, not with %s", o.Storage, BF16, o.Precision)
+		}
+	default:
+		return fmt.Errorf("storage %q is none of %s, %s", o.Storage, FP32, BF16)
+	}
 	switch {
 	case o.CuDNN && !strings.HasPrefix(o.Name, "cuda:"):
 		return fmt.Errorf("cuDNN needs a GPU such as cuda:0, not %s", o.Name)
@@ -50,6 +60,14 @@ func (o Options) Check() error {
 	}
 	_, err := Ordinal(o.Name)
 	return err
+}
+
+// storage that Check has passed.
+func (o Options) storage() engine.Storage {
+	if o.Storage == BF16 {
+		return engine.BFloat16
+	}
+	return engine.Float32
 }
 
 // Ordinal is the number of a GPU such as cuda:0.

@@ -32,6 +32,10 @@ func TestNamesThatNoMachineHas(t *testing.T) {
 	require.EqualError(t, err, `precision "fp8" is none of fp32, tf32, bf16`)
 	_, err = Open(Options{Name: "cpu", Precision: TF32})
 	require.EqualError(t, err, "precision tf32 needs a GPU: the processor multiplies in fp32 or bf16")
+	_, err = Open(Options{Name: "cuda:0", Precision: TF32, Storage: BF16})
+	require.EqualError(t, err, "storage bf16 goes with precision bf16, not with tf32")
+	_, err = Open(Options{Name: "cpu", Precision: FP32, Storage: "fp8"})
+	require.EqualError(t, err, `storage "fp8" is none of fp32, bf16`)
 	_, err = Open(Options{Name: "cpu", Precision: FP32, Atomics: true})
 	require.EqualError(t, err, "atomics need a GPU: the processor adds up in order")
 }

@@ -17,7 +17,7 @@ func openEmulation(o Options) (*Device, error) {
 	if o.Keep {
 		d = driver.Keep(d)
 	}
-	b, err := cuda.New(d, cuda.Options{Precision: cuda.Precision(o.Precision), Atomics: o.Atomics})
+	b, err := cuda.New(d, cuda.Options{Precision: cuda.Precision(o.Precision), Storage: o.storage(), Atomics: o.Atomics})
 	if err != nil {
 		return nil, err
 	}

@@ -102,6 +102,6 @@ func TestCasesCoverEveryCall(t *testing.T) {
 		"Activate", "ActivateBackward", "Add", "AvgPoolBackward", "AvgPoolForward", "BatchNormBackward", "BatchNormForward", "BatchNormInfer", "BiasBackward",
 		"Clamp", "ClampBackward", "ConvBackwardData", "ConvBackwardFilter", "ConvBatchNorm", "ConvForward", "CopyChannels", "FilterTaylor", "GateBackward", "Importance",
 		"MaskFilter", "MaskedConvBackwardData", "MaskedConvBackwardFilter", "MaskedConvForward",
-		"MaxPoolBackward", "MaxPoolForward", "Mul", "Record", "SGD", "Scale", "Softmax", "SoftmaxLoss",
+		"MaxPoolBackward", "MaxPoolForward", "Mul", "Record", "SGD", "Scale", "Softmax", "SoftmaxLoss", "Spin",
 	}, slices.Compact(kinds))
 }

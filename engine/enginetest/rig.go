@@ -24,25 +24,29 @@ const (
 	sentinel = 0x7fc5a5a5 // a quiet NaN with a payload
 )
 
-func newRig(c testCase, workspace int) *rig {
+func newRig(c testCase, storage engine.Storage, workspace int) *rig {
 	r := &rig{operands: c.call.Operands()}
 	last := engine.None
 	for _, o := range r.operands {
 		last = max(last, o.Buffer)
 	}
 	r.plan = engine.Plan{Len: guardLen, Spans: make([]engine.Span, last+1, last+3), Calls: []engine.Call{c.call}, Workspace: []engine.Buffer{engine.None}}
-	place := func(n int) engine.Span {
-		s := engine.Span{Offset: r.plan.Len, Len: n}
-		r.plan.Len = (s.Offset + n + guardLen + 15) / 16 * 16
+	place := func(n int, storage engine.Storage) engine.Span {
+		s := engine.Span{Offset: r.plan.Len, Len: n, Storage: storage}
+		r.plan.Len = (s.Offset + s.Words() + guardLen + 15) / 16 * 16
 		return s
 	}
 	for _, o := range r.operands {
 		if r.plan.Spans[o.Buffer].Len == 0 {
-			r.plan.Spans[o.Buffer] = place(o.Len)
+			of := engine.Float32
+			if o.Activation {
+				of = storage
+			}
+			r.plan.Spans[o.Buffer] = place(o.Len, of)
 		}
 	}
 	if workspace > 0 {
-		r.plan.Spans = append(r.plan.Spans, place(workspace))
+		r.plan.Spans = append(r.plan.Spans, place(workspace, engine.Float32))
 		r.workspace = engine.Buffer(len(r.plan.Spans) - 1)
 		r.plan.Workspace[0] = r.workspace
 	}
@@ -62,9 +66,12 @@ func (r *rig) image(m Memory) []float32 {
 	}
 	for _, o := range r.operands {
 		if o.Read {
+			narrow := make([]float32, len(m[o.Buffer]))
 			for i, v := range m[o.Buffer] {
-				r.part(image, o)[i] = float32(v)
+				narrow[i] = float32(v)
 			}
+			s := r.plan.Span(o.Buffer)
+			s.Storage.Encode(image[s.Offset:][:s.Words()], narrow)
 		}
 	}
 	return image
@@ -89,12 +96,29 @@ func (r *rig) run(b engine.Backend, image []float32) (after []float32, err error
 
 func (r *rig) part(image []float32, o engine.Operand) []float32 {
 	s := r.plan.Span(o.Buffer)
-	return image[s.Offset:][:o.Len]
+	values := make([]float32, o.Len)
+	s.Storage.Decode(values, image[s.Offset:][:s.Words()])
+	return values
+}
+
+// round makes of an operand's values those that its storage has.
+func (r *rig) round(m Memory, o engine.Operand) {
+	s := r.plan.Span(o.Buffer).Storage
+	if s == engine.Float32 {
+		return
+	}
+	word, value := make([]float32, 1), make([]float32, 1)
+	for i, v := range m[o.Buffer] {
+		value[0] = float32(v)
+		s.Encode(word, value)
+		s.Decode(value, word)
+		m[o.Buffer][i] = float64(value[0])
+	}
 }
 
 func (r *rig) within(i int, b engine.Buffer) bool {
 	s := r.plan.Span(b)
-	return i >= s.Offset && i < s.Offset+s.Len
+	return i >= s.Offset && i < s.Offset+s.Words()
 }
 
 func (r *rig) scratch(i int) bool { return r.within(i, r.workspace) }
@@ -114,9 +138,13 @@ func (r *rig) describe(i int) string {
 	for _, o := range r.operands {
 		s := r.plan.Span(o.Buffer)
 		if r.within(i, o.Buffer) {
-			return fmt.Sprintf("%s[%d] of %d", o.Name, i-s.Offset, o.Len)
+			at := i - s.Offset
+			if s.Storage != engine.Float32 {
+				at *= 2 // the first of the word's
+			}
+			return fmt.Sprintf("%s[%d] of %d", o.Name, at, o.Len)
 		}
-		if d := i - s.Offset - s.Len; d >= 0 && d < distance {
+		if d := i - s.Offset - s.Words(); d >= 0 && d < distance {
 			name, distance = "the end of "+o.Name, d
 		}
 	}

@@ -19,7 +19,7 @@ type memory struct {
 func (m *memory) Alloc(bytes int64) (Pointer, error) {
 	m.said = append(m.said, fmt.Sprintf("alloc %d", bytes))
 	if bytes > m.free {
-		return 0, &OutOfMemory{bytes, m.free}
+		return 0, &OutOfMemory{Need: bytes, Free: m.free}
 	}
 	p := Pointer(256 * len(m.said))
 	m.live[p] = bytes

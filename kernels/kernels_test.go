@@ -1,0 +1,26 @@
+package kernels
+
+import (
+	"io/fs"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// A kernel's file begins with the loop it computes and says what bounds it.
+func TestEveryKernelSaysWhatItComputes(t *testing.T) {
+	files, err := fs.Glob(Sources, "*.cu")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, name := range files {
+		text, err := fs.ReadFile(Sources, name)
+		require.NoError(t, err)
+		comment, _, _ := strings.Cut(string(text), "\n#include")
+		for _, line := range strings.Split(comment, "\n") {
+			assert.True(t, strings.HasPrefix(line, "//"), "%s begins with %q", name, line)
+		}
+		assert.Contains(t, comment, "Bound:", name)
+	}
+}
