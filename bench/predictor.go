@@ -16,7 +16,7 @@ import (
 //
 //	latency(network) = Σ over its calls: fixed[kind] + scale[kind] · tied(row)
 //
-// with nothing negative. It is as additive as the rows are, for the solver.
+// with nothing negative, and the dense network exact. It is as additive as the rows are, for the solver.
 type Predictor struct {
 	Kinds     map[string]Correction `json:"kinds"`
 	Validated Validated             `json:"validated"`
@@ -66,32 +66,30 @@ func (p Predictor) LatencyNS(c engine.Call, tiedNS int64) int64 {
 // validates it on each of them by the rest. tiedNS are the rows by key.
 //
 // The calls of a kind are fitted by least squares weighted with one over their
-// tied latency, which keeps the sum of what was observed; then the sums of calls
-// to the networks end to end, as a gap before each call and a factor. A call that
+// tied latency, which keeps the sum of what was observed. Then a gap before every
+// call is the median of those that would make each network as slow as it was, and a
+// factor makes the dense network, of which budgets are shares, exact. A call that
 // has no row, for only a removed block leaves it, counts as it was observed.
-func Fit(networks []Observed, tiedNS map[string]int64) (Predictor, error) {
-	if len(networks) == 0 {
+func Fit(dense Observed, networks []Observed, tiedNS map[string]int64) (Predictor, error) {
+	if len(networks) == 0 || len(dense.Calls) == 0 {
 		return Predictor{}, fmt.Errorf("no network was observed to fit predictions to")
 	}
-	p := fit(networks, tiedNS)
+	p := fit(dense, networks, tiedNS)
 	if len(networks) < 2 {
 		return p, nil
 	}
 	var off []float64
 	for i, n := range networks {
-		rest := append(append([]Observed(nil), networks[:i]...), networks[i+1:]...)
-		off = append(off, 100*math.Abs(fit(rest, tiedNS).sum(n, tiedNS)/float64(n.LatencyNS)-1))
+		rest := slices.Concat(networks[:i], networks[i+1:])
+		off = append(off, 100*math.Abs(fit(dense, rest, tiedNS).sum(n, tiedNS)/float64(n.LatencyNS)-1))
 	}
-	p.Validated = Validated{Networks: len(off), MedianPct: median(off)}
-	for _, pct := range off {
-		p.Validated.WorstPct = max(p.Validated.WorstPct, pct)
-	}
+	p.Validated = Validated{Networks: len(off), MedianPct: median(off), WorstPct: slices.Max(off)}
 	return p, nil
 }
 
-func fit(networks []Observed, tiedNS map[string]int64) Predictor {
+func fit(dense Observed, networks []Observed, tiedNS map[string]int64) Predictor {
 	calls := map[string][]point{}
-	for _, n := range networks {
+	for _, n := range append([]Observed{dense}, networks...) {
 		for _, c := range n.Calls {
 			if tied := tiedNS[c.Key]; tied > 0 {
 				calls[c.Kind] = append(calls[c.Kind], point{1, float64(tied), float64(c.NS), 1 / float64(tied)})
@@ -103,17 +101,32 @@ func fit(networks []Observed, tiedNS map[string]int64) Predictor {
 		fixed, scale := nonNegative(of)
 		p.Kinds[kind] = Correction{FixedNS: fixed, Scale: scale, Calls: len(of)}
 	}
-	var ends []point
-	for _, n := range networks {
-		latency := float64(n.LatencyNS)
-		ends = append(ends, point{float64(len(n.Calls)), p.sum(n, tiedNS), latency, 1 / (latency * latency)})
-	}
-	gap, factor := nonNegative(ends)
+	gap := p.gap(dense, networks, tiedNS)
+	denseNS := float64(dense.LatencyNS)
+	factor := denseNS / (p.sum(dense, tiedNS) + gap*float64(len(dense.Calls)))
 	for kind, k := range p.Kinds {
-		k.FixedNS, k.Scale = gap+factor*k.FixedNS, factor*k.Scale
+		k.FixedNS, k.Scale = factor*(gap+k.FixedNS), factor*k.Scale
 		p.Kinds[kind] = k
 	}
 	return p
+}
+
+// gap is before every call of p, not below zero. One network asks for the g with
+//
+//	(sum + g·calls) / (sum of dense + g·calls of dense) = latency / latency of dense
+func (p Predictor) gap(dense Observed, networks []Observed, tiedNS map[string]int64) float64 {
+	denseNS, denseSum, denseCalls := float64(dense.LatencyNS), p.sum(dense, tiedNS), float64(len(dense.Calls))
+	var asked []float64
+	for _, n := range networks {
+		more := denseNS*float64(len(n.Calls)) - float64(n.LatencyNS)*denseCalls
+		if math.Abs(more) > 0.02*denseNS*denseCalls { // else a gap does not tell it from the dense one
+			asked = append(asked, (float64(n.LatencyNS)*denseSum-denseNS*p.sum(n, tiedNS))/more)
+		}
+	}
+	if len(asked) == 0 {
+		return 0
+	}
+	return max(0, median(asked))
 }
 
 // sum is the predicted latency of an observed network.

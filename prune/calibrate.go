@@ -153,7 +153,7 @@ func (p *Pipeline) fitPredictor(d *denseLatency, space *Space, rows []bench.Row)
 	for _, c := range space.Program.Plan().Calls {
 		whole.Calls = append(whole.Calls, bench.ObservedCall{Key: c.String(), Kind: bench.Kind(c), NS: d.CallsNS[c.String()]})
 	}
-	d.Predictor, err = bench.Fit(append(networks, whole), tied)
+	d.Predictor, err = bench.Fit(whole, networks, tied)
 	return err
 }
 
