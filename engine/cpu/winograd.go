@@ -49,7 +49,8 @@ func newWinograd(i isa, parts []part, workers int) *winograd {
 	o := &winograd{part: parts[0], transforms: winogradOf(i)}
 	o.slabs = []slab{{0, 0, 3 * o.c, 3}}
 	o.high, o.wide = ceil(o.p, tileSide), ceil(o.q, tileSide)
-	o.each = min(tilesEach, ceil(o.n*o.high*o.wide, workers))
+	all := o.n * o.high * o.wide
+	o.each = ceil(all, ceil(ceil(all, tilesEach), workers)*workers) // as many for each worker
 	return o
 }
 

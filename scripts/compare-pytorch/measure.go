@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -30,7 +31,7 @@ type sampled struct {
 }
 
 const (
-	sampleNS = 150e6                 // a sample takes about so long, or one run
+	sampleNS = 80e6                  // a sample takes about so long, or one run
 	pause    = 30 * time.Millisecond // threads of the side that just ran spin for a while before they sleep
 	tries    = 3                     // samples of a variant that is tried
 	steps    = 3                     // before a peak is read
@@ -42,6 +43,9 @@ func (r row) measure(o options) (result, error) {
 		s, err := r.measurePeak(o)
 		res.Works = []sampled{s}
 		return res, err
+	}
+	if r.scaling {
+		return r.measureScaling(o)
 	}
 	p, err := startPeer(o.python, r.works[0].Threads, keepMemory)
 	if err != nil {
@@ -106,20 +110,60 @@ func measure(o options, p *peer, w work) (sampled, error) {
 	if err != nil {
 		return s, err
 	}
-	var taken share
-	for range o.rounds {
-		a, err := taken.meanwhile(p, own.sample, times)
-		if err != nil {
-			return s, err
-		}
-		b, err := taken.meanwhile(p, p.sample, peerTimes)
-		if err != nil {
-			return s, err
-		}
-		s.Ours, s.Peer = append(s.Ours, a/int64(times)), append(s.Peer, b/int64(peerTimes))
+	taken := share{processes: []int{os.Getpid(), p.cmd.Process.Pid}}
+	if s.Ours, s.Peer, err = taken.inTurn(o.rounds, own.sample, times, p.sample, peerTimes); err != nil {
+		return s, err
 	}
 	s.others = taken.others / taken.all
 	return s, nil
+}
+
+// inTurn takes samples of two sides, as many of each, in ns of one run.
+func (s *share) inTurn(rounds int, a func(int) (int64, error), timesA int, b func(int) (int64, error), timesB int) (nsA, nsB []int64, err error) {
+	for range rounds {
+		one, err := s.meanwhile(a, timesA)
+		if err != nil {
+			return nil, nil, err
+		}
+		other, err := s.meanwhile(b, timesB)
+		if err != nil {
+			return nil, nil, err
+		}
+		nsA, nsB = append(nsA, one/int64(timesA)), append(nsB, other/int64(timesB))
+	}
+	return nsA, nsB, nil
+}
+
+// measureScaling compares all threads with one; the other side is ours, too.
+func (r row) measureScaling(o options) (result, error) {
+	res := result{At: time.Now().UTC().Truncate(time.Second)}
+	taken := share{processes: []int{os.Getpid()}}
+	for _, w := range r.works {
+		single := w
+		single.Threads = 1
+		all, err := prepare(w)
+		if err != nil {
+			return res, err
+		}
+		one, err := prepare(single)
+		if err != nil {
+			return res, err
+		}
+		times, err := calibrate(one.sample)
+		if err != nil {
+			return res, err
+		}
+		s := sampled{Work: w}
+		if s.Ours, s.Peer, err = taken.inTurn(o.rounds, all.sample, times, one.sample, times); err != nil {
+			return res, err
+		}
+		if err := errors.Join(all.close(), one.close()); err != nil {
+			return res, err
+		}
+		res.Works = append(res.Works, s)
+	}
+	res.Others = taken.others / taken.all
+	return res, nil
 }
 
 // calibrate is how many runs make a sample. It runs once to warm up.

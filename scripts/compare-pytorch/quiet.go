@@ -50,13 +50,16 @@ func readTicks(processes ...int) (ticks, error) {
 	return t, nil
 }
 
-// share adds up what others took while samples were taken, and all there was.
-type share struct{ others, all float64 }
+// share adds up what others than some processes took while samples were taken, and all there was.
+type share struct {
+	processes   []int
+	others, all float64
+}
 
 // meanwhile takes a sample when the side that ran before it has come to rest.
-func (s *share) meanwhile(p *peer, sample func(int) (int64, error), times int) (int64, error) {
+func (s *share) meanwhile(sample func(int) (int64, error), times int) (int64, error) {
 	time.Sleep(pause)
-	before, err := readTicks(os.Getpid(), p.cmd.Process.Pid)
+	before, err := readTicks(s.processes...)
 	if err != nil {
 		return 0, err
 	}
@@ -64,7 +67,7 @@ func (s *share) meanwhile(p *peer, sample func(int) (int64, error), times int) (
 	if err != nil {
 		return 0, err
 	}
-	after, err := readTicks(os.Getpid(), p.cmd.Process.Pid)
+	after, err := readTicks(s.processes...)
 	s.others += (after.busy - before.busy) - (after.own - before.own)
 	s.all += after.all - before.all
 	return ns, err

@@ -16,6 +16,7 @@ type row struct {
 	unit        unit
 	must, aim   float64 // of the ratio
 	works       []work
+	scaling     bool       // ours on all cores against ours on one
 	figure      [2]float64 // must and aim of our own figure, where it has one
 }
 
@@ -106,6 +107,12 @@ func rows() ([]row, error) {
 	for _, r := range all {
 		if strings.HasPrefix(r.name, "conv-") || r.works[0].Net != "" && r.unit != peak {
 			all = append(all, r.inBF16())
+		}
+	}
+	for _, r := range slices.Clone(all) {
+		if r.works[0].Precision == "" && (r.name == "conv-forward" || r.works[0].Net != "" && r.unit != peak) {
+			r.name, r.scaling = r.name+"-scaling", true
+			all = append(all, r)
 		}
 	}
 	return all, nil

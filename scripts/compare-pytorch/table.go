@@ -14,15 +14,22 @@ func writeTable(w io.Writer, r results, all []row) error {
 	t := &table{w: w}
 	t.printf("# The CPU backend beside PyTorch %s\n\n", r.Torch)
 	t.printf("`go run ./scripts/compare-pytorch` on %s, %d cores, %s; medians of samples taken in turn, with\n", r.Machine.Model, r.Machine.Cores, r.Go)
-	t.printf("intervals of 95 %% for the ratio. PyTorch is the fastest of its ways, named in the last column. Raw samples\nlie in the JSON file beside this one.\n\n")
+	t.printf("intervals of 95 %% for the ratio. PyTorch is the fastest of its ways, named in the last column. Raw samples\nlie in the JSON file beside this one. GFLOP/s counts what a direct sum takes; 3×3 convolutions of stride 1\ntake a quarter of its products here, by Winograd's transforms.\n\n")
 	t.printf("| | ours | PyTorch | ratio | must | aim | | PyTorch's way |\n|---|--:|--:|--:|--:|--:|---|---|\n")
 	for _, row := range all {
-		if res, ok := r.Rows[row.name]; ok {
+		if res, ok := r.Rows[row.name]; ok && !row.scaling {
 			t.row(row, res)
 		}
 	}
+	t.printf("\n## From one core to all\n\nA core that waits, for work or for memory, is the rest of its time lost.\n\n")
+	t.printf("| | all cores | one | speed-up | lost |\n|---|--:|--:|--:|--:|\n")
 	for _, row := range all {
-		if res, ok := r.Rows[row.name]; ok && len(res.Works) > 1 {
+		if res, ok := r.Rows[row.name]; ok && row.scaling {
+			t.scaling(row, res, r.Machine.Cores)
+		}
+	}
+	for _, row := range all {
+		if res, ok := r.Rows[row.name]; ok && !row.scaling && len(res.Works) > 1 {
 			t.works(row, res)
 		}
 	}
@@ -57,6 +64,14 @@ func (t *table) row(r row, res result) {
 	if r.figure[0] > 0 {
 		t.printf("| – the same, ours alone | %s %s | | | ≥ %.0f | %.0f | %s | |\n", short(ours.median), r.unit, r.figure[0], r.figure[1], verdict(ours.median, r.figure[0], r.figure[1]))
 	}
+}
+
+func (t *table) scaling(r row, res result, cores int) {
+	faster := summarise(res.ratios(r.unit))
+	t.printf("| %s | %s %s | %s | %.2f× (%.2f–%.2f) | %.0f %% |\n", r.title,
+		short(summarise(res.figures(r.unit, func(s sampled) []int64 { return s.Ours })).median), r.unit,
+		short(summarise(res.figures(r.unit, func(s sampled) []int64 { return s.Peer })).median),
+		faster.median, faster.low, faster.high, 100*(1-faster.median/float64(cores)))
 }
 
 func verdict(got, must, aim float64) string {
