@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -14,6 +15,9 @@ import (
 // begun; when it ends early, through ctx or an error, calling it again goes on
 // from there. progress, if not nil, is called before the first row and after
 // each, with how long the rest will take if it goes on as so far (0 at first).
+//
+// A call of which no sample could be taken because the clock was low is left out, and
+// told of at the end; after several in a row it ends there.
 func (t *Table) Measure(ctx context.Context, b engine.Backend, calls []engine.Call, progress func(done, total int, left time.Duration)) error {
 	return t.MeasureAmong(ctx, b, calls, calls, progress)
 }
@@ -37,8 +41,17 @@ func (t *Table) MeasureAmong(ctx context.Context, b engine.Backend, calls, among
 		}
 	}
 	report(0)
+	var low *ThrottledError
+	leftOut, inARow := 0, 0
 	for i, c := range coarseFirst(missing) {
 		row, err := stand.measure(ctx, c, reference[layer(c)])
+		if errors.As(err, &low) {
+			leftOut++
+			if inARow++; inARow < mostThrottled {
+				report(i + 1)
+				continue
+			}
+		}
 		if err != nil {
 			return fmt.Errorf("measure %v: %w", c, err)
 		}
@@ -52,10 +65,17 @@ func (t *Table) MeasureAmong(ctx context.Context, b engine.Backend, calls, among
 		if err := t.append(row); err != nil {
 			return err
 		}
+		inARow = 0
 		report(i + 1)
+	}
+	if leftOut > 0 {
+		return fmt.Errorf("%d configurations are left out: %w; the same command measures them", leftOut, low)
 	}
 	return nil
 }
+
+// mostThrottled calls in a row say that waiting does not help.
+const mostThrottled = 5
 
 // measure times one configuration beside its layer's largest.
 func (s *stand) measure(ctx context.Context, c, reference engine.Call) (Row, error) {

@@ -56,7 +56,15 @@ func (k *clock) mhz(latencyNS int64) float64 {
 const (
 	firstPause = 50 * time.Millisecond
 	mostPause  = 1600 * time.Millisecond
+	mostPaused = 10 * time.Second // in all for one call
 )
+
+// ThrottledError is a call of which no sample could be taken at a high enough clock.
+type ThrottledError struct{ LeastMHz, Share float64 }
+
+func (e *ThrottledError) Error() string {
+	return fmt.Sprintf("the clock stayed below %.0f MHz, %.0f %% of what it was: let the device cool down or end what else it does, then go on", e.LeastMHz, 100*e.Share)
+}
 
 // watch is time under a rule that watches the clock: sampling begins once it is
 // steady, and rounds in which it was low are thrown away.
@@ -86,7 +94,7 @@ func (s *stand) watch(ctx context.Context, exec engine.Executor, round *round) (
 
 	var samples run
 	var beside, clocks []int64
-	pause, low := firstPause, 0
+	pause, paused, low := firstPause, time.Duration(0), 0
 	for start := s.now(); samples.stop == ""; {
 		mhz, err := lap()
 		if err != nil {
@@ -98,7 +106,7 @@ func (s *stand) watch(ctx context.Context, exec engine.Executor, round *round) (
 				if err := s.sleep(ctx, pause); err != nil {
 					return m, err
 				}
-				pause = min(2*pause, mostPause)
+				pause, paused = min(2*pause, mostPause), paused+pause
 			}
 		} else {
 			pause, low = firstPause, 0
@@ -110,13 +118,12 @@ func (s *stand) watch(ctx context.Context, exec engine.Executor, round *round) (
 				}
 			}
 		}
-		if !samples.content(s.rule) && s.now().Sub(start) >= time.Duration(s.rule.TimeoutNS) {
+		if !samples.content(s.rule) && (s.now().Sub(start)-paused >= time.Duration(s.rule.TimeoutNS) || paused >= mostPaused) {
 			samples.stop = Timeout
 		}
 	}
 	if len(clocks) == 0 {
-		return m, fmt.Errorf("the clock stayed below %.0f MHz, %.0f %% of what it was: let the device cool down or end what else it does, then go on",
-			s.rule.MinClock*s.clock.mostMHz, 100*s.rule.MinClock)
+		return m, &ThrottledError{s.rule.MinClock * s.clock.mostMHz, s.rule.MinClock}
 	}
 	m.Result = Summarise(samples.samplesNS)
 	m.Stop = samples.stop

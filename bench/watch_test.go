@@ -240,7 +240,7 @@ func TestLostMidTable(t *testing.T) {
 	table := open(t, path)
 	runs, gone := 0, errors.New("device lost")
 	good := drifting{mhz: func(time.Time) float64 { return 2000 }, time: &fakeClock{at: time.Unix(0, 0)}}
-	err := table.Measure(context.Background(), failing{good, gone, &runs}, grid(20), nil)
+	err := table.Measure(context.Background(), failing{good, gone, &runs}, grid(12), nil)
 	require.ErrorIs(t, err, gone)
 	require.ErrorContains(t, err, "measure conv_forward+relu+bias/")
 	kept := table.Len()
@@ -248,8 +248,8 @@ func TestLostMidTable(t *testing.T) {
 	require.NoError(t, table.Close())
 	again := open(t, path)
 	require.Equal(t, kept, again.Len())
-	require.NoError(t, again.Measure(context.Background(), good, grid(20), nil))
-	require.Equal(t, 400, again.Len())
+	require.NoError(t, again.Measure(context.Background(), good, grid(12), nil))
+	require.Equal(t, 144, again.Len())
 }
 
 // Each row has the device's state; a sensor that fails ends the table, whose rows stay.
@@ -264,4 +264,42 @@ func TestTableWithSensor(t *testing.T) {
 	require.Len(t, rows, 2)
 	assert.Equal(t, &sensor.Reading{ClockMHz: 1980, Slowed: []string{"power cap"}}, rows[0].State)
 	assert.Equal(t, &sensor.Reading{TemperatureC: 70}, rows[1].State)
+}
+
+// A throttled call is left out, told of, and measured the next time; a device that
+// stays throttled ends the table.
+func TestThrottledCallsAreLeftOut(t *testing.T) {
+	calls, clock := grid(3), &fakeClock{at: time.Unix(0, 0)}
+	mhz, row := 2000.0, 0
+	path := filepath.Join(t.TempDir(), "latency.jsonl")
+	h := header()
+	h.Rule.MinClock, h.Rule.WarmUpNS, h.Rule.TimeoutNS = 0.75, 1, 1 // no time for pauses
+	table, err := OpenTable(path, h)
+	require.NoError(t, err)
+	defer table.Close()
+	on := drifting{mhz: func(time.Time) float64 { return mhz }, time: clock}
+	low := map[int]bool{2: true, 3: true, 6: true}
+	step := func(done, _ int, _ time.Duration) {
+		if row = done; low[done+1] {
+			mhz = 700
+		} else {
+			mhz = 2000
+		}
+	}
+	err = table.Measure(context.Background(), on, calls, step)
+	require.ErrorContains(t, err, "3 configurations are left out: the clock stayed below 1500 MHz")
+	require.ErrorContains(t, err, "the same command measures them")
+	assert.Equal(t, 6, table.Len())
+	assert.Equal(t, 9, row)
+
+	low = map[int]bool{}
+	require.NoError(t, table.Measure(context.Background(), on, calls, step))
+	assert.Equal(t, 9, table.Len())
+	for i := range 100 {
+		low[i] = i > 1
+	}
+	err = table.Measure(context.Background(), on, grid(6), step)
+	require.ErrorAs(t, err, new(*ThrottledError))
+	require.NotContains(t, err.Error(), "left out")
+	assert.Equal(t, 10, table.Len())
 }
