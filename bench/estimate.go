@@ -23,7 +23,7 @@ func (t *Table) Estimate(ctx context.Context, b engine.Backend, calls []engine.C
 		return time.Duration(sumNS / int64(len(t.rows)) * int64(len(missing))), nil
 	}
 	rule := t.header.Rule
-	rule.MinSamples, rule.MaxSamples, rule.MinTotalNS, rule.WarmUpNS = copies, copies, 0, 0
+	rule.MinSamples, rule.MaxSamples, rule.MinTotalNS, rule.WarmUpNS, rule.MinClock = copies, copies, 0, 0, 0
 	var s speed
 	for _, largest := range []func(engine.Call) int{size, macs} {
 		c := missing[0]
