@@ -53,3 +53,19 @@ def make(library, name, seed=0):
 
 def images(n, size, channels=3, seed=2):
     return torch.randn(n, channels, size, size, generator=torch.Generator().manual_seed(seed))
+
+
+def away_from_kinks(model):
+    """Moves what ReLUs read away from zero: sums of branches by 3.5 deviations, every channel to one side, other
+    batch norms' outputs up by two. Among millions of rectified numbers some otherwise lie so close to zero that float32
+    rounds them to the other side, and the gradient jumps: at 224×224 PyTorch's own in float32 and in float64 differ by
+    percents."""
+    with torch.no_grad():
+        for name, m in model.named_modules():
+            if isinstance(m, torch.nn.BatchNorm2d):
+                block = model.get_submodule(name.rpartition(".")[0])
+                last = "bn3" if hasattr(block, "bn3") else "bn2"
+                summed = name.endswith(("downsample.1", last)) or name == "bn1"
+                side = 3.5 * (2 * (torch.arange(len(m.bias)) * 7 % 11 % 2) - 1)
+                m.bias.copy_(m.weight * (side if summed else 2))
+    return model
