@@ -58,7 +58,7 @@ func TestGPUBadInput(t *testing.T) {
 		{"an old driver", "EMULATED_DRIVER_VERSION=11040 EMULATED_FAILURE=cuModuleLoadData=222", train, "do not load: the driver: the provided PTX was compiled with an unsupported toolchain. (CUDA error 222); the driver is for CUDA 11.4, a newer one may be needed"},
 		{"another process has it to itself", "EMULATED_FAILURE=cuDevicePrimaryCtxRetain=46", train, "busy or unavailable (CUDA error 46); another process may have it to itself"},
 		{"another process has most of its memory", "EMULATED_MIB_TAKEN=1022", train, "of device memory needed, 0.00 of 1.00 GiB free; a batch of "},
-		{"little memory", "EMULATED_MIB=2", train, "the plan's memory for a batch of 128: "},
+		{"little memory", "EMULATED_MIB=2", train, "the plan's memory for a batch of 32: 0.00 GiB of device memory needed, 0.00 of 0.00 GiB free; a batch of "},
 		{"no memory", "EMULATED_MIB=0", train, "; no batch fits"},
 		{"a kernel that fails", "EMULATED_FAILURE=cuGraphLaunch=719", train, "unspecified launch failure (CUDA error 719)"},
 	} {
