@@ -3,10 +3,12 @@
 //
 // Measure samples until a Rule is content (rule.go, after nvbench) and answers
 // with the median, its confidence interval and every raw sample (result.go).
-// Call times one call as a network runs it (call.go), Networks whole programs
-// side by side (network.go). A Table is a file of rows, one per configuration,
-// that survives being killed (table.go); Predict adds its rows up to a
-// network's latency (predict.go).
+// Call times one call as a network runs it, or with its caches cold or hot
+// (call.go, round.go), beside the device's clock where a rule asks for it (watch.go);
+// Networks times whole programs side by side (network.go). A Table is a file of
+// rows, one per configuration, that survives being killed (table.go); Compare sets
+// two side by side, Predict adds rows up to a network's latency (predict.go). What
+// the instrument itself is worth tells Test (selftest.go).
 package bench
 
 import (
