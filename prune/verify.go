@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
+	"slices"
 
 	"mdp/bench"
 	"mdp/engine"
@@ -55,7 +56,7 @@ func (p *Pipeline) Verify(ctx context.Context, n int, rule bench.Rule) (v report
 		}
 		for _, s := range subnets {
 			row, _ := table.Find(space.key(s))
-			net := report.Subnet{Name: s.Name, Keeps: row.Key, DenseMS: ms(row.ReferenceNS), MeasuredMS: ms(row.MedianNS)}
+			net := report.Subnet{Name: s.Name, Keeps: row.Key, DenseMS: ms(row.ReferenceNS), MeasuredMS: ms(row.MedianNS), SpreadPct: spreadPct(row.SamplesNS)}
 			for _, m := range models {
 				_, ns, err := m.problem.Evaluate(s.Options, s.BlocksOn)
 				if err != nil {
@@ -76,6 +77,13 @@ func (p *Pipeline) Verify(ctx context.Context, n int, rule bench.Rule) (v report
 		return v, err
 	}
 	return v, errors.Join(p.WriteJSON("verify.json", v), p.Write("verify.svg", v.WriteSVG))
+}
+
+// spreadPct is the interquartile range of samples, of their median.
+func spreadPct(samplesNS []int64) float64 {
+	x := slices.Sorted(slices.Values(samplesNS))
+	n := len(x)
+	return 100 * float64(x[3*n/4]-x[n/4]) / float64(max(1, x[n/2]))
 }
 
 // VerifyRule suits pairs of whole programs: a second or two for each.

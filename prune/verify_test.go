@@ -89,6 +89,11 @@ func TestVerify(t *testing.T) {
 	require.ErrorContains(t, err, "another build")
 }
 
+func TestSpread(t *testing.T) {
+	require.EqualValues(t, 50, spreadPct([]int64{9, 11, 8, 10, 13, 1, 20, 2}))
+	require.Zero(t, spreadPct([]int64{7}))
+}
+
 // TestDraw: networks near their budget, among what the problem allows, and the
 // same for the same seed.
 func TestDraw(t *testing.T) {

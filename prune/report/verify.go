@@ -24,6 +24,7 @@ type Subnet struct {
 	Keeps       string    `json:"keeps"`
 	DenseMS     float64   `json:"denseMS"` // in the same rounds
 	MeasuredMS  float64   `json:"measuredMS"`
+	SpreadPct   float64   `json:"spreadPct"`   // that the middle half of the samples takes up, of their median
 	PredictedMS []float64 `json:"predictedMS"` // by each model, at the pace of DenseMS
 }
 
@@ -85,9 +86,21 @@ func (v Verification) WriteTable(w io.Writer) error {
 		}
 		fmt.Fprintln(&b)
 	}
+	busy := 0
+	for _, n := range v.Networks {
+		if n.SpreadPct > busyPct {
+			busy++
+		}
+	}
+	if busy > 0 {
+		fmt.Fprintf(&b, "\n%d of %d networks' own samples spread by more than %.0f %%: the machine was\nbusy, and errors tell as much of that as of the models.\n", busy, len(v.Networks), busyPct)
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
+
+// busyPct is a spread of samples that a machine left alone does not have.
+const busyPct = 25.0
 
 // WriteSVG draws measured over predicted latency, both as shares of the dense
 // network's, with the band that predictions are held to.

@@ -15,7 +15,7 @@ import (
 
 func sampleVerification() Verification {
 	v := Verification{Networks: []Subnet{
-		{Name: "random 0.8x 1", DenseMS: 10, MeasuredMS: 8, PredictedMS: []float64{8, 10}},
+		{Name: "random 0.8x 1", DenseMS: 10, MeasuredMS: 8, SpreadPct: 26, PredictedMS: []float64{8, 10}},
 		{Name: "random 0.2x 1", DenseMS: 10, MeasuredMS: 2, PredictedMS: []float64{1.5, 2.5}},
 		{Name: "solution 0.35x", DenseMS: 20, MeasuredMS: 8, PredictedMS: []float64{8.8, 8}},
 	}}
@@ -45,7 +45,7 @@ func TestVerificationIsShown(t *testing.T) {
 	for _, line := range strings.Split(b.String(), "\n") {
 		assert.LessOrEqual(t, utf8.RuneCountInString(line), 80, line)
 	}
-	for _, want := range []string{"0.800x", "−25.00%", "median error", "10.00%", "worst"} {
+	for _, want := range []string{"0.800x", "−25.00%", "median error", "10.00%", "worst", "1 of 3 networks"} {
 		assert.Contains(t, b.String(), want)
 	}
 	b.Reset()
