@@ -45,20 +45,30 @@ func TestMeasureRoofline(t *testing.T) {
 	b.Linear("fc", "pool", 2)
 	g, err := b.Build()
 	require.NoError(t, err)
-	r, err := MeasureRoofline(context.Background(), fake{}, g, engine.Options{Mode: engine.Infer, Batch: 2}, quick())
+	trained, err := g.WithLoss(0)
 	require.NoError(t, err)
-	p, err := engine.Compile(g, fake{}, engine.Options{Mode: engine.Infer, Batch: 2})
-	require.NoError(t, err)
-	defer p.Close()
-	require.Len(t, r.Calls, 3)
-	for i, c := range p.Plan().Calls {
-		assert.Equal(t, c.String(), r.Calls[i].Call)
-		assert.Equal(t, []string{"conv", "pool", "fc"}[i], r.Calls[i].Layer)
-		assert.Equal(t, fakeNS(c), r.Calls[i].LatencyNS)
-		ns, memory := r.Ceilings.Bound(WorkOf(c, engine.Float32))
-		assert.Equal(t, ns, r.Calls[i].BoundNS)
-		assert.Equal(t, memory, r.Calls[i].Memory)
-		assert.Equal(t, ns/float64(fakeNS(c)), r.Calls[i].Share())
+	var r Roofline
+	for mode, g := range map[engine.Mode]*graph.Graph{engine.Infer: g, engine.Train: trained} {
+		options := engine.Options{Mode: mode, Batch: 2}
+		r, err = MeasureRoofline(context.Background(), fake{}, g, options, quick())
+		require.NoError(t, err)
+		p, err := engine.Compile(g, fake{}, options)
+		require.NoError(t, err)
+		defer p.Close()
+		require.Len(t, r.Calls, len(p.Plan().Calls))
+		for i, c := range p.Plan().Calls {
+			layer := ""
+			if nodes := p.Nodes(i); len(nodes) > 0 {
+				layer = g.Node(nodes[0]).Name
+			}
+			assert.Equal(t, c.String(), r.Calls[i].Call)
+			assert.Equal(t, layer, r.Calls[i].Layer)
+			assert.Equal(t, fakeNS(c), r.Calls[i].LatencyNS)
+			ns, memory := r.Ceilings.Bound(WorkOf(c, engine.Float32))
+			assert.Equal(t, ns, r.Calls[i].BoundNS)
+			assert.Equal(t, memory, r.Calls[i].Memory)
+			assert.Equal(t, ns/float64(fakeNS(c)), r.Calls[i].Share())
+		}
 	}
 	require.Len(t, r.Ceilings.Bandwidth, 7)
 	copied, last := engine.Activate{Len: 32 << 20, Y: 1, X: 2}, r.Ceilings.Bandwidth[6]

@@ -8,8 +8,9 @@ import "math"
 
 // pairs makes pairs of bfloat16.
 type pairs struct {
-	narrow func(dst, src []float32, pixels, depth, apart int) // of neighbours; see narrowGeneric
-	join   func(dst, lo, hi []float32)                        // of two rows; see joinGeneric
+	narrow func(dst, src []float32, pixels, depth, apart int)       // of neighbours; see narrowGeneric
+	join   func(dst, lo, hi []float32)                              // of two rows; see joinGeneric
+	turn   func(dst, src []float32, width, stride, cols, depth int) // of neighbours, as columns; see turnGeneric
 }
 
 // genericBF16Conv computes what avx512BF16Conv does, bit for bit.
@@ -22,7 +23,7 @@ var genericBF16Conv = convKernels{
 	outerRows: genericConv.outerRows,
 	outer:     [maxVectors + 1]func(*outer){nil, outerBF16Generic, outerBF16Generic, outerBF16Generic},
 
-	pairs: &pairs{narrowGeneric, joinGeneric},
+	pairs: &pairs{narrowGeneric, joinGeneric, turnGeneric},
 	exact: &genericConv,
 }
 
@@ -74,6 +75,25 @@ func joinGeneric(dst, lo, hi []float32) {
 			pair |= bfloat16(hi[i]) << 16
 		}
 		dst[i] = math.Float32frombits(pair)
+	}
+}
+
+// turnGeneric makes columns of pairs of neighbours, as many as there are lanes:
+//
+//	for i < ⌈depth/2⌉, j < lanes:
+//	  dst[i·width+j] = (src[j·stride+2i], src[j·stride+2i+1]), zero beyond depth and from cols on
+func turnGeneric(dst, src []float32, width, stride, cols, depth int) {
+	for j := range genericLanes {
+		for i := range ceil(depth, 2) {
+			pair := uint32(0)
+			if j < cols {
+				pair = bfloat16(src[j*stride+2*i])
+			}
+			if j < cols && 2*i+1 < depth {
+				pair |= bfloat16(src[j*stride+2*i+1]) << 16
+			}
+			dst[i*width+j] = math.Float32frombits(pair)
+		}
 	}
 }
 
@@ -154,8 +174,8 @@ func (g *correlation) narrow(dst, in []float32, pixels, step int) {
 	}
 }
 
-// packPairs is packRows for rows of pairs, from the c-th of a tap on. column is scratch.
-func (p *part) packPairs(b, w []float32, from, c, width, cols int, column *[few]float32) {
+// packPairs is packRows for rows of pairs, from the c-th of a tap on.
+func (p *part) packPairs(b, w []float32, from, c, width, cols int) {
 	f := p.filter
 	if f.j == 1 {
 		for ; len(b) > 0; b, c = b[width:], c+1 {
@@ -169,20 +189,8 @@ func (p *part) packPairs(b, w []float32, from, c, width, cols int, column *[few]
 		}
 		return
 	}
-	for ; len(b) > 0; c += few {
-		n := min(few, len(b)/width)
-		for j := cols; j < width; j++ {
-			for i := range n {
-				b[i*width+j] = 0
-			}
-		}
-		last := min(2*(c+n), p.depth)
-		for j := range cols {
-			p.pairs.narrow(column[:n], w[from+j*f.j+2*c:], 1, last-2*c, 0)
-			for i, v := range column[:n] {
-				b[i*width+j] = v
-			}
-		}
-		b = b[n*width:]
+	depth := min(2*(len(b)/width), p.depth-2*c)
+	for j := 0; j < width; j += p.kernels.lanes {
+		p.pairs.turn(b[j:], w[from+min(j, cols-1)*f.j+2*c:], width, f.j, cols-j, depth)
 	}
 }

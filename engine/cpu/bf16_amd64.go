@@ -12,7 +12,7 @@ var avx512BF16Conv = convKernels{
 	outerRows: avx512Conv.outerRows,
 	outer:     [maxVectors + 1]func(*outer){nil, outerBF16x1, outerBF16x2, outerBF16x3},
 
-	pairs: &pairs{narrowBF16, joinBF16},
+	pairs: &pairs{narrowBF16, joinBF16, turnBF16},
 	exact: &avx512Conv,
 }
 
@@ -45,3 +45,8 @@ func narrowBF16(dst, src []float32, pixels, depth, apart int)
 //
 //go:noescape
 func joinBF16(dst, lo, hi []float32)
+
+// turnBF16 is turnGeneric's loop for 16 lanes.
+//
+//go:noescape
+func turnBF16(dst, src []float32, width, stride, cols, depth int)

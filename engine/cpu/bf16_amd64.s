@@ -12483,3 +12483,335 @@ last:
 done:
 	VZEROUPPER
 	RET
+
+// func turnBF16(dst []float32, src []float32, width int, stride int, cols int, depth int)
+// Requires: AVX, AVX512F, CMOV
+TEXT ·turnBF16(SB), NOSPLIT, $0-80
+	// for i < ⌈depth/2⌉, j < 16:
+	//   dst[i·width+j] = (bfloat16(src[j·stride+2i]), bfloat16(src[j·stride+2i+1])); zero beyond depth and from cols on
+	MOVQ dst_base+0(FP), DI
+	MOVQ src_base+24(FP), SI
+	MOVQ width+48(FP), R8
+	MOVQ stride+56(FP), R9
+	MOVQ cols+64(FP), R10
+	MOVQ depth+72(FP), R11
+	SHLQ $0x02, R8
+	SHLQ $0x02, R9
+
+step:
+	TESTQ     R11, R11
+	JLE       done
+	MOVQ      $0x00000020, DX
+	CMPQ      R11, DX
+	CMOVQLT   R11, DX
+	MOVQ      DX, CX
+	MOVQ      $0x00000001, AX
+	SHLQ      CL, AX
+	DECQ      AX
+	KMOVW     AX, K1
+	SHRQ      $0x10, AX
+	KMOVW     AX, K2
+	VPXORD    Z0, Z0, Z0
+	VPXORD    Z1, Z1, Z1
+	VPXORD    Z2, Z2, Z2
+	VPXORD    Z3, Z3, Z3
+	VPXORD    Z4, Z4, Z4
+	VPXORD    Z5, Z5, Z5
+	VPXORD    Z6, Z6, Z6
+	VPXORD    Z7, Z7, Z7
+	VPXORD    Z8, Z8, Z8
+	VPXORD    Z9, Z9, Z9
+	VPXORD    Z10, Z10, Z10
+	VPXORD    Z11, Z11, Z11
+	VPXORD    Z12, Z12, Z12
+	VPXORD    Z13, Z13, Z13
+	VPXORD    Z14, Z14, Z14
+	VPXORD    Z15, Z15, Z15
+	MOVQ      SI, BX
+	CMPQ      R10, $0x00
+	JLE       loaded
+	VMOVUPS.Z (BX), K1, Z16
+	VMOVUPS.Z 64(BX), K2, Z17
+
+	// VCVTNE2PS2BF16 Z16, Z17, Z0
+	LONG      $0x4077b262
+	WORD      $0xc072
+	ADDQ      R9, BX
+	CMPQ      R10, $0x01
+	JLE       loaded
+	VMOVUPS.Z (BX), K1, Z16
+	VMOVUPS.Z 64(BX), K2, Z17
+
+	// VCVTNE2PS2BF16 Z16, Z17, Z1
+	LONG      $0x4077b262
+	WORD      $0xc872
+	ADDQ      R9, BX
+	CMPQ      R10, $0x02
+	JLE       loaded
+	VMOVUPS.Z (BX), K1, Z16
+	VMOVUPS.Z 64(BX), K2, Z17
+
+	// VCVTNE2PS2BF16 Z16, Z17, Z2
+	LONG      $0x4077b262
+	WORD      $0xd072
+	ADDQ      R9, BX
+	CMPQ      R10, $0x03
+	JLE       loaded
+	VMOVUPS.Z (BX), K1, Z16
+	VMOVUPS.Z 64(BX), K2, Z17
+
+	// VCVTNE2PS2BF16 Z16, Z17, Z3
+	LONG      $0x4077b262
+	WORD      $0xd872
+	ADDQ      R9, BX
+	CMPQ      R10, $0x04
+	JLE       loaded
+	VMOVUPS.Z (BX), K1, Z16
+	VMOVUPS.Z 64(BX), K2, Z17
+
+	// VCVTNE2PS2BF16 Z16, Z17, Z4
+	LONG      $0x4077b262
+	WORD      $0xe072
+	ADDQ      R9, BX
+	CMPQ      R10, $0x05
+	JLE       loaded
+	VMOVUPS.Z (BX), K1, Z16
+	VMOVUPS.Z 64(BX), K2, Z17
+
+	// VCVTNE2PS2BF16 Z16, Z17, Z5
+	LONG      $0x4077b262
+	WORD      $0xe872
+	ADDQ      R9, BX
+	CMPQ      R10, $0x06
+	JLE       loaded
+	VMOVUPS.Z (BX), K1, Z16
+	VMOVUPS.Z 64(BX), K2, Z17
+
+	// VCVTNE2PS2BF16 Z16, Z17, Z6
+	LONG      $0x4077b262
+	WORD      $0xf072
+	ADDQ      R9, BX
+	CMPQ      R10, $0x07
+	JLE       loaded
+	VMOVUPS.Z (BX), K1, Z16
+	VMOVUPS.Z 64(BX), K2, Z17
+
+	// VCVTNE2PS2BF16 Z16, Z17, Z7
+	LONG      $0x4077b262
+	WORD      $0xf872
+	ADDQ      R9, BX
+	CMPQ      R10, $0x08
+	JLE       loaded
+	VMOVUPS.Z (BX), K1, Z16
+	VMOVUPS.Z 64(BX), K2, Z17
+
+	// VCVTNE2PS2BF16 Z16, Z17, Z8
+	LONG      $0x40773262
+	WORD      $0xc072
+	ADDQ      R9, BX
+	CMPQ      R10, $0x09
+	JLE       loaded
+	VMOVUPS.Z (BX), K1, Z16
+	VMOVUPS.Z 64(BX), K2, Z17
+
+	// VCVTNE2PS2BF16 Z16, Z17, Z9
+	LONG      $0x40773262
+	WORD      $0xc872
+	ADDQ      R9, BX
+	CMPQ      R10, $0x0a
+	JLE       loaded
+	VMOVUPS.Z (BX), K1, Z16
+	VMOVUPS.Z 64(BX), K2, Z17
+
+	// VCVTNE2PS2BF16 Z16, Z17, Z10
+	LONG      $0x40773262
+	WORD      $0xd072
+	ADDQ      R9, BX
+	CMPQ      R10, $0x0b
+	JLE       loaded
+	VMOVUPS.Z (BX), K1, Z16
+	VMOVUPS.Z 64(BX), K2, Z17
+
+	// VCVTNE2PS2BF16 Z16, Z17, Z11
+	LONG      $0x40773262
+	WORD      $0xd872
+	ADDQ      R9, BX
+	CMPQ      R10, $0x0c
+	JLE       loaded
+	VMOVUPS.Z (BX), K1, Z16
+	VMOVUPS.Z 64(BX), K2, Z17
+
+	// VCVTNE2PS2BF16 Z16, Z17, Z12
+	LONG      $0x40773262
+	WORD      $0xe072
+	ADDQ      R9, BX
+	CMPQ      R10, $0x0d
+	JLE       loaded
+	VMOVUPS.Z (BX), K1, Z16
+	VMOVUPS.Z 64(BX), K2, Z17
+
+	// VCVTNE2PS2BF16 Z16, Z17, Z13
+	LONG      $0x40773262
+	WORD      $0xe872
+	ADDQ      R9, BX
+	CMPQ      R10, $0x0e
+	JLE       loaded
+	VMOVUPS.Z (BX), K1, Z16
+	VMOVUPS.Z 64(BX), K2, Z17
+
+	// VCVTNE2PS2BF16 Z16, Z17, Z14
+	LONG      $0x40773262
+	WORD      $0xf072
+	ADDQ      R9, BX
+	CMPQ      R10, $0x0f
+	JLE       loaded
+	VMOVUPS.Z (BX), K1, Z16
+	VMOVUPS.Z 64(BX), K2, Z17
+
+	// VCVTNE2PS2BF16 Z16, Z17, Z15
+	LONG $0x40773262
+	WORD $0xf872
+	ADDQ R9, BX
+
+loaded:
+	VPUNPCKLDQ  Z1, Z0, Z16
+	VPUNPCKHDQ  Z1, Z0, Z17
+	VPUNPCKLDQ  Z3, Z2, Z18
+	VPUNPCKHDQ  Z3, Z2, Z19
+	VPUNPCKLDQ  Z5, Z4, Z20
+	VPUNPCKHDQ  Z5, Z4, Z21
+	VPUNPCKLDQ  Z7, Z6, Z22
+	VPUNPCKHDQ  Z7, Z6, Z23
+	VPUNPCKLDQ  Z9, Z8, Z24
+	VPUNPCKHDQ  Z9, Z8, Z25
+	VPUNPCKLDQ  Z11, Z10, Z26
+	VPUNPCKHDQ  Z11, Z10, Z27
+	VPUNPCKLDQ  Z13, Z12, Z28
+	VPUNPCKHDQ  Z13, Z12, Z29
+	VPUNPCKLDQ  Z15, Z14, Z30
+	VPUNPCKHDQ  Z15, Z14, Z31
+	VPUNPCKLQDQ Z18, Z16, Z0
+	VPUNPCKHQDQ Z18, Z16, Z1
+	VPUNPCKLQDQ Z19, Z17, Z2
+	VPUNPCKHQDQ Z19, Z17, Z3
+	VPUNPCKLQDQ Z22, Z20, Z4
+	VPUNPCKHQDQ Z22, Z20, Z5
+	VPUNPCKLQDQ Z23, Z21, Z6
+	VPUNPCKHQDQ Z23, Z21, Z7
+	VPUNPCKLQDQ Z26, Z24, Z8
+	VPUNPCKHQDQ Z26, Z24, Z9
+	VPUNPCKLQDQ Z27, Z25, Z10
+	VPUNPCKHQDQ Z27, Z25, Z11
+	VPUNPCKLQDQ Z30, Z28, Z12
+	VPUNPCKHQDQ Z30, Z28, Z13
+	VPUNPCKLQDQ Z31, Z29, Z14
+	VPUNPCKHQDQ Z31, Z29, Z15
+	VSHUFI32X4  $0x88, Z4, Z0, Z16
+	VSHUFI32X4  $0xdd, Z4, Z0, Z20
+	VSHUFI32X4  $0x88, Z5, Z1, Z17
+	VSHUFI32X4  $0xdd, Z5, Z1, Z21
+	VSHUFI32X4  $0x88, Z6, Z2, Z18
+	VSHUFI32X4  $0xdd, Z6, Z2, Z22
+	VSHUFI32X4  $0x88, Z7, Z3, Z19
+	VSHUFI32X4  $0xdd, Z7, Z3, Z23
+	VSHUFI32X4  $0x88, Z12, Z8, Z24
+	VSHUFI32X4  $0xdd, Z12, Z8, Z28
+	VSHUFI32X4  $0x88, Z13, Z9, Z25
+	VSHUFI32X4  $0xdd, Z13, Z9, Z29
+	VSHUFI32X4  $0x88, Z14, Z10, Z26
+	VSHUFI32X4  $0xdd, Z14, Z10, Z30
+	VSHUFI32X4  $0x88, Z15, Z11, Z27
+	VSHUFI32X4  $0xdd, Z15, Z11, Z31
+	VSHUFI32X4  $0x88, Z24, Z16, Z0
+	VSHUFI32X4  $0x88, Z28, Z20, Z4
+	VSHUFI32X4  $0xdd, Z24, Z16, Z8
+	VSHUFI32X4  $0xdd, Z28, Z20, Z12
+	VSHUFI32X4  $0x88, Z25, Z17, Z1
+	VSHUFI32X4  $0x88, Z29, Z21, Z5
+	VSHUFI32X4  $0xdd, Z25, Z17, Z9
+	VSHUFI32X4  $0xdd, Z29, Z21, Z13
+	VSHUFI32X4  $0x88, Z26, Z18, Z2
+	VSHUFI32X4  $0x88, Z30, Z22, Z6
+	VSHUFI32X4  $0xdd, Z26, Z18, Z10
+	VSHUFI32X4  $0xdd, Z30, Z22, Z14
+	VSHUFI32X4  $0x88, Z27, Z19, Z3
+	VSHUFI32X4  $0x88, Z31, Z23, Z7
+	VSHUFI32X4  $0xdd, Z27, Z19, Z11
+	VSHUFI32X4  $0xdd, Z31, Z23, Z15
+	MOVQ        DX, CX
+	INCQ        CX
+	SHRQ        $0x01, CX
+	VMOVUPS     Z0, (DI)
+	ADDQ        R8, DI
+	DECQ        CX
+	JZ          stored
+	VMOVUPS     Z1, (DI)
+	ADDQ        R8, DI
+	DECQ        CX
+	JZ          stored
+	VMOVUPS     Z2, (DI)
+	ADDQ        R8, DI
+	DECQ        CX
+	JZ          stored
+	VMOVUPS     Z3, (DI)
+	ADDQ        R8, DI
+	DECQ        CX
+	JZ          stored
+	VMOVUPS     Z4, (DI)
+	ADDQ        R8, DI
+	DECQ        CX
+	JZ          stored
+	VMOVUPS     Z5, (DI)
+	ADDQ        R8, DI
+	DECQ        CX
+	JZ          stored
+	VMOVUPS     Z6, (DI)
+	ADDQ        R8, DI
+	DECQ        CX
+	JZ          stored
+	VMOVUPS     Z7, (DI)
+	ADDQ        R8, DI
+	DECQ        CX
+	JZ          stored
+	VMOVUPS     Z8, (DI)
+	ADDQ        R8, DI
+	DECQ        CX
+	JZ          stored
+	VMOVUPS     Z9, (DI)
+	ADDQ        R8, DI
+	DECQ        CX
+	JZ          stored
+	VMOVUPS     Z10, (DI)
+	ADDQ        R8, DI
+	DECQ        CX
+	JZ          stored
+	VMOVUPS     Z11, (DI)
+	ADDQ        R8, DI
+	DECQ        CX
+	JZ          stored
+	VMOVUPS     Z12, (DI)
+	ADDQ        R8, DI
+	DECQ        CX
+	JZ          stored
+	VMOVUPS     Z13, (DI)
+	ADDQ        R8, DI
+	DECQ        CX
+	JZ          stored
+	VMOVUPS     Z14, (DI)
+	ADDQ        R8, DI
+	DECQ        CX
+	JZ          stored
+	VMOVUPS     Z15, (DI)
+	ADDQ        R8, DI
+	DECQ        CX
+	JZ          stored
+
+stored:
+	ADDQ $0x40, SI
+	ADDQ $0x40, SI
+	SUBQ DX, R11
+	JMP  step
+
+done:
+	VZEROUPPER
+	RET

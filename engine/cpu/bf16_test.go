@@ -90,6 +90,28 @@ func TestPairs(t *testing.T) {
 				requireBits(t, want.data, got.data, "%v narrow %d×%d", isa, pixels, n)
 				got.requireIntact(t, "narrow")
 			}
+			lanes := convKernelsOf(isa).lanes
+			for _, cols := range []int{1, lanes - 1, lanes, lanes + 3} {
+				width, stride := lanes+3, n+2
+				want := make([]float32, ceil(n, 2)*width)
+				for j := range lanes {
+					for i := range ceil(n, 2) {
+						want[i*width+j] = 0
+					}
+				}
+				src := newGuarded((min(cols, lanes)-1)*stride+n, any)
+				for j := range min(cols, lanes) {
+					column := make([]float32, ceil(n, 2))
+					narrowGeneric(column, src.data[j*stride:], 1, n, 0)
+					for i, v := range column {
+						want[i*width+j] = v
+					}
+				}
+				got := newGuarded(len(want), func() float32 { return 0 })
+				made.turn(got.data, src.data, width, stride, cols, n)
+				requireBits(t, want, got.data, "%v turn %d×%d", isa, cols, n)
+				got.requireIntact(t, "turn")
+			}
 			lo, hi := newGuarded(n, any), newGuarded(n, any)
 			for _, hi := range [][]float32{hi.data, nil} {
 				want, got := newGuarded(n, nan), newGuarded(n, nan)

@@ -21,7 +21,6 @@ type correlate struct {
 	each     int // scratch of one worker
 	tasks    int
 	packing  packing
-	columns  [][few]float32 // one per worker
 	packs    int
 	constant bool // no call changes the filter: keep it packed until it is written
 	packed   bool
@@ -111,7 +110,6 @@ func (o *correlate) init(ws []float32, workers int) *correlate {
 	o.scratch = ws
 	o.tiles = make([]tile, workers)
 	o.packing.correlate = o
-	o.columns = make([][few]float32, workers)
 	return o
 }
 
@@ -141,14 +139,14 @@ func (o *correlate) do(worker, i int) {
 // packing is the task that packs the filter, panel by panel.
 type packing struct{ *correlate }
 
-func (o *packing) do(worker, i int) {
+func (o *packing) do(_, i int) {
 	for k := range o.parts {
 		p := &o.parts[k]
 		if n := p.panels(); i >= n {
 			i -= n
 			continue
 		}
-		p.pack(o.w, i, &o.columns[worker])
+		p.pack(o.w, i)
 		return
 	}
 }

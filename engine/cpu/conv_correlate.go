@@ -132,7 +132,7 @@ func (p *part) before(s slab) int {
 }
 
 // pack copies panel i of the filter, zeros after its last column.
-func (p *part) pack(w []float32, i int, column *[few]float32) {
+func (p *part) pack(w []float32, i int) {
 	for _, s := range p.slabs {
 		b, vectors, before := p.panel(i, s)
 		width := vectors * p.kernels.lanes
@@ -146,7 +146,7 @@ func (p *part) pack(w []float32, i int, column *[few]float32) {
 			n := min(channels-c, end-k)
 			from := p.filter.offset + k/channels/p.s*p.filter.r + k/channels%p.s*p.filter.s + before*p.filter.j
 			if p.pairs != nil {
-				p.packPairs(b[:n*width], w, from, c, width, cols, column)
+				p.packPairs(b[:n*width], w, from, c, width, cols)
 			} else {
 				p.packRows(b[:n*width], w, from+c*p.filter.c, width, cols)
 			}
@@ -155,10 +155,6 @@ func (p *part) pack(w []float32, i int, column *[few]float32) {
 		}
 	}
 }
-
-// few rows are packed at a time: they stay in the cache until their last column is
-// written, and a column reads enough of w in one go to be prefetched.
-const few = 64
 
 // packRows copies rows of cols columns each, and zeros up to width.
 func (p *part) packRows(b, w []float32, from, width, cols int) {
@@ -170,6 +166,9 @@ func (p *part) packRows(b, w []float32, from, width, cols int) {
 		}
 		return
 	}
+	// Some rows at a time: they stay in the cache until their last column is written,
+	// and a column reads enough of w in one go to be prefetched.
+	const few = 64
 	for ; len(b) > 0; from += few * f.c {
 		n := min(few*width, len(b))
 		part := b[:n]

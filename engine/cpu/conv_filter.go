@@ -40,7 +40,11 @@ func newFilterGradient(i isa, c engine.Conv, workers int) *filterGradient {
 	if g.gather() == readColumns {
 		each = max(g.r*g.s*g.c, g.cols)
 	}
-	o.block = g.cut(min(gradientMost, max(blockLen/each, blockFew)))
+	pixels := 1
+	if o.kernels.pairs != nil {
+		pixels = 2 // to an element
+	}
+	o.block = g.cut(pixels * min(gradientMost, max(blockLen/each, blockFew)))
 	o.grid = g.grid(o.block)
 	o.slices, o.shares = 1, 1
 	if len(o.groups)*o.size() <= smallSum {

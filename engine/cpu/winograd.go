@@ -14,7 +14,6 @@ type winograd struct {
 	epilogue   epilogue
 	tiles      []tile
 	steps      []transform
-	columns    [][few]float32
 	scratch    []float32
 	packing    winogradPacking
 	filters    winogradFilters
@@ -74,7 +73,6 @@ func (o *winograd) init(out, in, w []float32, e epilogue, ws []float32, workers 
 	}
 	o.scratch = ws
 	o.tiles, o.steps = make([]tile, workers), make([]transform, workers)
-	o.columns = make([][few]float32, workers)
 	o.packing.winograd, o.filters.winograd = o, o
 	return o
 }
@@ -93,7 +91,7 @@ func (o *winograd) forget() { o.packed = false }
 
 type winogradPacking struct{ *winograd }
 
-func (o *winogradPacking) do(worker, i int) { o.part.pack(o.w, i, &o.columns[worker]) }
+func (o *winogradPacking) do(_, i int) { o.part.pack(o.w, i) }
 
 // winogradFilters transforms some channels of a panel: the same tap of all of them lies in one piece.
 type winogradFilters struct{ *winograd }

@@ -21,6 +21,7 @@ func bf16() {
 	}
 	narrow()
 	join()
+	turn()
 }
 
 // vdpbf16ps adds to each float32 of sum the products of the two bfloat16 that a
@@ -159,6 +160,95 @@ func join() {
 	Label("done")
 	VZEROUPPER()
 	RET()
+}
+
+// turn writes turnGeneric's loop: sixteen columns of sixteen pairs are loaded as
+// the rows of a matrix, which is transposed in registers.
+func turn() {
+	TEXT("turnBF16", NOSPLIT, "func(dst, src []float32, width, stride, cols, depth int)")
+	Comment(
+		"for i < ⌈depth/2⌉, j < 16:",
+		"  dst[i·width+j] = (bfloat16(src[j·stride+2i]), bfloat16(src[j·stride+2i+1])); zero beyond depth and from cols on",
+	)
+	Load(Param("dst").Base(), RDI)
+	Load(Param("src").Base(), RSI)
+	Load(Param("width"), R8)
+	Load(Param("stride"), R9)
+	Load(Param("cols"), R10)
+	Load(Param("depth"), R11)
+	SHLQ(U8(2), R8)
+	SHLQ(U8(2), R9)
+	Label("step")
+	TESTQ(R11, R11)
+	JLE(LabelRef("done"))
+	MOVQ(U32(32), RDX)
+	CMPQ(R11, RDX)
+	CMOVQLT(R11, RDX) // elements of each column in this step
+	ones(RDX, RAX)
+	KMOVW(EAX, K1)
+	SHRQ(U8(16), RAX)
+	KMOVW(EAX, K2)
+	for j := range 16 {
+		VPXORD(zmm[j], zmm[j], zmm[j])
+	}
+	MOVQ(RSI, RBX)
+	for j := range 16 {
+		CMPQ(R10, U8(j))
+		JLE(LabelRef("loaded"))
+		VMOVUPS_Z(Mem{Base: RBX}, K1, Z16)
+		VMOVUPS_Z(Mem{Base: RBX, Disp: 64}, K2, Z17)
+		vcvtne2ps2bf16(Z16, Z17, zmm[j])
+		ADDQ(R9, RBX)
+	}
+	Label("loaded")
+	transpose()
+	MOVQ(RDX, RCX)
+	INCQ(RCX)
+	SHRQ(U8(1), RCX) // rows
+	for i := range 16 {
+		VMOVUPS(zmm[i], Mem{Base: RDI})
+		ADDQ(R8, RDI)
+		DECQ(RCX)
+		JZ(LabelRef("stored"))
+	}
+	Label("stored")
+	ADDQ(U8(64), RSI)
+	ADDQ(U8(64), RSI)
+	SUBQ(RDX, R11)
+	JMP(LabelRef("step"))
+	Label("done")
+	VZEROUPPER()
+	RET()
+}
+
+// transpose turns the 16×16 matrix of 32-bit elements in Z0 to Z15, with the
+// other registers as scratch: by pairs of rows, by pairs of those, then by the
+// 128-bit quarters that now hold four rows of one column.
+func transpose() {
+	a, b := zmm[:16], zmm[16:]
+	for k := 0; k < 16; k += 2 {
+		VPUNPCKLDQ(a[k+1], a[k], b[k])
+		VPUNPCKHDQ(a[k+1], a[k], b[k+1])
+	}
+	for k := 0; k < 16; k += 4 {
+		for half := range 2 {
+			VPUNPCKLQDQ(b[k+2+half], b[k+half], a[k+2*half])
+			VPUNPCKHQDQ(b[k+2+half], b[k+half], a[k+2*half+1])
+		}
+	}
+	const even, odd = 0x88, 0xdd
+	for k := 0; k < 16; k += 8 {
+		for m := range 4 {
+			VSHUFI32X4(U8(even), a[k+4+m], a[k+m], b[k+m])
+			VSHUFI32X4(U8(odd), a[k+4+m], a[k+m], b[k+4+m])
+		}
+	}
+	for m := range 4 {
+		VSHUFI32X4(U8(even), b[8+m], b[m], a[m])
+		VSHUFI32X4(U8(even), b[12+m], b[4+m], a[4+m])
+		VSHUFI32X4(U8(odd), b[8+m], b[m], a[8+m])
+		VSHUFI32X4(U8(odd), b[12+m], b[4+m], a[12+m])
+	}
 }
 
 // ones sets the lowest n bits, n below 64.
