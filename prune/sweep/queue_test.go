@@ -258,7 +258,8 @@ func TestKilledSweepGoesOn(t *testing.T) {
 		var stderr bytes.Buffer
 		c.Stderr = &stderr
 		require.NoError(t, c.Start())
-		timer := time.AfterFunc(time.Duration(10+rng.IntN(120))*time.Millisecond, func() { c.Process.Kill() })
+		patience := 1 + kills/20 // on a machine full of other work it hardly starts else
+		timer := time.AfterFunc(time.Duration(patience*(10+rng.IntN(120)))*time.Millisecond, func() { c.Process.Kill() })
 		err := c.Wait()
 		timer.Stop()
 		if err == nil {
