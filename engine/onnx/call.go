@@ -37,7 +37,6 @@ var advice = map[string]string{
 	"ConvTranspose": "networks here classify images; end in a value before it (--output-name)", "Resize": "networks here classify images; end in a value before it (--output-name)",
 	"QuantizeLinear": "export the model before quantisation", "DequantizeLinear": "export the model before quantisation",
 	"If": "export with fixed shapes, so that the exporter resolves it", "Loop": "export with fixed shapes, so that the exporter resolves it",
-	"Slice": "of an image it is not supported", "Split": "of an image it is not supported", "Gather": "of an image it is not supported",
 }
 
 // convert makes the node's value. One that follows from an unsupported node is

@@ -15,7 +15,7 @@ var folded = map[string]func(*call) (*constant, error){
 	"Gather": foldGather, "Slice": foldSlice, "Concat": foldConcat, "Transpose": foldTranspose, "Expand": foldExpand,
 	"Add": foldArithmetic, "Sub": foldArithmetic, "Mul": foldArithmetic, "Div": foldArithmetic,
 	"Neg": foldFunction, "Sqrt": foldFunction, "Reciprocal": foldFunction, "Floor": foldFunction, "Ceil": foldFunction,
-	"ReduceProd": foldProduct,
+	"ReduceProd": foldProduct, "Clip": foldClip,
 }
 
 func append32(b []byte, v uint32) []byte { return binary.LittleEndian.AppendUint32(b, v) }

@@ -137,3 +137,60 @@ func foldProduct(k *call) (*constant, error) {
 	}
 	return wholes(nil, []int64{product}), nil
 }
+
+// foldClip is part of how exporters compute paddings.
+func foldClip(k *call) (*constant, error) {
+	t, err := k.number(0)
+	if err != nil {
+		return nil, err
+	}
+	bound := func(i int) (*constant, error) {
+		if !k.has(i) {
+			return nil, nil
+		}
+		b, err := k.number(i)
+		if err == nil && len(b.Raw) == 0 {
+			err = errors.New("a bound of no elements")
+		}
+		return b, err
+	}
+	low, err := bound(1)
+	if err != nil {
+		return nil, err
+	}
+	high, err := bound(2)
+	if err != nil {
+		return nil, err
+	}
+	if v, err := t.elements(t.uniform); err == nil {
+		v, err = clamped(v, low, high, func(b *constant) ([]int64, error) { return b.elements(true) })
+		return &constant{wholes(t.Dims, v).Tensor, t.uniform}, err
+	}
+	v, err := t.all(t.uniform)
+	if err != nil {
+		return nil, err
+	}
+	v, err = clamped(v, low, high, func(b *constant) ([]float32, error) { return b.all(true) })
+	return &constant{singles(t.Dims, v).Tensor, t.uniform}, err
+}
+
+// clamped keeps every element between the bounds, of which either may be nil.
+func clamped[T int64 | float32](v []T, low, high *constant, read func(*constant) ([]T, error)) ([]T, error) {
+	for i, b := range []*constant{low, high} {
+		if b == nil {
+			continue
+		}
+		bound, err := read(b)
+		if err != nil {
+			return nil, err
+		}
+		for j := range v {
+			if i == 0 {
+				v[j] = max(v[j], bound[0])
+			} else {
+				v[j] = min(v[j], bound[0])
+			}
+		}
+	}
+	return v, nil
+}

@@ -21,6 +21,8 @@ def case(name, nodes, consts, shape=("N", 4, 6, 5), opset=17, batch=2, external=
     m = h.make_model(h.make_graph(nodes, name, [x], [y], consts), opset_imports=[h.make_opsetid("", opset)], ir_version=ir)
     path = os.path.join(here, name + ".onnx")
     if external:
+        if os.path.exists(path[:-5] + ".bin"):
+            os.remove(path[:-5] + ".bin")  # it would be appended to
         onnx.save(m, path, save_as_external_data=True, location=name + ".bin", size_threshold=0)
     else:
         onnx.save(m, path)
@@ -88,3 +90,5 @@ case("halves", [N("Cast", ["x"], ["h"], to=T.FLOAT16), N("Conv", ["h", "w", "b"]
 case("signal", [N("Conv", ["x", "w"], ["a"], pads=[1, 2], strides=[2]), N("MaxPool", ["a"], ["m"], kernel_shape=[2]), N("GlobalAveragePool", ["m"], ["y"])], [F("w", 3, 4, 3)], shape=("N", 4, 17))
 case("outside", conv + gap + [N("Gemm", ["f", "w"], ["y"])], convw + [F("w", 4, 3)], external=True)
 case("gate_of_itself", [N("Mul", ["x", "x"], ["a"]), N("Neg", ["a"], ["b"]), N("HardSigmoid", ["b"], ["c"]), N("Mul", ["c", "a"], ["y"])], [])
+case("pads_clipped", conv + [N("Clip", ["given", "zero", "two"], ["p"]), N("Pad", ["a", "p"], ["q"]), N("Conv", ["q", "w"], ["y"])],
+     convw + [I("given", -1, 0, 3, 1, 0, -5, 1, 2), C("zero", np.int64(0)), C("two", np.int64(2)), F("w", 2, 4, 3, 3)])
