@@ -15,11 +15,11 @@ func newBenchRefineCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "refine DIR",
 		Short: "Measure a coarse table around a run's solutions, and solve again",
-		Long: `A run with --coarse n measures every n-th option of a group only; the rest is filled
-in by a model of the device's tiles, marked in filled.json, and its error printed
-when the run is solved. This measures what the solutions run and what lies one option
-beside it, into refined.jsonl, and solves again, until the solutions run nothing that
-was filled in. Then mdp prune goes on from there.`,
+		Long: `A run with --coarse n measures every n-th option of a group only; the rest is
+filled in by a model of the device's tiles, marked in filled.json, and its error
+printed when the run is solved. This measures what the solutions run and what
+lies one option beside it, into refined.jsonl, and solves again, until the
+solutions run nothing that was filled in. Then mdp prune goes on from there.`,
 		Example: `  mdp bench refine runs/demo
   mdp bench refine runs/demo --json`,
 		Args: cobra.ExactArgs(1),
