@@ -22,7 +22,7 @@ const (
 var source string
 
 // environment is the Python of a virtual environment with torch in the user's cache, made once. PyPI's torch
-// asks for libraries of NVIDIA's that a processor does without.
+// does not load without NVIDIA's libraries, so they come along.
 func environment() (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -34,11 +34,10 @@ func environment() (string, error) {
 	if _, err := os.Stat(made); err == nil {
 		return python, nil
 	}
-	fmt.Fprintf(os.Stderr, "installing torch %s into %s (1 GB)\n", torch, dir)
+	fmt.Fprintf(os.Stderr, "installing torch %s into %s (5 GB)\n", torch, dir)
 	for _, args := range [][]string{
 		{"python3", "-m", "venv", "--clear", dir},
-		{python, "-m", "pip", "install", "--quiet", "--no-deps", "torch==" + torch, "torchvision==" + vision},
-		{python, "-m", "pip", "install", "--quiet", "numpy", "pillow", "filelock", "typing-extensions", "sympy", "networkx", "jinja2", "fsspec", "setuptools"},
+		{python, "-m", "pip", "install", "--quiet", "torch==" + torch, "torchvision==" + vision, "setuptools"},
 		{python, "-c", "import torch, torchvision"},
 	} {
 		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
