@@ -124,7 +124,7 @@ func (v Verification) WriteSVG(w io.Writer) error {
 		}
 		p.Add(d)
 	}
-	p.X.Min, p.Y.Min, p.X.Max, p.Y.Max = 0, 0, most, most
+	p.X.Min, p.Y.Min, p.X.Max, p.Y.Max = 0, 0, most, 1.35*most // with room for the legend
 	legend := func(c draw.Canvas) {
 		for m, e := range v.Models {
 			y := c.Max.Y - vg.Length(14+16*m)
