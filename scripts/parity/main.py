@@ -203,9 +203,9 @@ def pruned(tmp):
         source = load_source(tmp / "source")(x).numpy()
     compared = [("ONNX Runtime", run_onnx(tmp / "small.onnx", x)), ("mdp run, its ONNX", run_ours(tmp / "small.onnx", x, tmp)), ("mdp run, back by its safetensors", run_ours(tmp / "small", x, tmp))]
     k = json.loads(kept.read_text())
-    note = f"{sum(p.numel() for p in load_file(tmp / 'small.safetensors').values()) / 1e6:.1f} M numbers, {len(k['removed'])} layers gone"
+    note = f"; {sum(p.numel() for p in load_file(tmp / 'small.safetensors').values()) / 1e6:.1f} M numbers, {len(k['removed'])} layers gone"
     for what, have in compared:
-        row("pruned: " + what, "torchvision resnet50", relative(have, source), 1e-4, note + "; against model.py in PyTorch")
+        row("pruned: " + what, "torchvision resnet50", relative(have, source), 1e-4, "against model.py in PyTorch" + note)
         note = ""
     # What a PyTorch user makes of the dense state dict and the kept indices alone.
     dense, small, same = model.state_dict(), load_file(tmp / "small.safetensors"), 0
