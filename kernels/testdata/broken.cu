@@ -24,7 +24,7 @@ KERNEL(64, missing_barrier, Reverse p) {
 KERNEL(64, missing_wait, Reverse p) { // the copy may still be on its way
 	__shared__ float4 a[16];
 	if (threadIdx.x < 16) {
-		cp_async(&a[threadIdx.x], p.x + 4 * threadIdx.x);
+		cp_async<16>(&a[threadIdx.x], p.x + 4 * threadIdx.x);
 		cp_async_commit();
 		cp_async_commit();
 	}
@@ -95,7 +95,7 @@ KERNEL(64, out_of_bounds_dynamic, Reverse p) {
 
 KERNEL(64, no_wait, Reverse p) {
 	__shared__ float4 a[64];
-	cp_async(&a[threadIdx.x], p.x);
+	cp_async<16>(&a[threadIdx.x], p.x);
 	p.y[threadIdx.x] = p.x[threadIdx.x];
 }
 
