@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"gorgonia.org/tensor"
 
@@ -15,11 +16,21 @@ import (
 func describe(n *Node, i int) string {
 	switch {
 	case n.Name != "":
-		return fmt.Sprintf("node %.120q (%.40s)", n.Name, n.OpType)
+		return fmt.Sprintf("node %.120q (%.40s)", n.Name, printable(n.OpType))
 	case len(n.Outputs) > 0:
-		return fmt.Sprintf("the node of %.120q (%.40s)", n.Outputs[0], n.OpType)
+		return fmt.Sprintf("the node of %.120q (%.40s)", n.Outputs[0], printable(n.OpType))
 	}
-	return fmt.Sprintf("node %d (%.40s)", i, n.OpType)
+	return fmt.Sprintf("node %d (%.40s)", i, printable(n.OpType))
+}
+
+// printable is a text with names that may be anything, as a terminal can have it.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, text)
 }
 
 // converter goes through a model's nodes, each of which becomes a value.

@@ -120,7 +120,7 @@ func convert(m *Model, name, dir string, o Options, release func([]byte)) (*Netw
 			continue
 		}
 		if err := c.convert(&m.Graph.Nodes[i]); err != nil {
-			unsupported = append(unsupported, fmt.Sprintf("%s: %v", describe(&m.Graph.Nodes[i], i), err))
+			unsupported = append(unsupported, printable(fmt.Sprintf("%s: %v", describe(&m.Graph.Nodes[i], i), err)))
 		}
 	}
 	if len(unsupported) > 0 {

@@ -155,7 +155,7 @@ func (c *converter) layout(v Value, needed []bool) (string, error) {
 			first = true
 		}
 	}
-	if last && !first {
+	if last && !first && len(v.Dims) == len("BHWC") {
 		return "BHWC", nil
 	}
 	return axes, nil
