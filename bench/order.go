@@ -79,26 +79,3 @@ func depths(widths map[int]int) {
 		}
 	}
 }
-
-// channels that a call reads and writes; of one that knows no channels, its elements.
-func channels(c engine.Call) (in, out int) {
-	switch d := c.(type) {
-	case engine.ConvForward:
-		return d.C, d.K
-	case engine.MaxPoolForward:
-		return d.C, d.C
-	case engine.AvgPoolForward:
-		return d.C, d.C
-	case engine.BatchNormInfer:
-		return d.C, d.C
-	case engine.Mul:
-		return d.C, d.C
-	case engine.Scale:
-		return d.C, d.C
-	case engine.Softmax:
-		return d.C, d.C
-	case engine.CopyChannels:
-		return d.C, d.YC
-	}
-	return size(c), size(c)
-}

@@ -62,6 +62,9 @@ type kernelsHeader struct {
 
 // kernelRow is one call's line.
 type kernelRow struct {
+	call       engine.Call
+	cacheBytes int // that it must not find its operands in
+
 	Call      string         `json:"call"`
 	Precision cuda.Precision `json:"precision"`
 	Variant   cuda.Variant   `json:"variant,omitempty"` // that was forced
@@ -94,67 +97,79 @@ func runKernels(ctx context.Context, w io.Writer, o kernelsOptions) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.time)
 	defer cancel()
-	steps, err := timeSteps(ctx, lines, gpu, o)
-	if err != nil {
-		return err
+	rows := append(stepRows(o.net, o.batch), kernelRows(calls, gpu.Info().L2Bytes)...)
+	failed := 0
+	for i, row := range rows {
+		b, err := cuda.New(gpu, row.options())
+		if err != nil {
+			return err
+		}
+		err = row.measure(ctx, b)
+		if ctx.Err() != nil {
+			fmt.Fprintf(os.Stderr, "mdp: the time was over after %d of %d lines\n", i, len(rows))
+			break
+		}
+		if err != nil {
+			row.fail(oneLine(err))
+			failed++
+		}
+		if err := lines.Encode(row); err != nil {
+			return err
+		}
 	}
-	failed, err := timeCalls(ctx, lines, gpu, calls)
-	if err != nil {
-		return err
-	}
-	if failed += steps; failed > 0 {
+	if failed > 0 {
 		return fmt.Errorf("%d could not be timed; their lines say why", failed)
 	}
 	return nil
 }
 
-// timeSteps writes a line for each row of stepRows and counts those that failed.
-func timeSteps(ctx context.Context, lines *json.Encoder, gpu driver.Device, o kernelsOptions) (failed int, err error) {
-	rows := stepRows(o.net, o.batch)
-	for i, row := range rows {
-		b, err := cuda.New(gpu, cuda.Options{Precision: row.Precision})
-		if err != nil {
-			return failed, err
-		}
-		err = row.measure(ctx, b)
-		if ctx.Err() != nil {
-			fmt.Fprintf(os.Stderr, "mdp: the time was over after %d of %d steps of the network\n", i, len(rows))
-			return failed, nil
-		}
-		if err != nil {
-			row.Error = oneLine(err)
-			failed++
-		}
-		if err := lines.Encode(row); err != nil {
-			return failed, err
-		}
-	}
-	return failed, nil
+// timedRow is a line that says what it is of, and then how long that took.
+type timedRow interface {
+	options() cuda.Options
+	measure(context.Context, *cuda.Backend) error
+	fail(why string)
 }
 
-// timeCalls writes a line for each kernel of each call and counts those that failed.
-func timeCalls(ctx context.Context, lines *json.Encoder, gpu driver.Device, calls []engine.Call) (failed int, err error) {
-	for i, c := range calls {
+// kernelRows are a line for each kernel of each call, on a GPU with a cache of so
+// many bytes.
+func kernelRows(calls []engine.Call, cacheBytes int) []timedRow {
+	var rows []timedRow
+	for _, c := range calls {
 		for _, o := range kernelsOf(c) {
-			b, err := cuda.New(gpu, o)
-			if err != nil {
-				return failed, err
+			r := &kernelRow{call: c, cacheBytes: cacheBytes, Call: c.String(), Precision: o.Precision, Variant: o.Variant}
+			if conv, ok := geometry(c); ok {
+				r.FLOP = 2 * conv.MACs()
 			}
-			row, err := timeCall(ctx, b, c, o, gpu.Info().L2Bytes)
-			if ctx.Err() != nil {
-				fmt.Fprintf(os.Stderr, "mdp: the time was over after %d of %d calls\n", i, len(calls))
-				return failed, nil
+			if isMasked(c) {
+				r.FLOP /= 4
+			} else {
+				r.Bytes = bytesMoved(c)
 			}
-			if err != nil {
-				row.Error = oneLine(err)
-				failed++
-			}
-			if err := lines.Encode(row); err != nil {
-				return failed, err
-			}
+			rows = append(rows, r)
 		}
 	}
-	return failed, nil
+	return rows
+}
+
+func (r *kernelRow) options() cuda.Options {
+	return cuda.Options{Precision: r.Precision, Variant: r.Variant}
+}
+
+func (r *kernelRow) fail(why string) { r.Error = why }
+
+// measure samples the call.
+func (r *kernelRow) measure(ctx context.Context, b *cuda.Backend) error {
+	s, err := newKernelStand(b, r.call, r.cacheBytes)
+	if err != nil {
+		return err
+	}
+	r.Result, err = bench.Measure(ctx, kernelRule(), s.sample)
+	if err := errors.Join(err, s.exec.Close()); err != nil {
+		return err
+	}
+	r.TFLOPS = float64(r.FLOP) / float64(r.MedianNS) / 1e3
+	r.GBPS = float64(r.Bytes) / float64(r.MedianNS)
+	return nil
 }
 
 // kernelsOf are the kernels that a call has: of a convolution one in each precision,
@@ -187,30 +202,6 @@ func geometry(c engine.Call) (engine.Conv, bool) {
 		return c.Conv, true
 	}
 	return engine.Conv{}, false
-}
-
-// timeCall samples one call.
-func timeCall(ctx context.Context, b *cuda.Backend, c engine.Call, o cuda.Options, cacheBytes int) (row kernelRow, err error) {
-	row = kernelRow{Call: c.String(), Precision: o.Precision, Variant: o.Variant}
-	if conv, ok := geometry(c); ok {
-		row.FLOP = 2 * conv.MACs()
-	}
-	if isMasked(c) {
-		row.FLOP /= 4
-	} else {
-		row.Bytes = bytesMoved(c)
-	}
-	s, err := newKernelStand(b, c, cacheBytes)
-	if err != nil {
-		return row, err
-	}
-	defer func() { err = errors.Join(err, s.exec.Close()) }()
-	if row.Result, err = bench.Measure(ctx, kernelRule(), s.sample); err != nil {
-		return row, err
-	}
-	row.TFLOPS = float64(row.FLOP) / float64(row.MedianNS) / 1e3
-	row.GBPS = float64(row.Bytes) / float64(row.MedianNS)
-	return row, nil
 }
 
 // bytesMoved by a call when each operand is read or written once.

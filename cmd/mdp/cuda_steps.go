@@ -30,17 +30,21 @@ type stepRow struct {
 
 // stepRows are the lines of a network, to be timed: training and inference in every
 // precision, and inference of a single image.
-func stepRows(net string, batch int) []stepRow {
-	var rows []stepRow
+func stepRows(net string, batch int) []timedRow {
+	var rows []timedRow
 	for _, p := range []cuda.Precision{cuda.BFloat16, cuda.TF32, cuda.Float32} {
-		rows = append(rows, stepRow{Network: net, Mode: "train", Precision: p, Batch: batch},
-			stepRow{Network: net, Mode: "infer", Precision: p, Batch: batch})
+		rows = append(rows, &stepRow{Network: net, Mode: "train", Precision: p, Batch: batch},
+			&stepRow{Network: net, Mode: "infer", Precision: p, Batch: batch})
 		if batch > 1 {
-			rows = append(rows, stepRow{Network: net, Mode: "infer", Precision: p, Batch: 1})
+			rows = append(rows, &stepRow{Network: net, Mode: "infer", Precision: p, Batch: 1})
 		}
 	}
 	return rows
 }
+
+func (r *stepRow) options() cuda.Options { return cuda.Options{Precision: r.Precision} }
+
+func (r *stepRow) fail(why string) { r.Error = why }
 
 // measure times the row's network on a backend of its precision.
 func (r *stepRow) measure(ctx context.Context, b *cuda.Backend) (err error) {

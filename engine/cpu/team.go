@@ -15,10 +15,10 @@ type task interface{ do(worker, i int) }
 type team struct {
 	workers int
 
-	task task
-	n    int          // pieces in the task
-	left atomic.Int64 // pieces nobody has taken yet; closed ends the workers
-	todo atomic.Int64 // pieces nobody has finished yet
+	task       task
+	n          int          // pieces in the task
+	left       atomic.Int64 // pieces nobody has taken yet; closed ends the workers
+	unfinished atomic.Int64 // pieces nobody has finished yet
 
 	caller  sleeper
 	helpers []sleeper
@@ -46,13 +46,13 @@ func (t *team) run(tk task, n int) {
 		return
 	}
 	t.task, t.n = tk, n
-	t.todo.Store(int64(n))
+	t.unfinished.Store(int64(n))
 	t.left.Store(int64(n))
 	for i := range t.helpers[:min(n, t.workers)-1] {
 		t.helpers[i].wake()
 	}
 	t.work(0)
-	t.caller.await(&t.todo, true)
+	t.caller.await(&t.unfinished, true)
 }
 
 // close ends the workers' goroutines; the team is not used after it.
@@ -85,7 +85,7 @@ func (t *team) work(worker int) {
 		}
 		if t.left.CompareAndSwap(left, left-1) {
 			t.task.do(worker, t.n-int(left))
-			if t.todo.Add(-1) == 0 {
+			if t.unfinished.Add(-1) == 0 {
 				t.caller.wake()
 			}
 		}
