@@ -22,7 +22,7 @@ func readTensor(t testing.TB, path string) *Tensor {
 
 // Small models in the forms that exporters emit, against ONNX Runtime; see testdata/cases.py.
 func TestCases(t *testing.T) {
-	paths, err := filepath.Glob("testdata/cases/*.onnx")
+	paths, err := filepath.Glob("testdata/[cg]*/*.onnx")
 	require.NoError(t, err)
 	require.NotEmpty(t, paths)
 	for _, path := range paths {
@@ -238,10 +238,9 @@ func TestRelease(t *testing.T) {
 	}))
 }
 
-// Whatever a model says, converting it ends in a network that fits its weights or
-// in an error.
-func FuzzConvert(f *testing.F) {
-	paths, err := filepath.Glob("testdata/cases/*.onnx")
+// addModels adds models that other people's tools wrote to a corpus.
+func addModels(f *testing.F) {
+	paths, err := filepath.Glob("testdata/[cg]*/*.onnx")
 	require.NoError(f, err)
 	peers, err := filepath.Glob(filepath.Join(os.Getenv("MDP_ONNX_BACKEND_DATA"), "*", "*", "model.onnx")) // none without
 	require.NoError(f, err)
@@ -252,6 +251,12 @@ func FuzzConvert(f *testing.F) {
 			f.Add(b)
 		}
 	}
+}
+
+// Whatever a model says, converting it ends in a network that fits its weights or
+// in an error.
+func FuzzConvert(f *testing.F) {
+	addModels(f)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, err := Decode(b)
 		if err != nil {

@@ -173,6 +173,7 @@ func TestParts(t *testing.T) {
 // Whatever is decoded survives being written.
 func FuzzDecode(f *testing.F) {
 	f.Add(messages(f))
+	addModels(f)
 	for _, c := range hostile() {
 		if len(c.file) < 1<<12 {
 			f.Add(c.file)

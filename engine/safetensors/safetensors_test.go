@@ -309,6 +309,26 @@ func TestKill(t *testing.T) {
 	}
 }
 
+// peer is a file that the format's own package wrote; see testdata/write.py.
+func peer(t testing.TB) []byte {
+	b, err := os.ReadFile("testdata/peer.safetensors")
+	require.NoError(t, err)
+	return b
+}
+
+func TestPeer(t *testing.T) {
+	tensors, metadata, err := Decode(peer(t))
+	require.NoError(t, err)
+	assert.Equal(t, map[string]string{"format": "pt", "who": "\"quoted\"\n€"}, metadata)
+	six := tensor.New(tensor.WithShape(1, 2, 3), tensor.WithBacking([]float32{-2.5, -1.5, -0.5, 0.5, 1.5, 2.5}))
+	assertEqual(t, map[string]*tensor.Dense{
+		"single": six, "half": six, "brain": six, "double": six,
+		"scalar":                  tensor.New(tensor.FromScalar(float32(0.1))),
+		"bn1.num_batches_tracked": tensor.New(tensor.FromScalar(int64(-7))),
+		"größe":                   tensor.New(tensor.WithShape(2), tensor.WithBacking([]int64{1 << 40, -1})),
+	}, tensors)
+}
+
 // FuzzDecode: whatever the bytes, Decode neither panics nor accepts what Encode and Decode do not carry through unchanged.
 func FuzzDecode(f *testing.F) {
 	for _, c := range hostile {
@@ -316,6 +336,7 @@ func FuzzDecode(f *testing.F) {
 			f.Add(c.file)
 		}
 	}
+	f.Add(peer(f))
 	f.Add(file(`{"__metadata__":{"k":"v"},"b":{"dtype":"I64","shape":[],"data_offsets":[4,12]},"a":{"dtype":"F32","shape":[1,1],"data_offsets":[0,4]}}  `, 12))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		tensors, metadata, err := Decode(b)
