@@ -92,7 +92,20 @@ func (l *lowering) backwardBatchNorm(u unit, dy, y, x Buffer) {
 		c.Signed = l.transient(c.C)
 		l.signed[name] = c.Signed
 	}
-	dx, accumulate := l.gradOf(l.g.Inputs(i)[0])
+	if again := c; u.addend < 0 {
+		if again.Y = None; l.b.Supports(again) == nil {
+			c = again
+		}
+	}
+	in := l.source(l.g.Inputs(i)[0])
+	if here := c; l.grad[in] == None {
+		if here.DX = dy; l.b.Supports(here) == nil {
+			l.grad[in] = dy // which nobody reads after this
+			l.call(here, u.nodes...)
+			return
+		}
+	}
+	dx, accumulate := l.gradOf(in)
 	c.DX = dx
 	if accumulate {
 		c.DX = l.moving(l.activation(i))

@@ -166,9 +166,10 @@ type BatchNormInfer struct {
 //	  for i: dx[i,c] = γ[c]·invstd[c]·(g[i,c] − dβ[c]/Rows − x̂[i,c]·dγ[c]/Rows)
 //	         dz[i,c] (+)= g[i,c]
 //
-// Act gates. signed is the first-order Taylor term of channel c (arXiv 2406.12079): it
-// falls out of the reduction at no extra pass. (+)= as AccumulateZ says. Y is
-// read only when Act is not Identity.
+// Act gates. Without Y it is computed again, act(γ·(x−mean)·invstd + β): nothing was
+// added in the forward direction, and there is no dz. DX may be DY. signed is the
+// first-order Taylor term of channel c (arXiv 2406.12079): it falls out of the
+// reduction at no extra pass. (+)= as AccumulateZ says. Identity reads no Y.
 type BatchNormBackward struct {
 	Rows, C                   int
 	DX, DZ, DGamma, DBeta     Buffer
@@ -178,6 +179,9 @@ type BatchNormBackward struct {
 	Act                       Act
 	AccumulateZ               bool
 }
+
+// again says that the call computes y itself.
+func (c BatchNormBackward) again() bool { return c.Act != Identity && c.Y == None }
 
 // Activate is y[i] = act(x[i]).
 type Activate struct {
@@ -321,7 +325,8 @@ func (c BatchNormInfer) String() string {
 	return fmt.Sprintf("batch_norm_infer%v%s/%dx%d", c.Act, flag(c.Z, "+add"), c.Rows, c.C)
 }
 func (c BatchNormBackward) String() string {
-	return fmt.Sprintf("batch_norm_backward%v%s%s%s/%dx%d", c.Act, flag(c.DZ, "+add"), plus(c.AccumulateZ), flag(c.Signed, "+taylor"), c.Rows, c.C)
+	return fmt.Sprintf("batch_norm_backward%v%s%s%s%s%s/%dx%d", c.Act, flag(c.DZ, "+add"), plus(c.AccumulateZ), flag(c.Signed, "+taylor"),
+		when(c.again(), "+again"), when(c.DX == c.DY, "+inplace"), c.Rows, c.C)
 }
 func (c Activate) String() string { return fmt.Sprintf("activate%v/%d", c.Act, c.Len) }
 func (c ActivateBackward) String() string {

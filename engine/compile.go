@@ -67,7 +67,7 @@ func Compile(g *graph.Graph, b Backend, o Options) (*Program, error) {
 	if o.Mode != Train && o.Mode != Infer {
 		return nil, fmt.Errorf("compile %q: unknown mode %q", g.Name(), o.Mode)
 	}
-	l := newLowering(g, o, b.Info().Storage)
+	l := newLowering(g, o, b)
 	if o.Mode == Train && l.loss < 0 {
 		return nil, fmt.Errorf("compile %q: training needs a graph that ends in a loss", g.Name())
 	}
@@ -81,7 +81,7 @@ func Compile(g *graph.Graph, b Backend, o Options) (*Program, error) {
 	}
 	l.loadImages()
 	l.forward()
-	l.joinNorms(b)
+	l.joinNorms()
 	backward, update := len(l.calls), len(l.calls)
 	if o.Mode == Train {
 		l.backward()
@@ -137,6 +137,7 @@ type lowering struct {
 	*planner
 	g       *graph.Graph
 	o       Options
+	b       Backend
 	storage Storage // of activations and their gradients
 	units   []unit
 	loss    int // the loss node, −1 without one
@@ -157,9 +158,9 @@ type lowering struct {
 	score  map[string]Buffer
 }
 
-func newLowering(g *graph.Graph, o Options, storage Storage) *lowering {
+func newLowering(g *graph.Graph, o Options, b Backend) *lowering {
 	l := &lowering{
-		planner: newPlanner(), g: g, o: o, storage: storage,
+		planner: newPlanner(), g: g, o: o, b: b, storage: b.Info().Storage,
 		units:  fuse(g, o.Mode == Train),
 		loss:   -1,
 		logits: g.Len() - 1,

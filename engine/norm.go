@@ -26,7 +26,7 @@ func (c ConvBatchNorm) String() string {
 
 // joinNorms makes one call of a convolution and the batch norm that reads it next,
 // where the backend has it.
-func (l *lowering) joinNorms(b Backend) {
+func (l *lowering) joinNorms() {
 	for i := 0; i < len(l.calls); i++ {
 		norm, ok := l.calls[i].(BatchNormForward)
 		if !ok {
@@ -40,7 +40,7 @@ func (l *lowering) joinNorms(b Backend) {
 			continue
 		}
 		both := ConvBatchNorm{l.calls[at].(ConvForward), norm}
-		if b.Supports(both) != nil {
+		if l.b.Supports(both) != nil {
 			continue
 		}
 		l.calls[i], l.nodes[i] = both, slices.Concat(l.nodes[at], l.nodes[i])

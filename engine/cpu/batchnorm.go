@@ -110,9 +110,12 @@ func (o *batchNormStatistics) do(_, i int) {
 		o.invStd[c] = float32(invStd)
 		o.runMean[c] = float32((1-o.momentum)*float64(o.runMean[c]) + o.momentum*mean)
 		o.runVar[c] = float32((1-o.momentum)*float64(o.runVar[c]) + o.momentum*unbiased)
-		o.parameters(c, float32(mean), float32(float64(o.gamma[c])*invStd), o.beta[c])
+		o.parameters(c, float32(mean), scaleOf(o.gamma[c], o.invStd[c]), o.beta[c])
 	}
 }
+
+// scaleOf is γ·invstd, the same to the bit forward and backward.
+func scaleOf(gamma, invStd float32) float32 { return gamma * invStd }
 
 // batchNormBackward sums dβ and Σ g·(x − mean) over every chunk's columns,
 // combines them in float64, and makes dx of what is left of g.
@@ -122,6 +125,7 @@ type batchNormBackward struct {
 	dx, dz, dGamma, dBeta, signed             []float32
 	dy, y, x, gamma, beta, mean, invStd       []float32
 	wideMean, wideScale, wideShift, wideSlope []float32
+	wideBeta                                  []float32 // where y is computed again
 	sumG, sumGX                               []float32 // partial
 	lo, hi                                    float32
 	accumulate                                bool
@@ -136,6 +140,9 @@ func newBatchNormBackward(k *rows, c engine.BatchNormBackward, of map[engine.Buf
 	o.wideMean, o.wideScale = cut(&scratch, f.width), cut(&scratch, f.width)
 	o.wideShift, o.wideSlope = cut(&scratch, f.width), cut(&scratch, f.width)
 	o.sumG, o.sumGX = cut(&scratch, f.partials()), cut(&scratch, f.partials())
+	if c.Act != engine.Identity && c.Y == engine.None {
+		o.wideBeta = cut(&scratch, f.width)
+	}
 	o.lo, o.hi = gate(c.Act)
 	return o
 }
@@ -143,6 +150,8 @@ func newBatchNormBackward(k *rows, c engine.BatchNormBackward, of map[engine.Buf
 func (o *batchNormBackward) run(t *team) {
 	for c, mean := range o.mean {
 		o.spread(o.wideMean, c, mean)
+		o.spread(o.wideScale, c, scaleOf(o.gamma[c], o.invStd[c]))
+		o.spread(o.wideBeta, c, o.beta[c])
 	}
 	t.run((*batchNormGradients)(o), o.chunks())
 	t.run((*batchNormParameters)(o), channelPieces(o.c))
@@ -155,6 +164,10 @@ func (o *batchNormGradients) do(_, i int) {
 	sumG, sumGX := o.sums(o.sumG, i), o.sums(o.sumGX, i)
 	clear(sumG)
 	clear(sumGX)
+	if o.wideBeta != nil {
+		o.gradientsOf(sumG, sumGX, o.of(o.dy, i), o.of(o.x, i), o.wideMean, o.wideScale, o.wideBeta, o.lo, o.hi)
+		return
+	}
 	o.gradients(sumG, sumGX, o.of(o.dy, i), o.of(o.y, i), o.of(o.x, i), o.wideMean, o.lo, o.hi)
 }
 
@@ -169,7 +182,6 @@ func (o *batchNormParameters) do(_, i int) {
 		if o.signed != nil {
 			o.signed[c] = float32(gamma*dGamma + float64(o.beta[c])*dBeta)
 		}
-		o.spread(o.wideScale, c, float32(gamma*invStd))
 		o.spread(o.wideShift, c, float32(dBeta/n))
 		o.spread(o.wideSlope, c, float32(invStd*dGamma/n))
 	}
@@ -181,6 +193,8 @@ func (o *batchNormInput) do(_, i int) {
 	i = o.chunks() - 1 - i // as in normalise
 	dx, dy, y, x := o.of(o.dx, i), o.of(o.dy, i), o.of(o.y, i), o.of(o.x, i)
 	switch {
+	case o.wideBeta != nil:
+		o.inputOf(dx, dy, x, o.wideMean, o.wideScale, o.wideBeta, o.wideShift, o.wideSlope, o.lo, o.hi)
 	case o.dz == nil:
 		o.input(dx, dy, y, x, o.wideMean, o.wideScale, o.wideShift, o.wideSlope, o.lo, o.hi)
 	case o.accumulate:

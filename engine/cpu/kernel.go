@@ -18,7 +18,7 @@ func (b *Backend) Supports(c engine.Call) error {
 			return nil
 		}
 	case engine.BatchNormBackward:
-		if c.Act.Gates() {
+		if c.Act.Gates() && (c.Y != engine.None || c.Act == engine.Identity || c.DZ == engine.None) {
 			return nil
 		}
 	case engine.ConvForward, engine.ConvBackwardData, engine.ConvBackwardFilter, engine.BiasBackward,
@@ -58,7 +58,7 @@ func (b *Backend) Workspace(c engine.Call) int {
 	case engine.Scale:
 		return 3 * fold(c.Rows, c.C).width
 	case engine.BatchNormBackward:
-		return 2*fold(c.Rows, c.C).partials() + 4*fold(c.Rows, c.C).width
+		return 2*fold(c.Rows, c.C).partials() + 5*fold(c.Rows, c.C).width
 	case engine.MaxPoolBackward:
 		return b.threads * c.C
 	case engine.SoftmaxLoss:

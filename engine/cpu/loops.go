@@ -9,7 +9,8 @@ var goRows = rows{
 		affineGo(y, x, nil, mean, scale, beta, lo, hi)
 	},
 	affineAdd: affineGo,
-	gradients: gradientsGo,
+	gradients: gradientsGo, gradientsOf: gradientsOfGo,
+	inputOf: inputOfGo,
 	input: func(dx, dy, y, x, mean, scale, shift, slope []float32, lo, hi float32) {
 		inputGo(dx, nil, dy, y, x, mean, scale, shift, slope, lo, hi, false)
 	},
@@ -69,6 +70,31 @@ func gradientsGo(sumG, sumGX, dy, y, x, mean []float32, lo, hi float32) {
 			g := pass(dy[j], y[j], lo, hi)
 			sumG[j] += g
 			sumGX[j] += g * (v - mean[j])
+		}
+	}
+}
+
+func gradientsOfGo(sumG, sumGX, dy, x, mean, scale, beta []float32, lo, hi float32) {
+	for i := 0; i < len(x); i += len(mean) {
+		n := min(len(mean), len(x)-i)
+		dy, x, mean, scale, beta, sumG, sumGX := dy[i:][:n], x[i:][:n], mean[:n], scale[:n], beta[:n], sumG[:n], sumGX[:n]
+		for j, v := range x {
+			d := v - mean[j]
+			g := pass(dy[j], d*scale[j]+beta[j], lo, hi)
+			sumG[j] += g
+			sumGX[j] += g * d
+		}
+	}
+}
+
+func inputOfGo(dx, dy, x, mean, scale, beta, shift, slope []float32, lo, hi float32) {
+	for i := 0; i < len(dx); i += len(mean) {
+		n := min(len(mean), len(dx)-i)
+		dx, dy, x := dx[i:][:n], dy[i:][:n], x[i:][:n]
+		mean, scale, beta, shift, slope := mean[:n], scale[:n], beta[:n], shift[:n], slope[:n]
+		for j, v := range x {
+			d := v - mean[j]
+			dx[j] = scale[j] * (pass(dy[j], d*scale[j]+beta[j], lo, hi) - shift[j] - d*slope[j])
 		}
 	}
 }

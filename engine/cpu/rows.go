@@ -19,8 +19,11 @@ type rows struct {
 	affineAdd func(y, x, z, mean, scale, beta []float32, lo, hi float32)
 	// gradients adds to sumG and sumGX the columns' Σ g and Σ g·(x − mean), g = pass(dy, y).
 	gradients func(sumG, sumGX, dy, y, x, mean []float32, lo, hi float32)
-	// input: dx = scale·(g − shift − (x − mean)·slope), dz (+)= g
+	// gradientsOf is gradients with y = (x − mean)·scale + beta.
+	gradientsOf func(sumG, sumGX, dy, x, mean, scale, beta []float32, lo, hi float32)
+	// input: dx = scale·(g − shift − (x − mean)·slope), dz (+)= g;  inputOf: y as above
 	input     func(dx, dy, y, x, mean, scale, shift, slope []float32, lo, hi float32)
+	inputOf   func(dx, dy, x, mean, scale, beta, shift, slope []float32, lo, hi float32)
 	inputCopy func(dx, dz, dy, y, x, mean, scale, shift, slope []float32, lo, hi float32)
 	inputAdd  func(dx, dz, dy, y, x, mean, scale, shift, slope []float32, lo, hi float32)
 	// clamp: y = clamp(x);  add: y = clamp(a + b);  larger: y = max(y, x)

@@ -12,11 +12,15 @@ func affineAddAVX2(y []float32, x []float32, z []float32, mean []float32, scale 
 
 func gradientsAVX2(sumG []float32, sumGX []float32, dy []float32, y []float32, x []float32, mean []float32, lo float32, hi float32)
 
+func gradientsOfAVX2(sumG []float32, sumGX []float32, dy []float32, x []float32, mean []float32, scale []float32, beta []float32, lo float32, hi float32)
+
 func inputAVX2(dx []float32, dy []float32, y []float32, x []float32, mean []float32, scale []float32, shift []float32, slope []float32, lo float32, hi float32)
 
 func inputCopyAVX2(dx []float32, dz []float32, dy []float32, y []float32, x []float32, mean []float32, scale []float32, shift []float32, slope []float32, lo float32, hi float32)
 
 func inputAddAVX2(dx []float32, dz []float32, dy []float32, y []float32, x []float32, mean []float32, scale []float32, shift []float32, slope []float32, lo float32, hi float32)
+
+func inputOfAVX2(dx []float32, dy []float32, x []float32, mean []float32, scale []float32, beta []float32, shift []float32, slope []float32, lo float32, hi float32)
 
 func clampAVX2(y []float32, x []float32, lo float32, hi float32)
 
@@ -52,11 +56,15 @@ func affineAddAVX512(y []float32, x []float32, z []float32, mean []float32, scal
 
 func gradientsAVX512(sumG []float32, sumGX []float32, dy []float32, y []float32, x []float32, mean []float32, lo float32, hi float32)
 
+func gradientsOfAVX512(sumG []float32, sumGX []float32, dy []float32, x []float32, mean []float32, scale []float32, beta []float32, lo float32, hi float32)
+
 func inputAVX512(dx []float32, dy []float32, y []float32, x []float32, mean []float32, scale []float32, shift []float32, slope []float32, lo float32, hi float32)
 
 func inputCopyAVX512(dx []float32, dz []float32, dy []float32, y []float32, x []float32, mean []float32, scale []float32, shift []float32, slope []float32, lo float32, hi float32)
 
 func inputAddAVX512(dx []float32, dz []float32, dy []float32, y []float32, x []float32, mean []float32, scale []float32, shift []float32, slope []float32, lo float32, hi float32)
+
+func inputOfAVX512(dx []float32, dy []float32, x []float32, mean []float32, scale []float32, beta []float32, shift []float32, slope []float32, lo float32, hi float32)
 
 func clampAVX512(y []float32, x []float32, lo float32, hi float32)
 

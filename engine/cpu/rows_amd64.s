@@ -246,20 +246,20 @@ row:
 	JE      tail
 
 vector:
-	VMOVUPS     (CX)(AX*4), Y2
-	VMOVUPS     (DX)(AX*4), Y3
-	VCMPPS      $0x16, Y0, Y3, Y4
-	VCMPPS      $0x19, Y1, Y3, Y3
-	VANDPS      Y4, Y2, Y2
-	VANDPS      Y3, Y2, Y2
-	VMOVUPS     (BX)(AX*4), Y3
+	VMOVUPS     (DX)(AX*4), Y2
+	VMOVUPS     (CX)(AX*4), Y3
+	VCMPPS      $0x16, Y0, Y2, Y4
+	VCMPPS      $0x19, Y1, Y2, Y2
+	VANDPS      Y4, Y3, Y3
+	VANDPS      Y2, Y3, Y3
+	VMOVUPS     (BX)(AX*4), Y2
 	VMOVUPS     (R8)(AX*4), Y4
-	VSUBPS      Y4, Y3, Y3
+	VSUBPS      Y4, Y2, Y2
 	VMOVUPS     (SI)(AX*4), Y4
-	VADDPS      Y2, Y4, Y4
+	VADDPS      Y3, Y4, Y4
 	VMOVUPS     Y4, (SI)(AX*4)
 	VMOVUPS     (DI)(AX*4), Y4
-	VFMADD231PS Y2, Y3, Y4
+	VFMADD231PS Y3, Y2, Y4
 	VMOVUPS     Y4, (DI)(AX*4)
 	ADDQ        $0x08, AX
 	CMPQ        AX, R11
@@ -272,26 +272,109 @@ tail:
 	NEGQ        R11
 	LEAQ        rowsTail<>+0(SB), R12
 	VMOVUPS     32(R12)(R11*4), Y2
-	VMASKMOVPS  (CX)(AX*4), Y2, Y3
-	VMASKMOVPS  (DX)(AX*4), Y2, Y4
-	VCMPPS      $0x16, Y0, Y4, Y5
-	VCMPPS      $0x19, Y1, Y4, Y4
-	VANDPS      Y5, Y3, Y3
-	VANDPS      Y4, Y3, Y3
-	VMASKMOVPS  (BX)(AX*4), Y2, Y4
+	VMASKMOVPS  (DX)(AX*4), Y2, Y3
+	VMASKMOVPS  (CX)(AX*4), Y2, Y4
+	VCMPPS      $0x16, Y0, Y3, Y5
+	VCMPPS      $0x19, Y1, Y3, Y3
+	VANDPS      Y5, Y4, Y4
+	VANDPS      Y3, Y4, Y4
+	VMASKMOVPS  (BX)(AX*4), Y2, Y3
 	VMASKMOVPS  (R8)(AX*4), Y2, Y5
-	VSUBPS      Y5, Y4, Y4
+	VSUBPS      Y5, Y3, Y3
 	VMASKMOVPS  (SI)(AX*4), Y2, Y5
-	VADDPS      Y3, Y5, Y5
+	VADDPS      Y4, Y5, Y5
 	VMASKMOVPS  Y5, Y2, (SI)(AX*4)
 	VMASKMOVPS  (DI)(AX*4), Y2, Y5
-	VFMADD231PS Y3, Y4, Y5
+	VFMADD231PS Y4, Y3, Y5
 	VMASKMOVPS  Y5, Y2, (DI)(AX*4)
 
 next:
 	LEAQ (CX)(R10*4), CX
 	LEAQ (DX)(R10*4), DX
 	LEAQ (BX)(R10*4), BX
+	JMP  row
+
+done:
+	VZEROUPPER
+	RET
+
+// func gradientsOfAVX2(sumG []float32, sumGX []float32, dy []float32, x []float32, mean []float32, scale []float32, beta []float32, lo float32, hi float32)
+// Requires: AVX, CMOV, FMA3
+TEXT ·gradientsOfAVX2(SB), NOSPLIT, $0-176
+	MOVQ         dy_base+48(FP), CX
+	MOVQ         x_base+72(FP), DX
+	MOVQ         sumG_base+0(FP), BX
+	MOVQ         sumGX_base+24(FP), SI
+	MOVQ         mean_base+96(FP), DI
+	MOVQ         scale_base+120(FP), R8
+	MOVQ         beta_base+144(FP), R9
+	VBROADCASTSS lo+168(FP), Y0
+	VBROADCASTSS hi+172(FP), Y1
+	MOVQ         dy_len+56(FP), R10
+
+row:
+	TESTQ   R10, R10
+	JE      done
+	MOVQ    R10, R11
+	MOVQ    sumG_len+8(FP), AX
+	CMPQ    R11, AX
+	CMOVQGT AX, R11
+	SUBQ    R11, R10
+	XORQ    AX, AX
+	MOVQ    R11, R12
+	ANDQ    $-8, R12
+	JE      tail
+
+vector:
+	VMOVUPS     (DX)(AX*4), Y2
+	VMOVUPS     (DI)(AX*4), Y3
+	VSUBPS      Y3, Y2, Y2
+	VMOVUPS     (R8)(AX*4), Y3
+	VMOVUPS     (R9)(AX*4), Y4
+	VFMADD213PS Y4, Y2, Y3
+	VMOVUPS     (CX)(AX*4), Y4
+	VCMPPS      $0x16, Y0, Y3, Y5
+	VCMPPS      $0x19, Y1, Y3, Y3
+	VANDPS      Y5, Y4, Y4
+	VANDPS      Y3, Y4, Y4
+	VMOVUPS     (BX)(AX*4), Y3
+	VADDPS      Y4, Y3, Y3
+	VMOVUPS     Y3, (BX)(AX*4)
+	VMOVUPS     (SI)(AX*4), Y3
+	VFMADD231PS Y4, Y2, Y3
+	VMOVUPS     Y3, (SI)(AX*4)
+	ADDQ        $0x08, AX
+	CMPQ        AX, R12
+	JL          vector
+
+tail:
+	SUBQ        R11, R12
+	JE          next
+	NEGQ        R12
+	NEGQ        R12
+	LEAQ        rowsTail<>+0(SB), R13
+	VMOVUPS     32(R13)(R12*4), Y2
+	VMASKMOVPS  (DX)(AX*4), Y2, Y3
+	VMASKMOVPS  (DI)(AX*4), Y2, Y4
+	VSUBPS      Y4, Y3, Y3
+	VMASKMOVPS  (R8)(AX*4), Y2, Y4
+	VMASKMOVPS  (R9)(AX*4), Y2, Y5
+	VFMADD213PS Y5, Y3, Y4
+	VMASKMOVPS  (CX)(AX*4), Y2, Y5
+	VCMPPS      $0x16, Y0, Y4, Y6
+	VCMPPS      $0x19, Y1, Y4, Y4
+	VANDPS      Y6, Y5, Y5
+	VANDPS      Y4, Y5, Y5
+	VMASKMOVPS  (BX)(AX*4), Y2, Y4
+	VADDPS      Y5, Y4, Y4
+	VMASKMOVPS  Y4, Y2, (BX)(AX*4)
+	VMASKMOVPS  (SI)(AX*4), Y2, Y4
+	VFMADD231PS Y5, Y3, Y4
+	VMASKMOVPS  Y4, Y2, (SI)(AX*4)
+
+next:
+	LEAQ (CX)(R11*4), CX
+	LEAQ (DX)(R11*4), DX
 	JMP  row
 
 done:
@@ -327,22 +410,22 @@ row:
 	JE      tail
 
 vector:
-	VMOVUPS      (DX)(AX*4), Y2
-	VMOVUPS      (BX)(AX*4), Y3
-	VCMPPS       $0x16, Y0, Y3, Y4
-	VCMPPS       $0x19, Y1, Y3, Y3
-	VANDPS       Y4, Y2, Y2
-	VANDPS       Y3, Y2, Y2
-	VMOVUPS      (SI)(AX*4), Y3
+	VMOVUPS      (BX)(AX*4), Y2
+	VMOVUPS      (DX)(AX*4), Y3
+	VCMPPS       $0x16, Y0, Y2, Y4
+	VCMPPS       $0x19, Y1, Y2, Y2
+	VANDPS       Y4, Y3, Y3
+	VANDPS       Y2, Y3, Y3
+	VMOVUPS      (SI)(AX*4), Y2
 	VMOVUPS      (DI)(AX*4), Y4
-	VSUBPS       Y4, Y3, Y3
-	VMOVUPS      (R9)(AX*4), Y4
 	VSUBPS       Y4, Y2, Y2
+	VMOVUPS      (R9)(AX*4), Y4
+	VSUBPS       Y4, Y3, Y3
 	VMOVUPS      (R10)(AX*4), Y4
-	VFNMADD231PS Y4, Y3, Y2
-	VMOVUPS      (R8)(AX*4), Y3
-	VMULPS       Y3, Y2, Y2
-	VMOVUPS      Y2, (CX)(AX*4)
+	VFNMADD231PS Y4, Y2, Y3
+	VMOVUPS      (R8)(AX*4), Y2
+	VMULPS       Y2, Y3, Y3
+	VMOVUPS      Y3, (CX)(AX*4)
 	ADDQ         $0x08, AX
 	CMPQ         AX, R13
 	JL           vector
@@ -354,22 +437,22 @@ tail:
 	NEGQ         R13
 	LEAQ         rowsTail<>+0(SB), R14
 	VMOVUPS      32(R14)(R13*4), Y2
-	VMASKMOVPS   (DX)(AX*4), Y2, Y3
-	VMASKMOVPS   (BX)(AX*4), Y2, Y4
-	VCMPPS       $0x16, Y0, Y4, Y5
-	VCMPPS       $0x19, Y1, Y4, Y4
-	VANDPS       Y5, Y3, Y3
-	VANDPS       Y4, Y3, Y3
-	VMASKMOVPS   (SI)(AX*4), Y2, Y4
+	VMASKMOVPS   (BX)(AX*4), Y2, Y3
+	VMASKMOVPS   (DX)(AX*4), Y2, Y4
+	VCMPPS       $0x16, Y0, Y3, Y5
+	VCMPPS       $0x19, Y1, Y3, Y3
+	VANDPS       Y5, Y4, Y4
+	VANDPS       Y3, Y4, Y4
+	VMASKMOVPS   (SI)(AX*4), Y2, Y3
 	VMASKMOVPS   (DI)(AX*4), Y2, Y5
-	VSUBPS       Y5, Y4, Y4
-	VMASKMOVPS   (R9)(AX*4), Y2, Y5
 	VSUBPS       Y5, Y3, Y3
+	VMASKMOVPS   (R9)(AX*4), Y2, Y5
+	VSUBPS       Y5, Y4, Y4
 	VMASKMOVPS   (R10)(AX*4), Y2, Y5
-	VFNMADD231PS Y5, Y4, Y3
-	VMASKMOVPS   (R8)(AX*4), Y2, Y4
-	VMULPS       Y4, Y3, Y3
-	VMASKMOVPS   Y3, Y2, (CX)(AX*4)
+	VFNMADD231PS Y5, Y3, Y4
+	VMASKMOVPS   (R8)(AX*4), Y2, Y3
+	VMULPS       Y3, Y4, Y4
+	VMASKMOVPS   Y4, Y2, (CX)(AX*4)
 
 next:
 	LEAQ (CX)(R12*4), CX
@@ -412,23 +495,23 @@ row:
 	JE      tail
 
 vector:
-	VMOVUPS      (BX)(AX*4), Y2
-	VMOVUPS      (SI)(AX*4), Y3
-	VCMPPS       $0x16, Y0, Y3, Y4
-	VCMPPS       $0x19, Y1, Y3, Y3
-	VANDPS       Y4, Y2, Y2
-	VANDPS       Y3, Y2, Y2
-	VMOVUPS      (DI)(AX*4), Y4
-	VMOVUPS      (R8)(AX*4), Y3
-	VSUBPS       Y3, Y4, Y4
-	VMOVUPS      (R10)(AX*4), Y3
-	VSUBPS       Y3, Y2, Y3
+	VMOVUPS      (SI)(AX*4), Y2
+	VMOVUPS      (BX)(AX*4), Y3
+	VCMPPS       $0x16, Y0, Y2, Y4
+	VCMPPS       $0x19, Y1, Y2, Y2
+	VANDPS       Y4, Y3, Y3
+	VANDPS       Y2, Y3, Y3
+	VMOVUPS      (DI)(AX*4), Y2
+	VMOVUPS      (R8)(AX*4), Y4
+	VSUBPS       Y4, Y2, Y2
+	VMOVUPS      (R10)(AX*4), Y4
+	VSUBPS       Y4, Y3, Y4
 	VMOVUPS      (R11)(AX*4), Y5
-	VFNMADD231PS Y5, Y4, Y3
-	VMOVUPS      (R9)(AX*4), Y4
-	VMULPS       Y4, Y3, Y3
-	VMOVUPS      Y2, (DX)(AX*4)
-	VMOVUPS      Y3, (CX)(AX*4)
+	VFNMADD231PS Y5, Y2, Y4
+	VMOVUPS      (R9)(AX*4), Y2
+	VMULPS       Y2, Y4, Y4
+	VMOVUPS      Y3, (DX)(AX*4)
+	VMOVUPS      Y4, (CX)(AX*4)
 	ADDQ         $0x08, AX
 	CMPQ         AX, R14
 	JL           vector
@@ -440,23 +523,23 @@ tail:
 	NEGQ         R14
 	LEAQ         rowsTail<>+0(SB), R15
 	VMOVUPS      32(R15)(R14*4), Y2
-	VMASKMOVPS   (BX)(AX*4), Y2, Y3
-	VMASKMOVPS   (SI)(AX*4), Y2, Y4
-	VCMPPS       $0x16, Y0, Y4, Y5
-	VCMPPS       $0x19, Y1, Y4, Y4
-	VANDPS       Y5, Y3, Y3
-	VANDPS       Y4, Y3, Y3
-	VMASKMOVPS   (DI)(AX*4), Y2, Y5
-	VMASKMOVPS   (R8)(AX*4), Y2, Y4
-	VSUBPS       Y4, Y5, Y5
-	VMASKMOVPS   (R10)(AX*4), Y2, Y4
-	VSUBPS       Y4, Y3, Y4
+	VMASKMOVPS   (SI)(AX*4), Y2, Y3
+	VMASKMOVPS   (BX)(AX*4), Y2, Y4
+	VCMPPS       $0x16, Y0, Y3, Y5
+	VCMPPS       $0x19, Y1, Y3, Y3
+	VANDPS       Y5, Y4, Y4
+	VANDPS       Y3, Y4, Y4
+	VMASKMOVPS   (DI)(AX*4), Y2, Y3
+	VMASKMOVPS   (R8)(AX*4), Y2, Y5
+	VSUBPS       Y5, Y3, Y3
+	VMASKMOVPS   (R10)(AX*4), Y2, Y5
+	VSUBPS       Y5, Y4, Y5
 	VMASKMOVPS   (R11)(AX*4), Y2, Y6
-	VFNMADD231PS Y6, Y5, Y4
-	VMASKMOVPS   (R9)(AX*4), Y2, Y5
-	VMULPS       Y5, Y4, Y4
-	VMASKMOVPS   Y3, Y2, (DX)(AX*4)
-	VMASKMOVPS   Y4, Y2, (CX)(AX*4)
+	VFNMADD231PS Y6, Y3, Y5
+	VMASKMOVPS   (R9)(AX*4), Y2, Y3
+	VMULPS       Y3, Y5, Y5
+	VMASKMOVPS   Y4, Y2, (DX)(AX*4)
+	VMASKMOVPS   Y5, Y2, (CX)(AX*4)
 
 next:
 	LEAQ (CX)(R13*4), CX
@@ -500,25 +583,25 @@ row:
 	JE      tail
 
 vector:
-	VMOVUPS      (BX)(AX*4), Y2
-	VMOVUPS      (SI)(AX*4), Y3
-	VCMPPS       $0x16, Y0, Y3, Y4
-	VCMPPS       $0x19, Y1, Y3, Y3
-	VANDPS       Y4, Y2, Y2
-	VANDPS       Y3, Y2, Y2
-	VMOVUPS      (DI)(AX*4), Y4
-	VMOVUPS      (R8)(AX*4), Y3
-	VSUBPS       Y3, Y4, Y4
-	VMOVUPS      (R10)(AX*4), Y3
-	VSUBPS       Y3, Y2, Y3
+	VMOVUPS      (SI)(AX*4), Y2
+	VMOVUPS      (BX)(AX*4), Y3
+	VCMPPS       $0x16, Y0, Y2, Y4
+	VCMPPS       $0x19, Y1, Y2, Y2
+	VANDPS       Y4, Y3, Y3
+	VANDPS       Y2, Y3, Y3
+	VMOVUPS      (DI)(AX*4), Y2
+	VMOVUPS      (R8)(AX*4), Y4
+	VSUBPS       Y4, Y2, Y2
+	VMOVUPS      (R10)(AX*4), Y4
+	VSUBPS       Y4, Y3, Y4
 	VMOVUPS      (R11)(AX*4), Y5
-	VFNMADD231PS Y5, Y4, Y3
-	VMOVUPS      (R9)(AX*4), Y4
-	VMULPS       Y4, Y3, Y3
-	VMOVUPS      (DX)(AX*4), Y4
-	VADDPS       Y2, Y4, Y4
-	VMOVUPS      Y4, (DX)(AX*4)
-	VMOVUPS      Y3, (CX)(AX*4)
+	VFNMADD231PS Y5, Y2, Y4
+	VMOVUPS      (R9)(AX*4), Y2
+	VMULPS       Y2, Y4, Y4
+	VMOVUPS      (DX)(AX*4), Y2
+	VADDPS       Y3, Y2, Y2
+	VMOVUPS      Y2, (DX)(AX*4)
+	VMOVUPS      Y4, (CX)(AX*4)
 	ADDQ         $0x08, AX
 	CMPQ         AX, R14
 	JL           vector
@@ -530,25 +613,25 @@ tail:
 	NEGQ         R14
 	LEAQ         rowsTail<>+0(SB), R15
 	VMOVUPS      32(R15)(R14*4), Y2
-	VMASKMOVPS   (BX)(AX*4), Y2, Y3
-	VMASKMOVPS   (SI)(AX*4), Y2, Y4
-	VCMPPS       $0x16, Y0, Y4, Y5
-	VCMPPS       $0x19, Y1, Y4, Y4
-	VANDPS       Y5, Y3, Y3
-	VANDPS       Y4, Y3, Y3
-	VMASKMOVPS   (DI)(AX*4), Y2, Y5
-	VMASKMOVPS   (R8)(AX*4), Y2, Y4
-	VSUBPS       Y4, Y5, Y5
-	VMASKMOVPS   (R10)(AX*4), Y2, Y4
-	VSUBPS       Y4, Y3, Y4
+	VMASKMOVPS   (SI)(AX*4), Y2, Y3
+	VMASKMOVPS   (BX)(AX*4), Y2, Y4
+	VCMPPS       $0x16, Y0, Y3, Y5
+	VCMPPS       $0x19, Y1, Y3, Y3
+	VANDPS       Y5, Y4, Y4
+	VANDPS       Y3, Y4, Y4
+	VMASKMOVPS   (DI)(AX*4), Y2, Y3
+	VMASKMOVPS   (R8)(AX*4), Y2, Y5
+	VSUBPS       Y5, Y3, Y3
+	VMASKMOVPS   (R10)(AX*4), Y2, Y5
+	VSUBPS       Y5, Y4, Y5
 	VMASKMOVPS   (R11)(AX*4), Y2, Y6
-	VFNMADD231PS Y6, Y5, Y4
-	VMASKMOVPS   (R9)(AX*4), Y2, Y5
-	VMULPS       Y5, Y4, Y4
-	VMASKMOVPS   (DX)(AX*4), Y2, Y5
-	VADDPS       Y3, Y5, Y5
-	VMASKMOVPS   Y5, Y2, (DX)(AX*4)
-	VMASKMOVPS   Y4, Y2, (CX)(AX*4)
+	VFNMADD231PS Y6, Y3, Y5
+	VMASKMOVPS   (R9)(AX*4), Y2, Y3
+	VMULPS       Y3, Y5, Y5
+	VMASKMOVPS   (DX)(AX*4), Y2, Y3
+	VADDPS       Y4, Y3, Y3
+	VMASKMOVPS   Y3, Y2, (DX)(AX*4)
+	VMASKMOVPS   Y5, Y2, (CX)(AX*4)
 
 next:
 	LEAQ (CX)(R13*4), CX
@@ -556,6 +639,93 @@ next:
 	LEAQ (BX)(R13*4), BX
 	LEAQ (SI)(R13*4), SI
 	LEAQ (DI)(R13*4), DI
+	JMP  row
+
+done:
+	VZEROUPPER
+	RET
+
+// func inputOfAVX2(dx []float32, dy []float32, x []float32, mean []float32, scale []float32, beta []float32, shift []float32, slope []float32, lo float32, hi float32)
+// Requires: AVX, CMOV, FMA3
+TEXT ·inputOfAVX2(SB), NOSPLIT, $0-200
+	MOVQ         dx_base+0(FP), CX
+	MOVQ         dy_base+24(FP), DX
+	MOVQ         x_base+48(FP), BX
+	MOVQ         mean_base+72(FP), SI
+	MOVQ         scale_base+96(FP), DI
+	MOVQ         beta_base+120(FP), R8
+	MOVQ         shift_base+144(FP), R9
+	MOVQ         slope_base+168(FP), R10
+	VBROADCASTSS lo+192(FP), Y0
+	VBROADCASTSS hi+196(FP), Y1
+	MOVQ         dx_len+8(FP), R11
+
+row:
+	TESTQ   R11, R11
+	JE      done
+	MOVQ    R11, R12
+	MOVQ    mean_len+80(FP), AX
+	CMPQ    R12, AX
+	CMOVQGT AX, R12
+	SUBQ    R12, R11
+	XORQ    AX, AX
+	MOVQ    R12, R13
+	ANDQ    $-8, R13
+	JE      tail
+
+vector:
+	VMOVUPS      (BX)(AX*4), Y2
+	VMOVUPS      (SI)(AX*4), Y3
+	VSUBPS       Y3, Y2, Y2
+	VMOVUPS      (DI)(AX*4), Y3
+	VMOVUPS      (R8)(AX*4), Y4
+	VFMADD213PS  Y4, Y2, Y3
+	VMOVUPS      (DX)(AX*4), Y4
+	VCMPPS       $0x16, Y0, Y3, Y5
+	VCMPPS       $0x19, Y1, Y3, Y3
+	VANDPS       Y5, Y4, Y4
+	VANDPS       Y3, Y4, Y4
+	VMOVUPS      (R9)(AX*4), Y3
+	VSUBPS       Y3, Y4, Y3
+	VMOVUPS      (R10)(AX*4), Y4
+	VFNMADD231PS Y4, Y2, Y3
+	VMOVUPS      (DI)(AX*4), Y2
+	VMULPS       Y2, Y3, Y3
+	VMOVUPS      Y3, (CX)(AX*4)
+	ADDQ         $0x08, AX
+	CMPQ         AX, R13
+	JL           vector
+
+tail:
+	SUBQ         R12, R13
+	JE           next
+	NEGQ         R13
+	NEGQ         R13
+	LEAQ         rowsTail<>+0(SB), R14
+	VMOVUPS      32(R14)(R13*4), Y2
+	VMASKMOVPS   (BX)(AX*4), Y2, Y3
+	VMASKMOVPS   (SI)(AX*4), Y2, Y4
+	VSUBPS       Y4, Y3, Y3
+	VMASKMOVPS   (DI)(AX*4), Y2, Y4
+	VMASKMOVPS   (R8)(AX*4), Y2, Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VMASKMOVPS   (DX)(AX*4), Y2, Y5
+	VCMPPS       $0x16, Y0, Y4, Y6
+	VCMPPS       $0x19, Y1, Y4, Y4
+	VANDPS       Y6, Y5, Y5
+	VANDPS       Y4, Y5, Y5
+	VMASKMOVPS   (R9)(AX*4), Y2, Y4
+	VSUBPS       Y4, Y5, Y4
+	VMASKMOVPS   (R10)(AX*4), Y2, Y5
+	VFNMADD231PS Y5, Y3, Y4
+	VMASKMOVPS   (DI)(AX*4), Y2, Y3
+	VMULPS       Y3, Y4, Y4
+	VMASKMOVPS   Y4, Y2, (CX)(AX*4)
+
+next:
+	LEAQ (CX)(R12*4), CX
+	LEAQ (DX)(R12*4), DX
+	LEAQ (BX)(R12*4), BX
 	JMP  row
 
 done:
@@ -738,13 +908,13 @@ row:
 	JE    tail
 
 vector:
-	VMOVUPS (DX)(AX*4), Y2
-	VMOVUPS (BX)(AX*4), Y3
-	VCMPPS  $0x16, Y0, Y3, Y4
-	VCMPPS  $0x19, Y1, Y3, Y3
-	VANDPS  Y4, Y2, Y2
-	VANDPS  Y3, Y2, Y2
-	VMOVUPS Y2, (CX)(AX*4)
+	VMOVUPS (BX)(AX*4), Y2
+	VMOVUPS (DX)(AX*4), Y3
+	VCMPPS  $0x16, Y0, Y2, Y4
+	VCMPPS  $0x19, Y1, Y2, Y2
+	VANDPS  Y4, Y3, Y3
+	VANDPS  Y2, Y3, Y3
+	VMOVUPS Y3, (CX)(AX*4)
 	ADDQ    $0x08, AX
 	CMPQ    AX, R8
 	JL      vector
@@ -756,13 +926,13 @@ tail:
 	NEGQ       R8
 	LEAQ       rowsTail<>+0(SB), R9
 	VMOVUPS    32(R9)(R8*4), Y2
-	VMASKMOVPS (DX)(AX*4), Y2, Y3
-	VMASKMOVPS (BX)(AX*4), Y2, Y4
-	VCMPPS     $0x16, Y0, Y4, Y5
-	VCMPPS     $0x19, Y1, Y4, Y4
-	VANDPS     Y5, Y3, Y3
-	VANDPS     Y4, Y3, Y3
-	VMASKMOVPS Y3, Y2, (CX)(AX*4)
+	VMASKMOVPS (BX)(AX*4), Y2, Y3
+	VMASKMOVPS (DX)(AX*4), Y2, Y4
+	VCMPPS     $0x16, Y0, Y3, Y5
+	VCMPPS     $0x19, Y1, Y3, Y3
+	VANDPS     Y5, Y4, Y4
+	VANDPS     Y3, Y4, Y4
+	VMASKMOVPS Y4, Y2, (CX)(AX*4)
 
 next:
 	LEAQ (CX)(DI*4), CX
@@ -795,15 +965,15 @@ row:
 	JE    tail
 
 vector:
-	VMOVUPS (DX)(AX*4), Y2
-	VMOVUPS (BX)(AX*4), Y3
-	VCMPPS  $0x16, Y0, Y3, Y4
-	VCMPPS  $0x19, Y1, Y3, Y3
-	VANDPS  Y4, Y2, Y2
-	VANDPS  Y3, Y2, Y2
-	VMOVUPS (CX)(AX*4), Y3
-	VADDPS  Y2, Y3, Y3
-	VMOVUPS Y3, (CX)(AX*4)
+	VMOVUPS (BX)(AX*4), Y2
+	VMOVUPS (DX)(AX*4), Y3
+	VCMPPS  $0x16, Y0, Y2, Y4
+	VCMPPS  $0x19, Y1, Y2, Y2
+	VANDPS  Y4, Y3, Y3
+	VANDPS  Y2, Y3, Y3
+	VMOVUPS (CX)(AX*4), Y2
+	VADDPS  Y3, Y2, Y2
+	VMOVUPS Y2, (CX)(AX*4)
 	ADDQ    $0x08, AX
 	CMPQ    AX, R8
 	JL      vector
@@ -815,15 +985,15 @@ tail:
 	NEGQ       R8
 	LEAQ       rowsTail<>+0(SB), R9
 	VMOVUPS    32(R9)(R8*4), Y2
-	VMASKMOVPS (DX)(AX*4), Y2, Y3
-	VMASKMOVPS (BX)(AX*4), Y2, Y4
-	VCMPPS     $0x16, Y0, Y4, Y5
-	VCMPPS     $0x19, Y1, Y4, Y4
-	VANDPS     Y5, Y3, Y3
-	VANDPS     Y4, Y3, Y3
-	VMASKMOVPS (CX)(AX*4), Y2, Y4
-	VADDPS     Y3, Y4, Y4
-	VMASKMOVPS Y4, Y2, (CX)(AX*4)
+	VMASKMOVPS (BX)(AX*4), Y2, Y3
+	VMASKMOVPS (DX)(AX*4), Y2, Y4
+	VCMPPS     $0x16, Y0, Y3, Y5
+	VCMPPS     $0x19, Y1, Y3, Y3
+	VANDPS     Y5, Y4, Y4
+	VANDPS     Y3, Y4, Y4
+	VMASKMOVPS (CX)(AX*4), Y2, Y3
+	VADDPS     Y4, Y3, Y3
+	VMASKMOVPS Y3, Y2, (CX)(AX*4)
 
 next:
 	LEAQ (CX)(DI*4), CX
@@ -1836,19 +2006,19 @@ row:
 	JE      tail
 
 vector:
-	VMOVUPS     (CX)(AX*4), Z2
-	VMOVUPS     (DX)(AX*4), Z3
-	VCMPPS      $0x16, Z0, Z3, K1
-	VCMPPS      $0x19, Z1, Z3, K1, K1
-	VMOVAPS.Z   Z2, K1, Z2
-	VMOVUPS     (BX)(AX*4), Z3
+	VMOVUPS     (DX)(AX*4), Z2
+	VMOVUPS     (CX)(AX*4), Z3
+	VCMPPS      $0x16, Z0, Z2, K1
+	VCMPPS      $0x19, Z1, Z2, K1, K1
+	VMOVAPS.Z   Z3, K1, Z3
+	VMOVUPS     (BX)(AX*4), Z2
 	VMOVUPS     (R8)(AX*4), Z4
-	VSUBPS      Z4, Z3, Z3
+	VSUBPS      Z4, Z2, Z2
 	VMOVUPS     (SI)(AX*4), Z4
-	VADDPS      Z2, Z4, Z4
+	VADDPS      Z3, Z4, Z4
 	VMOVUPS     Z4, (SI)(AX*4)
 	VMOVUPS     (DI)(AX*4), Z4
-	VFMADD231PS Z2, Z3, Z4
+	VFMADD231PS Z3, Z2, Z4
 	VMOVUPS     Z4, (DI)(AX*4)
 	ADDQ        $0x10, AX
 	CMPQ        AX, R11
@@ -1861,25 +2031,106 @@ tail:
 	MOVL        $0x0000ffff, R12
 	BZHIL       R11, R12, R12
 	KMOVW       R12, K1
-	VMOVUPS.Z   (CX)(AX*4), K1, Z2
-	VMOVUPS.Z   (DX)(AX*4), K1, Z3
-	VCMPPS      $0x16, Z0, Z3, K2
-	VCMPPS      $0x19, Z1, Z3, K2, K2
-	VMOVAPS.Z   Z2, K2, Z2
-	VMOVUPS.Z   (BX)(AX*4), K1, Z3
+	VMOVUPS.Z   (DX)(AX*4), K1, Z2
+	VMOVUPS.Z   (CX)(AX*4), K1, Z3
+	VCMPPS      $0x16, Z0, Z2, K2
+	VCMPPS      $0x19, Z1, Z2, K2, K2
+	VMOVAPS.Z   Z3, K2, Z3
+	VMOVUPS.Z   (BX)(AX*4), K1, Z2
 	VMOVUPS.Z   (R8)(AX*4), K1, Z4
-	VSUBPS      Z4, Z3, Z3
+	VSUBPS      Z4, Z2, Z2
 	VMOVUPS.Z   (SI)(AX*4), K1, Z4
-	VADDPS      Z2, Z4, Z4
+	VADDPS      Z3, Z4, Z4
 	VMOVUPS     Z4, K1, (SI)(AX*4)
 	VMOVUPS.Z   (DI)(AX*4), K1, Z4
-	VFMADD231PS Z2, Z3, Z4
+	VFMADD231PS Z3, Z2, Z4
 	VMOVUPS     Z4, K1, (DI)(AX*4)
 
 next:
 	LEAQ (CX)(R10*4), CX
 	LEAQ (DX)(R10*4), DX
 	LEAQ (BX)(R10*4), BX
+	JMP  row
+
+done:
+	VZEROUPPER
+	RET
+
+// func gradientsOfAVX512(sumG []float32, sumGX []float32, dy []float32, x []float32, mean []float32, scale []float32, beta []float32, lo float32, hi float32)
+// Requires: AVX, AVX512F, BMI2, CMOV
+TEXT ·gradientsOfAVX512(SB), NOSPLIT, $0-176
+	MOVQ         dy_base+48(FP), CX
+	MOVQ         x_base+72(FP), DX
+	MOVQ         sumG_base+0(FP), BX
+	MOVQ         sumGX_base+24(FP), SI
+	MOVQ         mean_base+96(FP), DI
+	MOVQ         scale_base+120(FP), R8
+	MOVQ         beta_base+144(FP), R9
+	VBROADCASTSS lo+168(FP), Z0
+	VBROADCASTSS hi+172(FP), Z1
+	MOVQ         dy_len+56(FP), R10
+
+row:
+	TESTQ   R10, R10
+	JE      done
+	MOVQ    R10, R11
+	MOVQ    sumG_len+8(FP), AX
+	CMPQ    R11, AX
+	CMOVQGT AX, R11
+	SUBQ    R11, R10
+	XORQ    AX, AX
+	MOVQ    R11, R12
+	ANDQ    $-16, R12
+	JE      tail
+
+vector:
+	VMOVUPS     (DX)(AX*4), Z2
+	VMOVUPS     (DI)(AX*4), Z3
+	VSUBPS      Z3, Z2, Z2
+	VMOVUPS     (R8)(AX*4), Z3
+	VMOVUPS     (R9)(AX*4), Z4
+	VFMADD213PS Z4, Z2, Z3
+	VMOVUPS     (CX)(AX*4), Z4
+	VCMPPS      $0x16, Z0, Z3, K1
+	VCMPPS      $0x19, Z1, Z3, K1, K1
+	VMOVAPS.Z   Z4, K1, Z4
+	VMOVUPS     (BX)(AX*4), Z3
+	VADDPS      Z4, Z3, Z3
+	VMOVUPS     Z3, (BX)(AX*4)
+	VMOVUPS     (SI)(AX*4), Z3
+	VFMADD231PS Z4, Z2, Z3
+	VMOVUPS     Z3, (SI)(AX*4)
+	ADDQ        $0x10, AX
+	CMPQ        AX, R12
+	JL          vector
+
+tail:
+	SUBQ        R11, R12
+	JE          next
+	NEGQ        R12
+	MOVL        $0x0000ffff, R13
+	BZHIL       R12, R13, R13
+	KMOVW       R13, K1
+	VMOVUPS.Z   (DX)(AX*4), K1, Z2
+	VMOVUPS.Z   (DI)(AX*4), K1, Z3
+	VSUBPS      Z3, Z2, Z2
+	VMOVUPS.Z   (R8)(AX*4), K1, Z3
+	VMOVUPS.Z   (R9)(AX*4), K1, Z4
+	VFMADD213PS Z4, Z2, Z3
+	VMOVUPS.Z   (CX)(AX*4), K1, Z4
+	VCMPPS      $0x16, Z0, Z3, K2
+	VCMPPS      $0x19, Z1, Z3, K2, K2
+	VMOVAPS.Z   Z4, K2, Z4
+	VMOVUPS.Z   (BX)(AX*4), K1, Z3
+	VADDPS      Z4, Z3, Z3
+	VMOVUPS     Z3, K1, (BX)(AX*4)
+	VMOVUPS.Z   (SI)(AX*4), K1, Z3
+	VFMADD231PS Z4, Z2, Z3
+	VMOVUPS     Z3, K1, (SI)(AX*4)
+
+next:
+	LEAQ (CX)(R11*4), CX
+	LEAQ (DX)(R11*4), DX
 	JMP  row
 
 done:
@@ -1915,21 +2166,21 @@ row:
 	JE      tail
 
 vector:
-	VMOVUPS      (DX)(AX*4), Z2
-	VMOVUPS      (BX)(AX*4), Z3
-	VCMPPS       $0x16, Z0, Z3, K1
-	VCMPPS       $0x19, Z1, Z3, K1, K1
-	VMOVAPS.Z    Z2, K1, Z2
-	VMOVUPS      (SI)(AX*4), Z3
+	VMOVUPS      (BX)(AX*4), Z2
+	VMOVUPS      (DX)(AX*4), Z3
+	VCMPPS       $0x16, Z0, Z2, K1
+	VCMPPS       $0x19, Z1, Z2, K1, K1
+	VMOVAPS.Z    Z3, K1, Z3
+	VMOVUPS      (SI)(AX*4), Z2
 	VMOVUPS      (DI)(AX*4), Z4
-	VSUBPS       Z4, Z3, Z3
-	VMOVUPS      (R9)(AX*4), Z4
 	VSUBPS       Z4, Z2, Z2
+	VMOVUPS      (R9)(AX*4), Z4
+	VSUBPS       Z4, Z3, Z3
 	VMOVUPS      (R10)(AX*4), Z4
-	VFNMADD231PS Z4, Z3, Z2
-	VMOVUPS      (R8)(AX*4), Z3
-	VMULPS       Z3, Z2, Z2
-	VMOVUPS      Z2, (CX)(AX*4)
+	VFNMADD231PS Z4, Z2, Z3
+	VMOVUPS      (R8)(AX*4), Z2
+	VMULPS       Z2, Z3, Z3
+	VMOVUPS      Z3, (CX)(AX*4)
 	ADDQ         $0x10, AX
 	CMPQ         AX, R13
 	JL           vector
@@ -1941,21 +2192,21 @@ tail:
 	MOVL         $0x0000ffff, R14
 	BZHIL        R13, R14, R14
 	KMOVW        R14, K1
-	VMOVUPS.Z    (DX)(AX*4), K1, Z2
-	VMOVUPS.Z    (BX)(AX*4), K1, Z3
-	VCMPPS       $0x16, Z0, Z3, K2
-	VCMPPS       $0x19, Z1, Z3, K2, K2
-	VMOVAPS.Z    Z2, K2, Z2
-	VMOVUPS.Z    (SI)(AX*4), K1, Z3
+	VMOVUPS.Z    (BX)(AX*4), K1, Z2
+	VMOVUPS.Z    (DX)(AX*4), K1, Z3
+	VCMPPS       $0x16, Z0, Z2, K2
+	VCMPPS       $0x19, Z1, Z2, K2, K2
+	VMOVAPS.Z    Z3, K2, Z3
+	VMOVUPS.Z    (SI)(AX*4), K1, Z2
 	VMOVUPS.Z    (DI)(AX*4), K1, Z4
-	VSUBPS       Z4, Z3, Z3
-	VMOVUPS.Z    (R9)(AX*4), K1, Z4
 	VSUBPS       Z4, Z2, Z2
+	VMOVUPS.Z    (R9)(AX*4), K1, Z4
+	VSUBPS       Z4, Z3, Z3
 	VMOVUPS.Z    (R10)(AX*4), K1, Z4
-	VFNMADD231PS Z4, Z3, Z2
-	VMOVUPS.Z    (R8)(AX*4), K1, Z3
-	VMULPS       Z3, Z2, Z2
-	VMOVUPS      Z2, K1, (CX)(AX*4)
+	VFNMADD231PS Z4, Z2, Z3
+	VMOVUPS.Z    (R8)(AX*4), K1, Z2
+	VMULPS       Z2, Z3, Z3
+	VMOVUPS      Z3, K1, (CX)(AX*4)
 
 next:
 	LEAQ (CX)(R12*4), CX
@@ -1998,22 +2249,22 @@ row:
 	JE      tail
 
 vector:
-	VMOVUPS      (BX)(AX*4), Z2
-	VMOVUPS      (SI)(AX*4), Z3
-	VCMPPS       $0x16, Z0, Z3, K1
-	VCMPPS       $0x19, Z1, Z3, K1, K1
-	VMOVAPS.Z    Z2, K1, Z2
-	VMOVUPS      (DI)(AX*4), Z4
-	VMOVUPS      (R8)(AX*4), Z3
-	VSUBPS       Z3, Z4, Z4
-	VMOVUPS      (R10)(AX*4), Z3
-	VSUBPS       Z3, Z2, Z3
+	VMOVUPS      (SI)(AX*4), Z2
+	VMOVUPS      (BX)(AX*4), Z3
+	VCMPPS       $0x16, Z0, Z2, K1
+	VCMPPS       $0x19, Z1, Z2, K1, K1
+	VMOVAPS.Z    Z3, K1, Z3
+	VMOVUPS      (DI)(AX*4), Z2
+	VMOVUPS      (R8)(AX*4), Z4
+	VSUBPS       Z4, Z2, Z2
+	VMOVUPS      (R10)(AX*4), Z4
+	VSUBPS       Z4, Z3, Z4
 	VMOVUPS      (R11)(AX*4), Z5
-	VFNMADD231PS Z5, Z4, Z3
-	VMOVUPS      (R9)(AX*4), Z4
-	VMULPS       Z4, Z3, Z3
-	VMOVUPS      Z2, (DX)(AX*4)
-	VMOVUPS      Z3, (CX)(AX*4)
+	VFNMADD231PS Z5, Z2, Z4
+	VMOVUPS      (R9)(AX*4), Z2
+	VMULPS       Z2, Z4, Z4
+	VMOVUPS      Z3, (DX)(AX*4)
+	VMOVUPS      Z4, (CX)(AX*4)
 	ADDQ         $0x10, AX
 	CMPQ         AX, R14
 	JL           vector
@@ -2025,22 +2276,22 @@ tail:
 	MOVL         $0x0000ffff, R15
 	BZHIL        R14, R15, R15
 	KMOVW        R15, K1
-	VMOVUPS.Z    (BX)(AX*4), K1, Z2
-	VMOVUPS.Z    (SI)(AX*4), K1, Z3
-	VCMPPS       $0x16, Z0, Z3, K2
-	VCMPPS       $0x19, Z1, Z3, K2, K2
-	VMOVAPS.Z    Z2, K2, Z2
-	VMOVUPS.Z    (DI)(AX*4), K1, Z4
-	VMOVUPS.Z    (R8)(AX*4), K1, Z3
-	VSUBPS       Z3, Z4, Z4
-	VMOVUPS.Z    (R10)(AX*4), K1, Z3
-	VSUBPS       Z3, Z2, Z3
+	VMOVUPS.Z    (SI)(AX*4), K1, Z2
+	VMOVUPS.Z    (BX)(AX*4), K1, Z3
+	VCMPPS       $0x16, Z0, Z2, K2
+	VCMPPS       $0x19, Z1, Z2, K2, K2
+	VMOVAPS.Z    Z3, K2, Z3
+	VMOVUPS.Z    (DI)(AX*4), K1, Z2
+	VMOVUPS.Z    (R8)(AX*4), K1, Z4
+	VSUBPS       Z4, Z2, Z2
+	VMOVUPS.Z    (R10)(AX*4), K1, Z4
+	VSUBPS       Z4, Z3, Z4
 	VMOVUPS.Z    (R11)(AX*4), K1, Z5
-	VFNMADD231PS Z5, Z4, Z3
-	VMOVUPS.Z    (R9)(AX*4), K1, Z4
-	VMULPS       Z4, Z3, Z3
-	VMOVUPS      Z2, K1, (DX)(AX*4)
-	VMOVUPS      Z3, K1, (CX)(AX*4)
+	VFNMADD231PS Z5, Z2, Z4
+	VMOVUPS.Z    (R9)(AX*4), K1, Z2
+	VMULPS       Z2, Z4, Z4
+	VMOVUPS      Z3, K1, (DX)(AX*4)
+	VMOVUPS      Z4, K1, (CX)(AX*4)
 
 next:
 	LEAQ (CX)(R13*4), CX
@@ -2084,24 +2335,24 @@ row:
 	JE      tail
 
 vector:
-	VMOVUPS      (BX)(AX*4), Z2
-	VMOVUPS      (SI)(AX*4), Z3
-	VCMPPS       $0x16, Z0, Z3, K1
-	VCMPPS       $0x19, Z1, Z3, K1, K1
-	VMOVAPS.Z    Z2, K1, Z2
-	VMOVUPS      (DI)(AX*4), Z4
-	VMOVUPS      (R8)(AX*4), Z3
-	VSUBPS       Z3, Z4, Z4
-	VMOVUPS      (R10)(AX*4), Z3
-	VSUBPS       Z3, Z2, Z3
+	VMOVUPS      (SI)(AX*4), Z2
+	VMOVUPS      (BX)(AX*4), Z3
+	VCMPPS       $0x16, Z0, Z2, K1
+	VCMPPS       $0x19, Z1, Z2, K1, K1
+	VMOVAPS.Z    Z3, K1, Z3
+	VMOVUPS      (DI)(AX*4), Z2
+	VMOVUPS      (R8)(AX*4), Z4
+	VSUBPS       Z4, Z2, Z2
+	VMOVUPS      (R10)(AX*4), Z4
+	VSUBPS       Z4, Z3, Z4
 	VMOVUPS      (R11)(AX*4), Z5
-	VFNMADD231PS Z5, Z4, Z3
-	VMOVUPS      (R9)(AX*4), Z4
-	VMULPS       Z4, Z3, Z3
-	VMOVUPS      (DX)(AX*4), Z4
-	VADDPS       Z2, Z4, Z4
-	VMOVUPS      Z4, (DX)(AX*4)
-	VMOVUPS      Z3, (CX)(AX*4)
+	VFNMADD231PS Z5, Z2, Z4
+	VMOVUPS      (R9)(AX*4), Z2
+	VMULPS       Z2, Z4, Z4
+	VMOVUPS      (DX)(AX*4), Z2
+	VADDPS       Z3, Z2, Z2
+	VMOVUPS      Z2, (DX)(AX*4)
+	VMOVUPS      Z4, (CX)(AX*4)
 	ADDQ         $0x10, AX
 	CMPQ         AX, R14
 	JL           vector
@@ -2113,24 +2364,24 @@ tail:
 	MOVL         $0x0000ffff, R15
 	BZHIL        R14, R15, R15
 	KMOVW        R15, K1
-	VMOVUPS.Z    (BX)(AX*4), K1, Z2
-	VMOVUPS.Z    (SI)(AX*4), K1, Z3
-	VCMPPS       $0x16, Z0, Z3, K2
-	VCMPPS       $0x19, Z1, Z3, K2, K2
-	VMOVAPS.Z    Z2, K2, Z2
-	VMOVUPS.Z    (DI)(AX*4), K1, Z4
-	VMOVUPS.Z    (R8)(AX*4), K1, Z3
-	VSUBPS       Z3, Z4, Z4
-	VMOVUPS.Z    (R10)(AX*4), K1, Z3
-	VSUBPS       Z3, Z2, Z3
+	VMOVUPS.Z    (SI)(AX*4), K1, Z2
+	VMOVUPS.Z    (BX)(AX*4), K1, Z3
+	VCMPPS       $0x16, Z0, Z2, K2
+	VCMPPS       $0x19, Z1, Z2, K2, K2
+	VMOVAPS.Z    Z3, K2, Z3
+	VMOVUPS.Z    (DI)(AX*4), K1, Z2
+	VMOVUPS.Z    (R8)(AX*4), K1, Z4
+	VSUBPS       Z4, Z2, Z2
+	VMOVUPS.Z    (R10)(AX*4), K1, Z4
+	VSUBPS       Z4, Z3, Z4
 	VMOVUPS.Z    (R11)(AX*4), K1, Z5
-	VFNMADD231PS Z5, Z4, Z3
-	VMOVUPS.Z    (R9)(AX*4), K1, Z4
-	VMULPS       Z4, Z3, Z3
-	VMOVUPS.Z    (DX)(AX*4), K1, Z4
-	VADDPS       Z2, Z4, Z4
-	VMOVUPS      Z4, K1, (DX)(AX*4)
-	VMOVUPS      Z3, K1, (CX)(AX*4)
+	VFNMADD231PS Z5, Z2, Z4
+	VMOVUPS.Z    (R9)(AX*4), K1, Z2
+	VMULPS       Z2, Z4, Z4
+	VMOVUPS.Z    (DX)(AX*4), K1, Z2
+	VADDPS       Z3, Z2, Z2
+	VMOVUPS      Z2, K1, (DX)(AX*4)
+	VMOVUPS      Z4, K1, (CX)(AX*4)
 
 next:
 	LEAQ (CX)(R13*4), CX
@@ -2138,6 +2389,91 @@ next:
 	LEAQ (BX)(R13*4), BX
 	LEAQ (SI)(R13*4), SI
 	LEAQ (DI)(R13*4), DI
+	JMP  row
+
+done:
+	VZEROUPPER
+	RET
+
+// func inputOfAVX512(dx []float32, dy []float32, x []float32, mean []float32, scale []float32, beta []float32, shift []float32, slope []float32, lo float32, hi float32)
+// Requires: AVX, AVX512F, BMI2, CMOV
+TEXT ·inputOfAVX512(SB), NOSPLIT, $0-200
+	MOVQ         dx_base+0(FP), CX
+	MOVQ         dy_base+24(FP), DX
+	MOVQ         x_base+48(FP), BX
+	MOVQ         mean_base+72(FP), SI
+	MOVQ         scale_base+96(FP), DI
+	MOVQ         beta_base+120(FP), R8
+	MOVQ         shift_base+144(FP), R9
+	MOVQ         slope_base+168(FP), R10
+	VBROADCASTSS lo+192(FP), Z0
+	VBROADCASTSS hi+196(FP), Z1
+	MOVQ         dx_len+8(FP), R11
+
+row:
+	TESTQ   R11, R11
+	JE      done
+	MOVQ    R11, R12
+	MOVQ    mean_len+80(FP), AX
+	CMPQ    R12, AX
+	CMOVQGT AX, R12
+	SUBQ    R12, R11
+	XORQ    AX, AX
+	MOVQ    R12, R13
+	ANDQ    $-16, R13
+	JE      tail
+
+vector:
+	VMOVUPS      (BX)(AX*4), Z2
+	VMOVUPS      (SI)(AX*4), Z3
+	VSUBPS       Z3, Z2, Z2
+	VMOVUPS      (DI)(AX*4), Z3
+	VMOVUPS      (R8)(AX*4), Z4
+	VFMADD213PS  Z4, Z2, Z3
+	VMOVUPS      (DX)(AX*4), Z4
+	VCMPPS       $0x16, Z0, Z3, K1
+	VCMPPS       $0x19, Z1, Z3, K1, K1
+	VMOVAPS.Z    Z4, K1, Z4
+	VMOVUPS      (R9)(AX*4), Z3
+	VSUBPS       Z3, Z4, Z3
+	VMOVUPS      (R10)(AX*4), Z4
+	VFNMADD231PS Z4, Z2, Z3
+	VMOVUPS      (DI)(AX*4), Z2
+	VMULPS       Z2, Z3, Z3
+	VMOVUPS      Z3, (CX)(AX*4)
+	ADDQ         $0x10, AX
+	CMPQ         AX, R13
+	JL           vector
+
+tail:
+	SUBQ         R12, R13
+	JE           next
+	NEGQ         R13
+	MOVL         $0x0000ffff, R14
+	BZHIL        R13, R14, R14
+	KMOVW        R14, K1
+	VMOVUPS.Z    (BX)(AX*4), K1, Z2
+	VMOVUPS.Z    (SI)(AX*4), K1, Z3
+	VSUBPS       Z3, Z2, Z2
+	VMOVUPS.Z    (DI)(AX*4), K1, Z3
+	VMOVUPS.Z    (R8)(AX*4), K1, Z4
+	VFMADD213PS  Z4, Z2, Z3
+	VMOVUPS.Z    (DX)(AX*4), K1, Z4
+	VCMPPS       $0x16, Z0, Z3, K2
+	VCMPPS       $0x19, Z1, Z3, K2, K2
+	VMOVAPS.Z    Z4, K2, Z4
+	VMOVUPS.Z    (R9)(AX*4), K1, Z3
+	VSUBPS       Z3, Z4, Z3
+	VMOVUPS.Z    (R10)(AX*4), K1, Z4
+	VFNMADD231PS Z4, Z2, Z3
+	VMOVUPS.Z    (DI)(AX*4), K1, Z2
+	VMULPS       Z2, Z3, Z3
+	VMOVUPS      Z3, K1, (CX)(AX*4)
+
+next:
+	LEAQ (CX)(R12*4), CX
+	LEAQ (DX)(R12*4), DX
+	LEAQ (BX)(R12*4), BX
 	JMP  row
 
 done:
@@ -2320,12 +2656,12 @@ row:
 	JE    tail
 
 vector:
-	VMOVUPS   (DX)(AX*4), Z2
-	VMOVUPS   (BX)(AX*4), Z3
-	VCMPPS    $0x16, Z0, Z3, K1
-	VCMPPS    $0x19, Z1, Z3, K1, K1
-	VMOVAPS.Z Z2, K1, Z2
-	VMOVUPS   Z2, (CX)(AX*4)
+	VMOVUPS   (BX)(AX*4), Z2
+	VMOVUPS   (DX)(AX*4), Z3
+	VCMPPS    $0x16, Z0, Z2, K1
+	VCMPPS    $0x19, Z1, Z2, K1, K1
+	VMOVAPS.Z Z3, K1, Z3
+	VMOVUPS   Z3, (CX)(AX*4)
 	ADDQ      $0x10, AX
 	CMPQ      AX, R8
 	JL        vector
@@ -2337,12 +2673,12 @@ tail:
 	MOVL      $0x0000ffff, R9
 	BZHIL     R8, R9, R9
 	KMOVW     R9, K1
-	VMOVUPS.Z (DX)(AX*4), K1, Z2
-	VMOVUPS.Z (BX)(AX*4), K1, Z3
-	VCMPPS    $0x16, Z0, Z3, K2
-	VCMPPS    $0x19, Z1, Z3, K2, K2
-	VMOVAPS.Z Z2, K2, Z2
-	VMOVUPS   Z2, K1, (CX)(AX*4)
+	VMOVUPS.Z (BX)(AX*4), K1, Z2
+	VMOVUPS.Z (DX)(AX*4), K1, Z3
+	VCMPPS    $0x16, Z0, Z2, K2
+	VCMPPS    $0x19, Z1, Z2, K2, K2
+	VMOVAPS.Z Z3, K2, Z3
+	VMOVUPS   Z3, K1, (CX)(AX*4)
 
 next:
 	LEAQ (CX)(DI*4), CX
@@ -2375,14 +2711,14 @@ row:
 	JE    tail
 
 vector:
-	VMOVUPS   (DX)(AX*4), Z2
-	VMOVUPS   (BX)(AX*4), Z3
-	VCMPPS    $0x16, Z0, Z3, K1
-	VCMPPS    $0x19, Z1, Z3, K1, K1
-	VMOVAPS.Z Z2, K1, Z2
-	VMOVUPS   (CX)(AX*4), Z3
-	VADDPS    Z2, Z3, Z3
-	VMOVUPS   Z3, (CX)(AX*4)
+	VMOVUPS   (BX)(AX*4), Z2
+	VMOVUPS   (DX)(AX*4), Z3
+	VCMPPS    $0x16, Z0, Z2, K1
+	VCMPPS    $0x19, Z1, Z2, K1, K1
+	VMOVAPS.Z Z3, K1, Z3
+	VMOVUPS   (CX)(AX*4), Z2
+	VADDPS    Z3, Z2, Z2
+	VMOVUPS   Z2, (CX)(AX*4)
 	ADDQ      $0x10, AX
 	CMPQ      AX, R8
 	JL        vector
@@ -2394,14 +2730,14 @@ tail:
 	MOVL      $0x0000ffff, R9
 	BZHIL     R8, R9, R9
 	KMOVW     R9, K1
-	VMOVUPS.Z (DX)(AX*4), K1, Z2
-	VMOVUPS.Z (BX)(AX*4), K1, Z3
-	VCMPPS    $0x16, Z0, Z3, K2
-	VCMPPS    $0x19, Z1, Z3, K2, K2
-	VMOVAPS.Z Z2, K2, Z2
-	VMOVUPS.Z (CX)(AX*4), K1, Z3
-	VADDPS    Z2, Z3, Z3
-	VMOVUPS   Z3, K1, (CX)(AX*4)
+	VMOVUPS.Z (BX)(AX*4), K1, Z2
+	VMOVUPS.Z (DX)(AX*4), K1, Z3
+	VCMPPS    $0x16, Z0, Z2, K2
+	VCMPPS    $0x19, Z1, Z2, K2, K2
+	VMOVAPS.Z Z3, K2, Z3
+	VMOVUPS.Z (CX)(AX*4), K1, Z2
+	VADDPS    Z3, Z2, Z2
+	VMOVUPS   Z2, K1, (CX)(AX*4)
 
 next:
 	LEAQ (CX)(DI*4), CX

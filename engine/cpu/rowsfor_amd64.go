@@ -8,8 +8,9 @@ func rowsFor(isa isa) *rows {
 var avx2Rows = rows{
 	moments: momentsAVX2,
 	affine:  affineAVX2, affineAdd: affineAddAVX2,
-	gradients: gradientsAVX2,
-	input:     inputAVX2, inputCopy: inputCopyAVX2, inputAdd: inputAddAVX2,
+	gradients: gradientsAVX2, gradientsOf: gradientsOfAVX2,
+	inputOf: inputOfAVX2,
+	input:   inputAVX2, inputCopy: inputCopyAVX2, inputAdd: inputAddAVX2,
 	clamp: clampAVX2, add: addAVX2, larger: largerAVX2,
 	pass: passAVX2, passAdd: passAddAVX2,
 	mul: mulAVX2, mulAdd: mulAddAVX2,
@@ -21,8 +22,9 @@ var avx2Rows = rows{
 var avx512Rows = rows{
 	moments: momentsAVX512,
 	affine:  affineAVX512, affineAdd: affineAddAVX512,
-	gradients: gradientsAVX512,
-	input:     inputAVX512, inputCopy: inputCopyAVX512, inputAdd: inputAddAVX512,
+	gradients: gradientsAVX512, gradientsOf: gradientsOfAVX512,
+	inputOf: inputOfAVX512,
+	input:   inputAVX512, inputCopy: inputCopyAVX512, inputAdd: inputAddAVX512,
 	clamp: clampAVX512, add: addAVX512, larger: largerAVX512,
 	pass: passAVX512, passAdd: passAddAVX512,
 	mul: mulAVX512, mulAdd: mulAddAVX512,

@@ -123,7 +123,7 @@ func (b *Backend) Supports(c engine.Call) error {
 	case engine.BatchNormInfer:
 		count = c.Rows
 	case engine.BatchNormBackward:
-		if count = c.Rows; !c.Act.Gates() {
+		if count = c.Rows; !c.Act.Gates() || c.DX == c.DY || c.Y == engine.None && c.Act != engine.Identity {
 			return fmt.Errorf("cuda: %v: %w", c, engine.ErrUnsupported)
 		}
 	case engine.SoftmaxLoss:

@@ -141,9 +141,14 @@ func batchNormCases() []testCase {
 				backward.Y = 10
 			}
 			all = append(all, testCase{call: backward})
+			again := backward
+			again.Y, again.DX, again.Signed = engine.None, 4, 12
+			all = append(all, testCase{call: again})
 			backward.DZ = 11
 			all = append(all, testCase{call: backward})
 			backward.Signed, backward.AccumulateZ = 12, true
+			all = append(all, testCase{call: backward})
+			backward.DX = 4
 			all = append(all, testCase{call: backward})
 		}
 	}

@@ -245,12 +245,19 @@ func batchNormInfer(o engine.BatchNormInfer, m Memory) {
 }
 
 func batchNormBackward(o engine.BatchNormBackward, m Memory) {
-	rows := float64(o.Rows)
+	rows, y := float64(o.Rows), m[o.Y]
+	if o.Act != engine.Identity && o.Y == engine.None {
+		y = make([]float64, len(m[o.X]))
+		for i, x := range m[o.X] {
+			c := i % o.C
+			y[i] = act(o.Act, m[o.Gamma][c]*(x-m[o.Mean][c])*m[o.InvStd][c]+m[o.Beta][c])
+		}
+	}
 	for c := range o.C {
 		gamma, mean, invStd := m[o.Gamma][c], m[o.Mean][c], m[o.InvStd][c]
 		var dGamma, dBeta float64
 		for i := c; i < len(m[o.X]); i += o.C {
-			g := m[o.DY][i] * slope(o.Act, m[o.Y], nil, i)
+			g := m[o.DY][i] * slope(o.Act, y, nil, i)
 			dBeta += g
 			dGamma += g * (m[o.X][i] - mean) * invStd
 		}
@@ -259,7 +266,7 @@ func batchNormBackward(o engine.BatchNormBackward, m Memory) {
 			m[o.Signed][c] = gamma*dGamma + m[o.Beta][c]*dBeta
 		}
 		for i := c; i < len(m[o.X]); i += o.C {
-			g := m[o.DY][i] * slope(o.Act, m[o.Y], nil, i)
+			g := m[o.DY][i] * slope(o.Act, y, nil, i)
 			m[o.DX][i] = gamma * invStd * (g - dBeta/rows - (m[o.X][i]-mean)*invStd*dGamma/rows)
 			if o.DZ != engine.None {
 				set(&m[o.DZ][i], g, o.AccumulateZ)

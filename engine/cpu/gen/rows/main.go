@@ -23,9 +23,11 @@ var kernels = []kernel{
 	{"affine", []string{"y", "x"}, []string{"mean", "scale", "beta"}, []string{"lo", "hi"}, affine},
 	{"affineAdd", []string{"y", "x", "z"}, []string{"mean", "scale", "beta"}, []string{"lo", "hi"}, affineAdd},
 	{"gradients", []string{"dy", "y", "x"}, []string{"sumG", "sumGX", "mean"}, []string{"lo", "hi"}, gradients},
+	{"gradientsOf", []string{"dy", "x"}, []string{"sumG", "sumGX", "mean", "scale", "beta"}, []string{"lo", "hi"}, gradientsOf},
 	{"input", []string{"dx", "dy", "y", "x"}, []string{"mean", "scale", "shift", "slope"}, []string{"lo", "hi"}, input},
 	{"inputCopy", []string{"dx", "dz", "dy", "y", "x"}, []string{"mean", "scale", "shift", "slope"}, []string{"lo", "hi"}, inputCopy},
 	{"inputAdd", []string{"dx", "dz", "dy", "y", "x"}, []string{"mean", "scale", "shift", "slope"}, []string{"lo", "hi"}, inputAdd},
+	{"inputOf", []string{"dx", "dy", "x"}, []string{"mean", "scale", "beta", "shift", "slope"}, []string{"lo", "hi"}, inputOf},
 	{"clamp", []string{"y", "x"}, nil, []string{"lo", "hi"}, clamp},
 	{"add", []string{"y", "a", "b"}, nil, []string{"lo", "hi"}, add},
 	{"larger", []string{"y", "x"}, nil, nil, larger},
@@ -60,6 +62,13 @@ func (v *vector) affine() reg.VecVirtual {
 	return y
 }
 
+// affineOf is the same, and leaves x − mean as it is.
+func (v *vector) affineOf(d reg.VecVirtual) reg.VecVirtual {
+	y := v.load("scale")
+	VFMADD213PS(v.load("beta"), d, y)
+	return y
+}
+
 // centred is x − mean.
 func (v *vector) centred() reg.VecVirtual {
 	x := v.load("x")
@@ -67,21 +76,44 @@ func (v *vector) centred() reg.VecVirtual {
 	return x
 }
 
-func gradients(v *vector) {
-	g, d := v.pass(), v.centred()
+func gradients(v *vector) { v.gradients(v.pass(), v.centred()) }
+
+func gradientsOf(v *vector) {
+	d := v.centred()
+	v.gradients(v.passOf(v.affineOf(d)), d)
+}
+
+func (v *vector) gradients(g, d reg.VecVirtual) {
 	v.accumulate("sumG", g)
 	sumGX := v.load("sumGX")
 	VFMADD231PS(g, d, sumGX)
 	v.store("sumGX", sumGX)
 }
 
-func input(v *vector)     { v.store("dx", v.input(v.pass())) }
-func inputCopy(v *vector) { g := v.pass(); dx := v.input(g); v.store("dz", g); v.store("dx", dx) }
-func inputAdd(v *vector)  { g := v.pass(); dx := v.input(g); v.accumulate("dz", g); v.store("dx", dx) }
+func input(v *vector) { v.store("dx", v.input(v.pass(), v.centred())) }
 
-// input is scale·(g − shift − (x − mean)·slope).
-func (v *vector) input(g reg.VecVirtual) reg.VecVirtual {
-	dx, d := v.new(), v.centred()
+func inputCopy(v *vector) {
+	g := v.pass()
+	dx := v.input(g, v.centred())
+	v.store("dz", g)
+	v.store("dx", dx)
+}
+
+func inputAdd(v *vector) {
+	g := v.pass()
+	dx := v.input(g, v.centred())
+	v.accumulate("dz", g)
+	v.store("dx", dx)
+}
+
+func inputOf(v *vector) {
+	d := v.centred()
+	v.store("dx", v.input(v.passOf(v.affineOf(d)), d))
+}
+
+// input is scale·(g − shift − d·slope), d = x − mean.
+func (v *vector) input(g, d reg.VecVirtual) reg.VecVirtual {
+	dx := v.new()
 	VSUBPS(v.load("shift"), g, dx)
 	VFNMADD231PS(v.load("slope"), d, dx)
 	VMULPS(v.load("scale"), dx, dx)

@@ -184,9 +184,11 @@ func (v *vector) larger(y, x reg.VecVirtual) reg.VecVirtual {
 }
 
 // pass is dy where not y ≤ lo and not y ≥ hi, and 0 elsewhere.
-func (v *vector) pass() reg.VecVirtual {
+func (v *vector) pass() reg.VecVirtual { return v.passOf(v.load("y")) }
+
+func (v *vector) passOf(y reg.VecVirtual) reg.VecVirtual {
 	const notLessEqual, notGreaterEqual = 0x16, 0x19 // quiet, true for NaN
-	g, y := v.load("dy"), v.load("y")
+	g := v.load("dy")
 	if v.lanes == 8 {
 		above, below := v.new(), v.new()
 		VCMPPS(operand.U8(notLessEqual), v.scalar("lo"), y, above)
