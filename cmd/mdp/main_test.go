@@ -48,7 +48,7 @@ func tiny() prune.Config {
 }
 
 // command is mdp in a folder.
-func command(t *testing.T, dir string, args ...string) *exec.Cmd {
+func command(t testing.TB, dir string, args ...string) *exec.Cmd {
 	self, err := os.Executable()
 	require.NoError(t, err)
 	c := exec.Command(self, args...)

@@ -54,7 +54,7 @@ func Check(m *Model) error {
 		if err := define(t.Name); err != nil {
 			return err
 		}
-		if n, err := t.Len(); err != nil || n*t.Type.width() != int64(len(t.Raw)) || n == 0 {
+		if n, err := t.Len(); err != nil || t.write == nil && n*t.Type.width() != int64(len(t.Raw)) || n == 0 {
 			return fmt.Errorf("ONNX model: initialiser %q of shape %v has %d bytes", t.Name, t.Dims, len(t.Raw))
 		}
 	}

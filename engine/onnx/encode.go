@@ -3,33 +3,46 @@ package onnx
 import (
 	"io"
 	"math"
+	"slices"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
 // Encode writes the model. Equal models give equal bytes. Tensors are written as
-// raw data straight from their Raw, so beside the model it needs little memory.
+// raw data straight from where they are, so beside the model it needs little memory.
 func Encode(w io.Writer, m *Model) error {
-	for _, piece := range m.encode().pieces {
-		if _, err := w.Write(piece); err != nil {
+	for _, p := range m.encode().pieces {
+		var err error
+		if p.write != nil {
+			err = p.write(w)
+		} else {
+			_, err = w.Write(p.bytes)
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// piece of a file: bytes, or what writes them.
+type piece struct {
+	bytes []byte
+	write func(io.Writer) error
+}
+
 // encoded is a message in the file's form, in pieces so that large data need not be copied.
 type encoded struct {
-	pieces [][]byte
+	pieces []piece
 	size   int
 	grows  bool // the last piece is ours to append to
 }
 
 func (e *encoded) append(f func(b []byte) []byte) {
 	if !e.grows {
-		e.pieces, e.grows = append(e.pieces, nil), true
+		e.pieces, e.grows = append(e.pieces, piece{}), true
 	}
-	last := &e.pieces[len(e.pieces)-1]
+	last := &e.pieces[len(e.pieces)-1].bytes
 	before := len(*last)
 	*last = f(*last)
 	e.size += len(*last) - before
@@ -47,23 +60,36 @@ func (e *encoded) bytes(number protowire.Number, v []byte) {
 		return b
 	})
 	if len(v) >= large {
-		e.pieces, e.size, e.grows = append(e.pieces, v), e.size+len(v), false
+		e.pieces, e.size, e.grows = append(e.pieces, piece{bytes: v}), e.size+len(v), false
 	}
+}
+
+// written is bytes of which there are size, and which write writes.
+func (e *encoded) written(number protowire.Number, size int, write func(io.Writer) error) {
+	e.append(func(b []byte) []byte {
+		return protowire.AppendVarint(protowire.AppendTag(b, number, protowire.BytesType), uint64(size))
+	})
+	e.pieces, e.size, e.grows = append(e.pieces, piece{write: write}), e.size+size, false
 }
 
 func (e *encoded) message(number protowire.Number, m encoded) {
 	e.append(func(b []byte) []byte {
 		b = protowire.AppendVarint(protowire.AppendTag(b, number, protowire.BytesType), uint64(m.size))
-		if m.size < large {
-			for _, piece := range m.pieces {
-				b = append(b, piece...)
+		if m.gathered() {
+			for _, p := range m.pieces {
+				b = append(b, p.bytes...)
 			}
 		}
 		return b
 	})
-	if m.size >= large {
+	if !m.gathered() {
 		e.pieces, e.size, e.grows = append(e.pieces, m.pieces...), e.size+m.size, false
 	}
+}
+
+// gathered says that a message is better copied than left in pieces.
+func (e *encoded) gathered() bool {
+	return e.size < large && !slices.ContainsFunc(e.pieces, func(p piece) bool { return p.write != nil })
 }
 
 // text leaves out what is empty; always writes it.
@@ -181,6 +207,11 @@ func (t *Tensor) encode() (e encoded) {
 	}
 	e.int(2, int64(t.Type))
 	e.text(8, t.Name)
+	if t.write != nil {
+		n, _ := t.Len() // Export has counted them
+		e.written(9, int(n*t.Type.width()), t.write)
+		return e
+	}
 	if t.External == nil {
 		e.bytes(9, t.Raw)
 		return e

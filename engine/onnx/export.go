@@ -3,7 +3,9 @@ package onnx
 import (
 	"encoding/binary"
 	"fmt"
+	"io"
 	"math"
+	"slices"
 
 	"github.com/x448/float16"
 
@@ -25,8 +27,9 @@ const (
 	exportOpset = 17
 )
 
-// Export makes a model of a network for inference. Images are N×C×H×W; values and
-// initialisers have the names of the graph's nodes and parameters.
+// Export makes a model of a network for inference, to be written by Encode while w
+// is as it was. Images are N×C×H×W; values and initialisers have the names of the
+// graph's nodes and parameters.
 func Export(g *graph.Graph, w graph.Weights, o ExportOptions) (*Model, error) {
 	g, err := g.WithoutLoss()
 	if err != nil {
@@ -45,7 +48,7 @@ func Export(g *graph.Graph, w graph.Weights, o ExportOptions) (*Model, error) {
 		return nil, err
 	}
 	e := &exporter{g: g, fill: fill, o: o, flat: make([]bool, g.Len()), made: map[string]bool{}}
-	e.ours, e.theirs = make([]float32, g.LargestParam()), make([]float32, g.LargestParam())
+	e.ours, e.theirs, e.chunk = make([]float32, g.LargestParam()), make([]float32, g.LargestParam()), make([]byte, 1<<16)
 	e.model = &Model{
 		IRVersion: exportIR, Producer: "mdp", ProducerVersion: o.Version, Metadata: o.Metadata,
 		Opsets: []Opset{{Version: exportOpset}}, Graph: Graph{Name: g.Name()},
@@ -71,6 +74,7 @@ type exporter struct {
 	made  map[string]bool // values that stand for others' in another rank
 
 	ours, theirs []float32 // a parameter in our order and in ONNX's
+	chunk        []byte    // of it as it is in the file
 }
 
 func (e *exporter) add(op, name string, inputs []string, attributes ...Attribute) string {
@@ -152,43 +156,52 @@ func (e *exporter) value(i int) string {
 
 // params adds node i's parameters as initialisers, channels first, and returns
 // their names.
-func (e *exporter) params(i int) ([]string, error) {
+func (e *exporter) params(i int) []string {
 	var names []string
 	for _, p := range e.g.NodeParams(i) {
-		ours, theirs := e.ours[:p.Size()], e.theirs[:p.Size()]
-		e.fill(ours, p)
-		e.g.ToChannelsFirst(theirs, ours, p)
 		var dims []int64
 		for _, d := range e.g.ChannelsFirstShape(p) {
 			dims = append(dims, int64(d))
 		}
-		if err := e.constant(p.Name, dims, theirs); err != nil {
-			return nil, err
-		}
+		e.initialiser(p.Name, dims, func() []float32 {
+			ours, theirs := e.ours[:p.Size()], e.theirs[:p.Size()]
+			e.fill(ours, p)
+			e.g.ToChannelsFirst(theirs, ours, p)
+			return theirs
+		})
 		names = append(names, p.Name)
 	}
-	return names, nil
+	return names
 }
 
-// constant adds an initialiser.
-func (e *exporter) constant(name string, dims []int64, data []float32) error {
-	t := Tensor{Name: name, Type: Float, Dims: dims}
+// initialiser adds one, whose elements are asked for when it is written.
+func (e *exporter) initialiser(name string, dims []int64, elements func() []float32) {
+	t := Tensor{Name: name, Type: Float, Dims: dims, write: func(w io.Writer) error { return e.numbers(w, name, elements()) }}
 	if e.o.Half {
-		t.Type, t.Raw = Float16, make([]byte, 0, 2*len(data))
-		for _, v := range data {
+		t.Type = Float16
+	}
+	e.model.Graph.Initializers = append(e.model.Graph.Initializers, t)
+}
+
+// numbers writes an initialiser's elements, a chunk at a time.
+func (e *exporter) numbers(w io.Writer, name string, data []float32) error {
+	for part := range slices.Chunk(data, cap(e.chunk)/4) {
+		b := e.chunk[:0]
+		for _, v := range part {
+			if !e.o.Half {
+				b = append32(b, math.Float32bits(v))
+				continue
+			}
 			h := float16.Fromfloat32(v)
 			if h.IsInf(0) && !math.IsInf(float64(v), 0) {
 				return fmt.Errorf("%s has a weight of %g, beyond float16's 65504: export it as float32", name, v)
 			}
-			t.Raw = binary.LittleEndian.AppendUint16(t.Raw, h.Bits())
+			b = binary.LittleEndian.AppendUint16(b, h.Bits())
 		}
-	} else {
-		t.Raw = make([]byte, 4*len(data))
-		for i, v := range data {
-			binary.LittleEndian.PutUint32(t.Raw[4*i:], math.Float32bits(v))
+		if _, err := w.Write(b); err != nil {
+			return err
 		}
 	}
-	e.model.Graph.Initializers = append(e.model.Graph.Initializers, t)
 	return nil
 }
 

@@ -20,10 +20,7 @@ func (e *exporter) node(i int) error {
 	if n.Op == graph.OpInput {
 		return nil
 	}
-	params, err := e.params(i)
-	if err != nil {
-		return err
-	}
+	params := e.params(i)
 	in := e.inputs(i)
 	all := append(in, params...)
 	switch n.Op {
@@ -38,13 +35,13 @@ func (e *exporter) node(i int) error {
 	case graph.OpHardSigmoid:
 		e.add("HardSigmoid", n.Name, in, floatOf("alpha", n.HardSigmoid.Alpha), floatOf("beta", n.HardSigmoid.Beta))
 	case graph.OpReLU6:
-		return e.clip(n.Name, in, 0, 6)
+		e.clip(n.Name, in, 0, 6)
 	case graph.OpClip:
-		return e.clip(n.Name, in, float32(n.Clip.Low), float32(n.Clip.High))
+		e.clip(n.Name, in, float32(n.Clip.Low), float32(n.Clip.High))
 	case graph.OpSiLU:
 		e.add("Mul", n.Name, []string{in[0], e.add("Sigmoid", n.Name+"/sigmoid", in)})
 	case graph.OpScale:
-		return e.scale(i, in[0])
+		e.scale(i, in[0])
 	case graph.OpConcat:
 		e.add("Concat", n.Name, in, intOf("axis", 1))
 	case graph.OpSoftmax:
@@ -93,20 +90,15 @@ func (e *exporter) inputs(i int) []string {
 	return names
 }
 
-func (e *exporter) clip(name string, in []string, low, high float32) error {
-	if err := e.constant(name+".min", nil, []float32{low}); err != nil {
-		return err
-	}
-	if err := e.constant(name+".max", nil, []float32{high}); err != nil {
-		return err
-	}
+func (e *exporter) clip(name string, in []string, low, high float32) {
+	e.initialiser(name+".min", nil, func() []float32 { return []float32{low} })
+	e.initialiser(name+".max", nil, func() []float32 { return []float32{high} })
 	e.add("Clip", name, append(in, name+".min", name+".max"))
-	return nil
 }
 
 // scale is γ·x + β with γ and β as parameters has them already, in the shape that
 // ONNX broadcasts.
-func (e *exporter) scale(i int, in string) error {
+func (e *exporter) scale(i int, in string) {
 	name := e.g.Node(i).Name
 	added := e.model.Graph.Initializers
 	for j := len(added) - 2; j < len(added); j++ {
@@ -117,7 +109,6 @@ func (e *exporter) scale(i int, in string) error {
 	}
 	scaled := e.add("Mul", name+"/scaled", []string{in, name + ".weight"})
 	e.add("Add", name, []string{scaled, name + ".bias"})
-	return nil
 }
 
 func window(p *graph.Pool) []Attribute {

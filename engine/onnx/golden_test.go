@@ -28,9 +28,7 @@ func TestGolden(t *testing.T) {
 		require.NoError(t, err, path)
 		assertComputes(t, path, n, images.Data().([]float32), outputs, images.Shape()[0])
 		for _, o := range []ExportOptions{{}, {Folded: true, Batch: 2}} {
-			m, err := Export(n.Graph, n.Weights, o)
-			require.NoError(t, err, path)
-			again, err := Convert(m, "again", "", Options{})
+			again, err := Convert(written(t, n.Graph, n.Weights, o), "again", "", Options{})
 			require.NoError(t, err, path)
 			assertComputes(t, path+" again", again, images.Data().([]float32), outputs, images.Shape()[0])
 		}

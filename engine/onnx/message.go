@@ -4,7 +4,10 @@
 // graphs inside control flow are not decoded.
 package onnx
 
-import "slices"
+import (
+	"io"
+	"slices"
+)
 
 // Model is a whole file.
 type Model struct {
@@ -99,13 +102,16 @@ const (
 // Tensor is a constant. Raw holds its elements, row-major and little-endian,
 // whichever field the file has them in; it may be a part of the file's bytes, to
 // be read only. Where External is not empty, the elements lie in another file
-// (keys "location", "offset", "length") and Raw is nil.
+// (keys "location", "offset", "length") and Raw is nil. So it is of the parameters
+// that Export names: Encode computes them one at a time.
 type Tensor struct {
 	Name     string
 	Type     DataType
 	Dims     []int64
 	Raw      []byte
 	External []Entry
+
+	write func(io.Writer) error // writes what would be Raw
 }
 
 // Value is an input, an output or something between, a tensor of elements Type.

@@ -26,7 +26,7 @@ func TestDecode(t *testing.T) {
 	tensors := m.Graph.Initializers
 	m.Graph.Initializers = nil
 	node := m.Graph.Nodes[0]
-	assert.Equal(t, &Tensor{"float_data", Float, []int64{2, 3}, tensors[0].Raw, nil}, node.Attribute("t").Tensor)
+	assert.Equal(t, &Tensor{Name: "float_data", Type: Float, Dims: []int64{2, 3}, Raw: tensors[0].Raw}, node.Attribute("t").Tensor)
 	node.Attribute("t").Tensor = nil
 	assert.Nil(t, node.Attribute("none"))
 	assert.Equal(t, int64(17), m.Opset())
@@ -73,7 +73,7 @@ func TestDecode(t *testing.T) {
 		}
 	}
 	last := tensors[len(tensors)-1]
-	assert.Equal(t, Tensor{"outside", Float, []int64{2}, nil, []Entry{{"location", "weights.bin"}, {"offset", "4096"}, {"length", "8"}}}, last)
+	assert.Equal(t, Tensor{Name: "outside", Type: Float, Dims: []int64{2}, External: []Entry{{"location", "weights.bin"}, {"offset", "4096"}, {"length", "8"}}}, last)
 }
 
 func encodeBytes(t testing.TB, m *Model) []byte {

@@ -1,8 +1,10 @@
 package pytorch
 
 import (
-	"gorgonia.org/tensor"
+	"io"
+	"maps"
 
+	"mdp/engine/atomicfile"
 	"mdp/engine/graph"
 	"mdp/engine/safetensors"
 )
@@ -13,15 +15,15 @@ func WriteStateDict(path string, g *graph.Graph, w graph.Weights, metadata map[s
 	if err := g.ChannelsFirst(); err != nil {
 		return err
 	}
-	state := make(map[string]*tensor.Dense, len(w))
+	params, shapes := map[string]graph.Param{}, map[string][]int{}
 	for _, p := range g.Params() {
-		t := graph.NewTensor(g.ChannelsFirstShape(p)...)
-		g.ToChannelsFirst(t.Data().([]float32), w.Data(p.Name), p)
-		state[p.Name] = t
+		params[p.Name], shapes[p.Name] = p, g.ChannelsFirstShape(p)
 	}
 	all := map[string]string{"format": "pt"}
-	for k, v := range metadata {
-		all[k] = v
-	}
-	return safetensors.Write(path, state, all)
+	maps.Copy(all, metadata)
+	return atomicfile.Write(path, func(f io.Writer) error {
+		return safetensors.EncodeEach(f, shapes, all, func(dst []float32, name string) {
+			g.ToChannelsFirst(dst, w.Data(name), params[name])
+		})
+	})
 }

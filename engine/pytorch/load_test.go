@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -165,4 +166,16 @@ func TestMismatch(t *testing.T) {
 	require.NoError(t, err)
 	_, _, err = c.Load(g)
 	assert.ErrorContains(t, err, "; and 80 more")
+}
+
+// Of the tensors, one at a time is held beside the network's own.
+func TestWriteMemory(t *testing.T) {
+	g, err := nets.Build("resnet18", nets.Options{Width: 0.5})
+	require.NoError(t, err)
+	w := graph.InitWeights(g, 1)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	require.NoError(t, WriteStateDict(filepath.Join(t.TempDir(), "w.safetensors"), g, w, nil))
+	runtime.ReadMemStats(&after)
+	assert.Less(t, after.TotalAlloc-before.TotalAlloc, 3*4*uint64(g.LargestParam())+1<<20)
 }

@@ -18,8 +18,37 @@ import (
 // Encode writes the tensors (float32 or int64, row-major) and the metadata (may be nil) to w, ordered by name.
 // Nothing is written when a tensor cannot be.
 func Encode(w io.Writer, tensors map[string]*tensor.Dense, metadata map[string]string) error {
-	names := slices.Sorted(maps.Keys(tensors))
-	header, err := encodeHeader(names, tensors, metadata)
+	return encodeAll(w, slices.Sorted(maps.Keys(tensors)), metadata, func(name string) (dtype.Type, []int, error) {
+		return describe(tensors[name])
+	}, func(name string) error {
+		switch data := tensors[name].Data().(type) {
+		case []float32:
+			return writeAll(w, data)
+		case []int64:
+			return writeAll(w, data)
+		default: // a scalar: describe refused all else
+			return binary.Write(w, binary.LittleEndian, data)
+		}
+	})
+}
+
+// EncodeEach is Encode of float32 tensors of the given shapes, of which one at a time is held: fill sets dst
+// to its elements.
+func EncodeEach(w io.Writer, shapes map[string][]int, metadata map[string]string, fill func(dst []float32, name string)) error {
+	var dst []float32
+	return encodeAll(w, slices.Sorted(maps.Keys(shapes)), metadata, func(name string) (dtype.Type, []int, error) {
+		return dtype.F32, shapes[name], nil
+	}, func(name string) error {
+		n := tensor.Shape(shapes[name]).TotalSize()
+		dst = slices.Grow(dst[:0], n)[:n]
+		fill(dst, name)
+		return writeAll(w, dst)
+	})
+}
+
+// encodeAll writes the tensors called names, each as describe says, by calling write with it.
+func encodeAll(w io.Writer, names []string, metadata map[string]string, describe func(name string) (dtype.Type, []int, error), write func(name string) error) error {
+	header, err := encodeHeader(names, metadata, describe)
 	if err != nil {
 		return err
 	}
@@ -27,16 +56,7 @@ func Encode(w io.Writer, tensors map[string]*tensor.Dense, metadata map[string]s
 		return fmt.Errorf("header: %w", err)
 	}
 	for _, name := range names {
-		var err error
-		switch data := tensors[name].Data().(type) {
-		case []float32:
-			err = writeAll(w, data)
-		case []int64:
-			err = writeAll(w, data)
-		default: // a scalar: encodeHeader refused all else
-			err = binary.Write(w, binary.LittleEndian, data)
-		}
-		if err != nil {
+		if err := write(name); err != nil {
 			return fmt.Errorf("tensor %.80q: %w", name, err)
 		}
 	}
@@ -44,7 +64,7 @@ func Encode(w io.Writer, tensors map[string]*tensor.Dense, metadata map[string]s
 }
 
 // encodeHeader returns the length word and the header, padded so that the data start at a multiple of 8.
-func encodeHeader(names []string, tensors map[string]*tensor.Dense, metadata map[string]string) ([]byte, error) {
+func encodeHeader(names []string, metadata map[string]string, describe func(name string) (dtype.Type, []int, error)) ([]byte, error) {
 	header := make(map[string]any, len(names)+1) // json.Marshal sorts the keys
 	if len(metadata) > 0 {
 		for k, v := range metadata {
@@ -56,12 +76,16 @@ func encodeHeader(names []string, tensors map[string]*tensor.Dense, metadata map
 	}
 	var offset int64
 	for _, name := range names {
-		e, err := newEntry(name, tensors[name], offset)
+		kind, shape, err := describe(name)
+		if name == metadataKey || !utf8.ValidString(name) {
+			err = errors.New("not a name the format allows")
+		}
 		if err != nil {
 			return nil, fmt.Errorf("tensor %.80q: %w", name, err)
 		}
-		header[name] = e
-		offset = e.Offsets[1]
+		end := offset + int64(tensor.Shape(shape).TotalSize()*kind.Size())
+		header[name] = entry{kind, shape, []int64{offset, end}}
+		offset = end
 	}
 	b, err := json.Marshal(header)
 	if err != nil {
@@ -76,36 +100,30 @@ func encodeHeader(names []string, tensors map[string]*tensor.Dense, metadata map
 	return append(binary.LittleEndian.AppendUint64(nil, uint64(len(b))), b...), nil
 }
 
-// newEntry describes a tensor whose bytes begin at offset, or says why it cannot be written.
-func newEntry(name string, t *tensor.Dense, offset int64) (entry, error) {
+// describe says what a tensor is in the file, or why it cannot be written.
+func describe(t *tensor.Dense) (dtype.Type, []int, error) {
 	switch {
-	case name == metadataKey || !utf8.ValidString(name):
-		return entry{}, errors.New("not a name the format allows")
 	case t == nil:
-		return entry{}, errors.New("is nil")
+		return "", nil, errors.New("is nil")
 	case !t.IsScalar() && (t.DataSize() != t.Shape().TotalSize() || t.DataOrder() != 0):
-		return entry{}, fmt.Errorf("shape %v is a view, transposed or column-major: write a row-major copy", t.Shape())
-	}
-	var kind dtype.Type
-	switch t.Dtype() {
-	case tensor.Float32:
-		kind = dtype.F32
-	case tensor.Int64:
-		kind = dtype.I64
-	default:
-		return entry{}, fmt.Errorf("dtype %v cannot be written: convert it to float32 or int64", t.Dtype())
+		return "", nil, fmt.Errorf("shape %v is a view, transposed or column-major: write a row-major copy", t.Shape())
 	}
 	shape := append([]int{}, t.Shape()...) // never nil: a scalar's shape is [], not null
-	size := int64(t.Shape().TotalSize() * kind.Size())
-	return entry{kind, shape, []int64{offset, offset + size}}, nil
+	switch t.Dtype() {
+	case tensor.Float32:
+		return dtype.F32, shape, nil
+	case tensor.Int64:
+		return dtype.I64, shape, nil
+	}
+	return "", nil, fmt.Errorf("dtype %v cannot be written: convert it to float32 or int64", t.Dtype())
 }
 
 // writeAll writes data in chunks, so that a large tensor is never held twice.
 func writeAll[T float32 | int64](w io.Writer, data []T) error {
-	var chunk []byte
+	chunk := make([]byte, 0, min(len(data), 1<<14)*binary.Size(T(0)))
 	for part := range slices.Chunk(data, 1<<14) {
-		var err error
-		if chunk, err = binary.Append(chunk[:0], binary.LittleEndian, part); err != nil {
+		chunk, err := binary.Append(chunk, binary.LittleEndian, part)
+		if err != nil {
 			return err
 		}
 		if _, err := w.Write(chunk); err != nil {
