@@ -19,7 +19,12 @@ type tile struct {
 	taps      []tap // depthwise only, in place of segments
 	ahead     []int // depthwise only: from a to what the next row's tile reads anew, one at least
 	lo, hi    float32
+	_         ownLines
 }
+
+// ownLines keeps the arguments of two workers off each other's cache lines, and off the pairs of them that are
+// fetched together: the kernels read their fields while the other worker writes its own.
+type ownLines [128]byte
 
 // tap is one term of a depthwise sum: where it reads what is convolved, and where its factors lie.
 type tap struct{ a, b int }
@@ -39,6 +44,7 @@ type outer struct {
 	ldc        int
 	tap        int  // depthwise only: distance of taps in b
 	add        bool // add to c
+	_          ownLines
 }
 
 // convKernels are the inner loops for one instruction set. A panel is 1 to

@@ -11,6 +11,7 @@ type transform struct {
 	n          int       // a multiple of the lanes
 	rows, cols int       // output only: of the 4×4 pixels, those that exist
 	lo, hi     float32
+	_          ownLines
 }
 
 // transforms are those of an instruction set: Winograd's F(4×4, 3×3), arXiv 1509.09308.
