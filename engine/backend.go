@@ -23,7 +23,7 @@ type Info struct {
 	Device      string  `json:"device"`                 // cpu, cuda, emu
 	Model       string  `json:"model"`                  // as the device calls itself
 	ISA         string  `json:"isa"`                    // that the kernels are for: avx512, sm_90
-	Precision   string  `json:"precision"`              // of products: fp32, tf32, bf16; sums are float32
+	Precision   string  `json:"precision"`              // of products: fp32, tf32, bf16, fp16; sums are float32
 	Storage     Storage `json:"storage,omitempty"`      // of activations and their gradients in programs compiled for it
 	Atomics     bool    `json:"atomics,omitempty"`      // sums are added up as they come: trainings do not repeat
 	Threads     int     `json:"threads"`                // of a processor, 0 elsewhere

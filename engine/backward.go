@@ -119,7 +119,7 @@ func (l *lowering) backwardBatchNorm(u unit, dy, y, x Buffer) {
 // scores lists the Taylor importance of each group that was asked for.
 func (l *lowering) scores() error {
 	for _, members := range l.o.Score {
-		c := Importance{}
+		c := Importance{Scale: l.scale}
 		for _, m := range members {
 			signed := l.signed[m]
 			if signed == None {
@@ -157,7 +157,7 @@ func (l *lowering) update() {
 	}
 	l.hyper = l.permanent(3)
 	if l.sgd.Len > 0 {
-		l.sgd.Hyper, l.sgd.Nesterov = l.hyper, l.o.Nesterov
+		l.sgd.Hyper, l.sgd.Scale, l.sgd.Nesterov = l.hyper, l.scale, l.o.Nesterov
 		l.call(l.sgd)
 	}
 }

@@ -261,13 +261,14 @@ type AvgPoolBackward struct {
 //	  metrics[0] += −Σ_c t[c]·log π[c]
 //	  metrics[1] += 1 if x[n,l] is the largest logit (ties: the lower index wins)
 //	  metrics[2] += 1 if x[n,l] is among the five largest
-//	  dx[n,c] = (π[c] − t[c]) / N
+//	  dx[n,c] = scale·(π[c] − t[c]) / N
 //
-// metrics starts from zero at every call; DX is None in evaluation.
+// metrics starts from zero at every call; DX is None in evaluation. Scale is a
+// LossScale's state, or None for a scale of 1.
 type SoftmaxLoss struct {
-	N, C                   int
-	Metrics, DX, X, Labels Buffer
-	Smoothing              float32
+	N, C                          int
+	Metrics, DX, X, Labels, Scale Buffer
+	Smoothing                     float32
 }
 
 // Record keeps what came of the last Steps runs, so that the host need not look at
@@ -284,11 +285,13 @@ type Record struct {
 // decay, in a buffer so that a captured step need not be captured again:
 //
 //	lr, m, wd = hyper[0], hyper[1], hyper[2]    (wd = 0 from i = Decayed on)
-//	for i < Len: g = dp[i] + wd·p[i];  v[i] = m·v[i] + g;  p[i] −= lr·(g + m·v[i])  if Nesterov, else lr·v[i]
+//	for i < Len: g = unscale·dp[i] + wd·p[i];  v[i] = m·v[i] + g;  p[i] −= lr·(g + m·v[i])  if Nesterov, else lr·v[i]
+//
+// and nothing where unscale = 0. Scale is a LossScale's state, or None for 1.
 type SGD struct {
-	Len, Decayed    int
-	P, V, DP, Hyper Buffer
-	Nesterov        bool
+	Len, Decayed           int
+	P, V, DP, Hyper, Scale Buffer
+	Nesterov               bool
 }
 
 // FilterTaylor is the Taylor term of a layer without batch norm:
@@ -304,10 +307,13 @@ type FilterTaylor struct {
 //
 //	for c:
 //	  t = Σ_l signed_l[c],  a = Σ_l |signed_l[c]|
-//	  for l: score_l[c] += |t|·|signed_l[c]|/a      (nothing where a = 0)
+//	  for l: score_l[c] += unscale·|t|·|signed_l[c]|/a      (nothing where a = 0)
+//
+// and nothing where unscale = 0. Scale is a LossScale's state, or None for 1.
 type Importance struct {
 	C             int
 	Score, Signed []Buffer
+	Scale         Buffer
 }
 
 func (c ConvForward) String() string {
@@ -344,14 +350,16 @@ func (c AvgPoolBackward) String() string {
 	return "avg_pool_backward" + when(c.CountPad, "+countpad") + plus(c.Accumulate) + "/" + c.Pool.String()
 }
 func (c SoftmaxLoss) String() string {
-	return fmt.Sprintf("softmax_loss%s/%dx%d_smooth%g", flag(c.DX, "+grad"), c.N, c.C, c.Smoothing)
+	return fmt.Sprintf("softmax_loss%s%s/%dx%d_smooth%g", flag(c.DX, "+grad"), flag(c.Scale, "+scaled"), c.N, c.C, c.Smoothing)
 }
 func (c Record) String() string { return fmt.Sprintf("record/%d", c.Steps) }
 func (c SGD) String() string {
-	return fmt.Sprintf("sgd%s/%d_decay%d", when(c.Nesterov, "+nesterov"), c.Len, c.Decayed)
+	return fmt.Sprintf("sgd%s%s/%d_decay%d", when(c.Nesterov, "+nesterov"), flag(c.Scale, "+scaled"), c.Len, c.Decayed)
 }
 func (c FilterTaylor) String() string { return fmt.Sprintf("filter_taylor/%dx%d", c.K, c.Len) }
-func (c Importance) String() string   { return fmt.Sprintf("importance/%dx%d", len(c.Score), c.C) }
+func (c Importance) String() string {
+	return fmt.Sprintf("importance%s/%dx%d", flag(c.Scale, "+scaled"), len(c.Score), c.C)
+}
 
 func when(on bool, s string) string {
 	if on {

@@ -85,6 +85,7 @@ func Compile(g *graph.Graph, b Backend, o Options) (*Program, error) {
 	backward, update := len(l.calls), len(l.calls)
 	if o.Mode == Train {
 		l.backward()
+		l.lossScale()
 		if err := l.scores(); err != nil {
 			return nil, fmt.Errorf("compile %q: %w", g.Name(), err)
 		}
@@ -116,8 +117,13 @@ func Compile(g *graph.Graph, b Backend, o Options) (*Program, error) {
 	}
 	p := &Program{
 		graph: g, options: o, plan: plan, exec: exec, nodes: l.nodes, units: l.units, backward: backward, update: update,
-		image: l.value[0], bytes: l.bytes, logits: l.value[l.logits], labels: l.labels, metrics: l.history, hyper: l.hyper,
+		image: l.value[0], bytes: l.bytes, logits: l.value[l.logits], labels: l.labels, metrics: l.history, hyper: l.hyper, scale: l.scale,
 		lists: l.lists, params: l.params, grads: l.grads, momenta: l.momenta, score: l.score, labelRow: make([]float32, o.Batch),
+	}
+	if p.scale != None {
+		if err := p.SetScaling(Scaling{Scale: firstScale}); err != nil {
+			return nil, errors.Join(err, exec.Close())
+		}
 	}
 	if o.MaskChunk > 0 {
 		if err := p.SetMask(nil); err != nil {
@@ -153,6 +159,7 @@ type lowering struct {
 	bytes                           LoadImages     // with Options.Bytes
 	lists                           map[int]Buffer // node → which chunks of its output are on, with Options.MaskChunk
 	labels, metrics, history, hyper Buffer
+	scale                           Buffer // of the loss, where it is scaled
 
 	signed map[string]Buffer // member of a scored group → its signed Taylor term
 	score  map[string]Buffer
@@ -182,6 +189,9 @@ func newLowering(g *graph.Graph, o Options, b Backend) *lowering {
 	l.value[0] = l.fix(l.activation(0))
 	if o.Mode == Train {
 		l.trainingParams()
+		if b.Info().scalesLoss() && l.sgd.Len > 0 {
+			l.scale = l.permanent(scaleLen)
+		}
 	} else {
 		l.inferenceParams()
 	}

@@ -99,6 +99,7 @@ func (l *lowering) forwardLoss(i int) {
 		Smoothing: float32(l.g.Node(i).SoftmaxLoss.LabelSmoothing)}
 	if l.o.Mode == Train {
 		c.DX, _ = l.gradOf(x)
+		c.Scale = l.scale
 	}
 	l.call(c, i)
 	l.history = l.permanent(3*Recorded + 1)

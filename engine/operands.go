@@ -92,7 +92,7 @@ func (c AvgPoolBackward) Operands() []Operand {
 }
 
 func (c SoftmaxLoss) Operands() []Operand {
-	return operands{}.out("metrics", c.Metrics, 3).out("dx", c.DX, c.N*c.C).in("x", c.X, c.N*c.C).in("labels", c.Labels, c.N).activations("dx", "x")
+	return operands{}.out("metrics", c.Metrics, 3).out("dx", c.DX, c.N*c.C).in("x", c.X, c.N*c.C).in("labels", c.Labels, c.N).in("scale", c.Scale, scaleLen).activations("dx", "x")
 }
 
 func (c Record) Operands() []Operand {
@@ -100,7 +100,7 @@ func (c Record) Operands() []Operand {
 }
 
 func (c SGD) Operands() []Operand {
-	return operands{}.inout("p", c.P, c.Len, true).inout("v", c.V, c.Len, true).in("dp", c.DP, c.Len).in("hyper", c.Hyper, 3)
+	return operands{}.inout("p", c.P, c.Len, true).inout("v", c.V, c.Len, true).in("dp", c.DP, c.Len).in("hyper", c.Hyper, 3).in("scale", c.Scale, scaleLen)
 }
 
 func (c FilterTaylor) Operands() []Operand {
@@ -112,5 +112,5 @@ func (c Importance) Operands() []Operand {
 	for i, b := range c.Score {
 		o = o.inout("score", b, c.C, true).in("signed", c.Signed[i], c.C)
 	}
-	return o
+	return o.in("scale", c.Scale, scaleLen)
 }

@@ -24,6 +24,7 @@ type Program struct {
 	update   int // calls from it on are the optimiser
 
 	image, logits, labels, metrics, hyper Buffer
+	scale                                 Buffer         // of the loss, None where it is not scaled
 	bytes                                 LoadImages     // with Options.Bytes
 	lists                                 map[int]Buffer // with Options.MaskChunk, by node
 	params, grads, momenta, score         map[string]Buffer
@@ -117,8 +118,26 @@ func (p *Program) fold(w graph.Weights) graph.Weights {
 // Weights reads a training program's parameters back.
 func (p *Program) Weights() (graph.Weights, error) { return p.readAll(p.params) }
 
-// Gradients of the last step, by parameter name.
-func (p *Program) Gradients() (graph.Weights, error) { return p.readAll(p.grads) }
+// Gradients of the last step, by parameter name; of a step that was skipped, of the
+// loss as it was scaled.
+func (p *Program) Gradients() (graph.Weights, error) {
+	w, err := p.readAll(p.grads)
+	if err != nil || p.scale == None {
+		return w, err
+	}
+	var state [scaleLen]float32
+	if err := p.exec.Read(state[:], p.scale); err != nil {
+		return nil, err
+	}
+	if unscale := state[2]; unscale != 0 {
+		for name := range w {
+			for i := range w.Data(name) {
+				w.Data(name)[i] *= unscale
+			}
+		}
+	}
+	return w, nil
+}
 
 // Momenta of the optimiser, by parameter name.
 func (p *Program) Momenta() (graph.Weights, error) { return p.readAll(p.momenta) }

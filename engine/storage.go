@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 	"unsafe"
+
+	"github.com/x448/float16"
 )
 
 // Storage is what elements lie in memory as. Whatever a call computes, it computes in
@@ -15,11 +17,12 @@ type Storage uint8
 const (
 	Float32  Storage = iota
 	BFloat16         // the upper half of a float32, rounded to nearest, ties to even
+	Float16          // half precision, likewise; beyond 65504 infinite
 )
 
 func (s Storage) String() string { return storages[s] }
 
-var storages = [...]string{"fp32", "bf16"}
+var storages = [...]string{"fp32", "bf16", "fp16"}
 
 // MarshalText is the name.
 func (s Storage) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
@@ -48,8 +51,12 @@ func (s Storage) Encode(words, src []float32) {
 		copy(words, src)
 		return
 	}
+	round := roundBFloat16
+	if s == Float16 {
+		round = func(v float32) uint16 { return float16.Fromfloat32(v).Bits() }
+	}
 	for i, v := range src {
-		halves(words)[i] = roundBFloat16(v)
+		halves(words)[i] = round(v)
 	}
 }
 
@@ -60,7 +67,11 @@ func (s Storage) Decode(dst, words []float32) {
 		return
 	}
 	for i := range dst {
-		dst[i] = math.Float32frombits(uint32(halves(words)[i]) << 16)
+		if bits := halves(words)[i]; s == Float16 {
+			dst[i] = float16.Frombits(bits).Float32()
+		} else {
+			dst[i] = math.Float32frombits(uint32(bits) << 16)
+		}
 	}
 }
 

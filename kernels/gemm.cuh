@@ -5,7 +5,7 @@
 // ones that are chosen.
 //
 // How it multiplies, a Math says: Float32 exactly, each thread 4 × 4 of the tile;
-// Tf32 and Bf16 on tensor cores with float32 sums, each warp 16 × 32 of it.
+// Tf32 and Halves on tensor cores with float32 sums, each warp 16 × 32 of it.
 // What A, B and C are, a Problem says. It never builds a matrix: it finds where an
 // element lies from what it knows of its row, its column and its common index.
 //
@@ -65,7 +65,7 @@ struct Float32 {
 	}
 };
 
-// What the tensor cores' two precisions share: where a warp's sums and a lane's
+// What the tensor cores' precisions share: where a warp's sums and a lane's
 // part of them lie; see ptx.cuh.
 struct WarpSums {
 	float sum[4][4] = {}; // of four products side by side
@@ -97,23 +97,24 @@ struct Tf32 : WarpSums {
 	}
 };
 
-struct Bf16 : WarpSums {
+// Half is bf16 or fp16, which factors are rounded to.
+template <class Half> struct Halves : WarpSums {
 	__device__ void add(const GemmTiles &tile) {
 		static_assert(tile_k == 16, "one product takes the tile's depth");
 		uint32_t a[4], b[2];
 #pragma unroll
 		for (int i = 0; i < 4; i++) {
 			int k = 2 * t + i / 2 * 8, row = m + g + i % 2 * 8;
-			a[i] = to_bf16x2(tile.a[k][row], tile.a[k + 1][row]);
+			a[i] = Half::pair(tile.a[k][row], tile.a[k + 1][row]);
 		}
 #pragma unroll
 		for (int j = 0; j < 4; j++) {
 #pragma unroll
 			for (int i = 0; i < 2; i++) {
 				int k = 2 * t + i * 8, column = n + j * 8 + g;
-				b[i] = to_bf16x2(tile.b[k][column], tile.b[k + 1][column]);
+				b[i] = Half::pair(tile.b[k][column], tile.b[k + 1][column]);
 			}
-			mma_bf16(sum[j], a, b);
+			Half::mma(sum[j], a, b);
 		}
 	}
 };

@@ -22,6 +22,7 @@
 #include "gate_backward.cu"
 #include "importance.cu"
 #include "load_images.cu"
+#include "loss_scale.cu"
 #include "mask_filter.cu"
 #include "max_pool_backward.cu"
 #include "max_pool_forward.cu"

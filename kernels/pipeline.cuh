@@ -41,8 +41,8 @@ __device__ __forceinline__ float4 quad_of(float a, float b, float c, float d) { 
 // Four 16-bit elements, the first lowest.
 struct alignas(8) ShortQuad { uint32_t low, high; };
 
-__device__ __forceinline__ ShortQuad quad_at(const bf16 *p) { return *reinterpret_cast<const ShortQuad *>(p); }
-__device__ __forceinline__ ShortQuad quad_of(bf16 a, bf16 b, bf16 c, bf16 d) {
+template <class Half> __device__ __forceinline__ ShortQuad quad_at(const Half *p) { return *reinterpret_cast<const ShortQuad *>(p); }
+template <class Half> __device__ __forceinline__ ShortQuad quad_of(Half a, Half b, Half c, Half d) {
 	return {a.bits | uint32_t(b.bits) << 16, c.bits | uint32_t(d.bits) << 16};
 }
 
@@ -183,16 +183,16 @@ struct Tf32Quads {
 	}
 };
 
-struct Bf16Quads {
+template <class Half> struct HalfQuads {
 	struct B { uint32_t all[2]; };
-	static __device__ B of(const float4 &b) { return {{to_bf16x2(b.x, b.y), to_bf16x2(b.z, b.w)}}; }
+	static __device__ B of(const float4 &b) { return {{Half::pair(b.x, b.y), Half::pair(b.z, b.w)}}; }
 	static __device__ B of(const ShortQuad &b) { return {{b.low, b.high}}; }
 	struct A { uint32_t all[4]; };
 	static __device__ A of(const float4 &low, const float4 &high) {
-		return {{to_bf16x2(low.x, low.y), to_bf16x2(high.x, high.y), to_bf16x2(low.z, low.w), to_bf16x2(high.z, high.w)}};
+		return {{Half::pair(low.x, low.y), Half::pair(high.x, high.y), Half::pair(low.z, low.w), Half::pair(high.z, high.w)}};
 	}
 	static __device__ A of(const ShortQuad &low, const ShortQuad &high) { return {{low.low, high.low, low.high, high.high}}; }
-	static __device__ void add(float d[4], const A &a, const B &b) { mma_bf16(d, a.all, b.all); }
+	static __device__ void add(float d[4], const A &a, const B &b) { Half::mma(d, a.all, b.all); }
 };
 
 // On tensor cores: a warp's part of the tile in products of 16 × 8.
@@ -274,26 +274,34 @@ template <class Shape, class Sums, template <bool, int, int, class, class> class
 
 typedef TiledGemm<Float32> TiledExact;
 typedef TiledGemm<Tf32> TiledTf32;
-typedef TiledGemm<Bf16> TiledBf16;
+template <class Half> using TiledHalf = TiledGemm<Halves<Half>>;
 typedef PipelinedGemm<Small, ExactSums<Small>> SmallExact;
 typedef PipelinedGemm<Small, TensorSums<Small, Tf32Quads>> SmallTf32;
-typedef PipelinedGemm<Small, TensorSums<Small, Bf16Quads>> SmallBf16;
+template <class Half> using SmallHalf = PipelinedGemm<Small, TensorSums<Small, HalfQuads<Half>>>;
 typedef PipelinedGemm<Small, ExactSums<Small>, OneLoader> OnesExact;
 typedef PipelinedGemm<Small, TensorSums<Small, Tf32Quads>, OneLoader> OnesTf32;
-typedef PipelinedGemm<Small, TensorSums<Small, Bf16Quads>, OneLoader> OnesBf16;
+template <class Half> using OnesHalf = PipelinedGemm<Small, TensorSums<Small, HalfQuads<Half>>, OneLoader>;
 typedef PipelinedGemm<Large, ExactSums<Large>> LargeExact;
 typedef PipelinedGemm<Large, TensorSums<Large, Tf32Quads>> LargeTf32;
-typedef PipelinedGemm<Large, TensorSums<Large, Bf16Quads>> LargeBf16;
+template <class Half> using LargeHalf = PipelinedGemm<Large, TensorSums<Large, HalfQuads<Half>>>;
 
 // KERNELS(T, suffix, Gemm) makes a convolution's kernels of one variant, whose images
 // lie in memory as T: masked, dense, and dense of one tap, which needs no geometry.
+// Half precisions round what they multiply, or have it in memory so.
 #define EACH_GEMM(KERNELS) \
-	KERNELS(float, , TiledExact) KERNELS(float, _tf32, TiledTf32) KERNELS(float, _bf16, TiledBf16) \
-	KERNELS(float, _small, SmallExact) KERNELS(float, _tf32_small, SmallTf32) KERNELS(float, _bf16_small, SmallBf16) \
-	KERNELS(float, _large, LargeExact) KERNELS(float, _tf32_large, LargeTf32) KERNELS(float, _bf16_large, LargeBf16) \
-	KERNELS(bf16, _in_bf16, TiledBf16) KERNELS(bf16, _in_bf16_small, SmallBf16) KERNELS(bf16, _in_bf16_large, LargeBf16)
-#define EACH_ONES(KERNELS) KERNELS(float, _ones, OnesExact) KERNELS(float, _tf32_ones, OnesTf32) KERNELS(float, _bf16_ones, OnesBf16)
+	KERNELS(float, , TiledExact) KERNELS(float, _small, SmallExact) KERNELS(float, _large, LargeExact) \
+	KERNELS(float, _tf32, TiledTf32) KERNELS(float, _tf32_small, SmallTf32) KERNELS(float, _tf32_large, LargeTf32) \
+	HALF_GEMM(KERNELS, bf16) HALF_GEMM(KERNELS, fp16)
+#define HALF_GEMM(KERNELS, half) \
+	KERNELS(float, _##half, TiledHalf<half>) KERNELS(float, _##half##_small, SmallHalf<half>) KERNELS(float, _##half##_large, LargeHalf<half>) \
+	KERNELS(half, _in_##half, TiledHalf<half>) KERNELS(half, _in_##half##_small, SmallHalf<half>) KERNELS(half, _in_##half##_large, LargeHalf<half>)
+#define EACH_ONES(KERNELS) \
+	KERNELS(float, _ones, OnesExact) KERNELS(float, _tf32_ones, OnesTf32) \
+	KERNELS(float, _bf16_ones, OnesHalf<bf16>) KERNELS(float, _fp16_ones, OnesHalf<fp16>)
 #define EACH_1X1(KERNELS) \
-	KERNELS(float, _small_1x1, SmallExact) KERNELS(float, _tf32_small_1x1, SmallTf32) KERNELS(float, _bf16_small_1x1, SmallBf16) \
-	KERNELS(float, _large_1x1, LargeExact) KERNELS(float, _tf32_large_1x1, LargeTf32) KERNELS(float, _bf16_large_1x1, LargeBf16) \
-	KERNELS(bf16, _in_bf16_small_1x1, SmallBf16) KERNELS(bf16, _in_bf16_large_1x1, LargeBf16)
+	KERNELS(float, _small_1x1, SmallExact) KERNELS(float, _large_1x1, LargeExact) \
+	KERNELS(float, _tf32_small_1x1, SmallTf32) KERNELS(float, _tf32_large_1x1, LargeTf32) \
+	HALF_1X1(KERNELS, bf16) HALF_1X1(KERNELS, fp16)
+#define HALF_1X1(KERNELS, half) \
+	KERNELS(float, _##half##_small_1x1, SmallHalf<half>) KERNELS(float, _##half##_large_1x1, LargeHalf<half>) \
+	KERNELS(half, _in_##half##_small_1x1, SmallHalf<half>) KERNELS(half, _in_##half##_large_1x1, LargeHalf<half>)

@@ -34,6 +34,46 @@ __device__ __forceinline__ uint32_t to_bf16x2(float low, float high) {
 	return bits;
 }
 
+// Two float32 rounded to half precision, ties to even: 11 bits down to 2⁻¹⁴, then
+// fewer, to 2⁻²⁴; from 65520 on they are infinite.
+__device__ __forceinline__ uint32_t to_fp16x2(float low, float high) {
+	uint32_t bits;
+#ifdef __CUDACC__
+	asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(high), "f"(low));
+#else
+	auto round = [](float v) -> uint32_t {
+		uint32_t b, half;
+		memcpy(&b, &v, 4);
+		uint32_t sign = b >> 16 & 0x8000, size = b & 0x7fffffff;
+		if (v != v) return 0x7fff;
+		if (size >= 0x477ff000) return sign | 0x7c00;
+		if (size >= 0x38800000) return sign | (size - 0x38000000 + 0xfff + (size >> 13 & 1)) >> 13;
+		float sum = fabsf(v) + 0.5f; // whose last bit is 2⁻²⁴
+		memcpy(&half, &sum, 4);
+		return sign | (half - 0x3f000000);
+	};
+	bits = round(high) << 16 | round(low);
+#endif
+	return bits;
+}
+
+__device__ __forceinline__ float from_fp16(uint16_t bits) {
+	float v;
+#ifdef __CUDACC__
+	asm("cvt.f32.f16 %0, %1;" : "=f"(v) : "h"(bits));
+#else
+	uint32_t sign = uint32_t(bits & 0x8000) << 16, size = uint32_t(bits & 0x7fff) << 13;
+	size += size >= 0x0f800000 ? 0x70000000 : 0x38000000; // infinite, or not a number
+	if ((bits & 0x7c00) == 0) {
+		v = (bits & 0x3ff) * 0x1p-24f;
+		memcpy(&size, &v, 4);
+	}
+	size |= sign;
+	memcpy(&v, &size, 4);
+#endif
+	return v;
+}
+
 __device__ __forceinline__ float from_bf16(uint16_t bits) {
 	uint32_t wide = uint32_t(bits) << 16;
 #ifdef __CUDACC__
@@ -86,7 +126,7 @@ template <int n> __device__ __forceinline__ void cp_async_wait() {
 }
 
 // mma_* is d[16,8] += a[16,k]·b[k,8] by a warp, with float32 sums: k is 8 for TF32
-// and 16 for bfloat16. With g = lane/4 and t = lane%4, the lane holds of
+// and 16 for 16 bits. With g = lane/4 and t = lane%4, the lane holds of
 //
 //   d: [g, 2t], [g, 2t+1], [g+8, 2t], [g+8, 2t+1]
 //   a: [g, u], [g+8, u], [g, u+k/2], [g+8, u+k/2]     u = t, or the pair 2t, 2t+1
@@ -134,11 +174,16 @@ __device__ __forceinline__ void mma_bf16(float d[4], const uint32_t a[4], const 
 		: "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
 		: "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 #else
-	emu::mma<2>(d, a, b, [](uint32_t bits, int i) {
-		float v;
-		bits = i ? bits & 0xffff0000 : bits << 16;
-		memcpy(&v, &bits, 4);
-		return v;
-	});
+	emu::mma<2>(d, a, b, [](uint32_t bits, int i) { return from_bf16(uint16_t(bits >> 16 * i)); });
+#endif
+}
+
+__device__ __forceinline__ void mma_fp16(float d[4], const uint32_t a[4], const uint32_t b[2]) {
+#ifdef __CUDACC__
+	asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+		: "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+		: "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#else
+	emu::mma<2>(d, a, b, [](uint32_t bits, int i) { return from_fp16(uint16_t(bits >> 16 * i)); });
 #endif
 }

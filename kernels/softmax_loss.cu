@@ -2,7 +2,7 @@
 //   metrics[0] += −Σ_c t[c]·log π[c]
 //   metrics[1] += 1 if x[n,l] is the largest logit (ties: the lower index wins)
 //   metrics[2] += 1 if x[n,l] is among the five largest
-//   dx[n,c] = (π[c] − t[c]) / N
+//   dx[n,c] = scale·(π[c] − t[c]) / N
 //
 // Two kernels: a warp a row, which leaves the row's metrics; their sums, in order.
 // Bound: 8 bytes a logit, from the cache where it is read again.
@@ -15,7 +15,7 @@ template <class T> struct SoftmaxLoss {
 	float *rows; // [3, n]
 	T *dx;
 	const T *x;
-	const float *labels;
+	const float *labels, *scale; // scale[0] where it is there, else 1
 	int n, c;
 	float smoothing;
 };
@@ -49,14 +49,14 @@ template <class T> __device__ void softmax_loss_of(const SoftmaxLoss<T> &p) {
 	sum = warp_sum(sum);
 	before = warp_sum(before);
 
-	float uniform = p.smoothing / p.c;
+	float uniform = p.smoothing / p.c, scale = p.scale ? p.scale[0] : 1;
 	if (lane == 0) {
 		p.rows[n] = logf(exps) - uniform * sum - (1 - p.smoothing) * (own - top);
 		p.rows[index_t(p.n) + n] = before < 1;
 		p.rows[2 * index_t(p.n) + n] = before < 5;
 	}
 	if (dx)
-		for (int c = lane; c < p.c; c += 32) dx[c] = (expf(x[c] - top) / exps - uniform - (c == label ? 1 - p.smoothing : 0)) / p.n;
+		for (int c = lane; c < p.c; c += 32) dx[c] = scale * (expf(x[c] - top) / exps - uniform - (c == label ? 1 - p.smoothing : 0)) / p.n;
 }
 STORED(32 * warps, softmax_loss, SoftmaxLoss)
 

@@ -63,8 +63,8 @@ type Config struct {
 	Baselines bool     `yaml:"baselines" json:"baselines" help:"solve by simpler methods as well, to see what the exact one gains"`
 
 	Device       string `yaml:"device" json:"device" help:"what everything runs on: cpu, or a GPU as cuda:0; mdp doctor lists them"`
-	Precision    string `yaml:"precision" json:"precision" help:"how convolutions multiply: fp32, tf32 or bf16; a processor has fp32, and bf16 with AVX-512 BF16"`
-	Storage      string `yaml:"storage" json:"storage" help:"what activations lie in a GPU's memory as: fp32, or bf16 with precision bf16"`
+	Precision    string `yaml:"precision" json:"precision" help:"how convolutions multiply: fp32, tf32, bf16 or fp16; a processor has fp32, and bf16 with AVX-512 BF16"`
+	Storage      string `yaml:"storage" json:"storage" help:"what activations lie in a GPU's memory as: fp32, or bf16 or fp16 with precision so"`
 	Atomics      bool   `yaml:"atomics" json:"atomics" help:"on a GPU, add up weight gradients as they come: no training repeats bit for bit"`
 	Threads      int    `yaml:"threads" json:"threads" help:"threads of the CPU backend; 0 takes every core"`
 	ISA          string `yaml:"isa" json:"isa" help:"instruction set: avx512, avx2 or generic; empty takes the best there is"`

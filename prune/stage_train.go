@@ -112,6 +112,13 @@ func (p *Pipeline) fit(ctx context.Context, s Stage, g *graph.Graph, w graph.Wei
 		}
 	}
 	last := r.History[len(r.History)-1]
+	if last.LossScale > 0 {
+		skipped := 0
+		for _, e := range r.History {
+			skipped += e.Skipped
+		}
+		p.remark(s, "loss scale %g at the end; %d steps skipped, whose gradients overflowed", last.LossScale, skipped)
+	}
 	p.remark(s, "test accuracy %.2f %% after %d epochs, %.0f images/s", 100*last.TestAccuracy, last.Epoch, float64(p.train.Len())/last.Seconds)
 	return r, nil
 }

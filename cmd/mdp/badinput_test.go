@@ -89,7 +89,7 @@ func TestBadInput(t *testing.T) {
 		{"unknown device", none, "prune --run run --device 7", exitUsage, `device "7" is neither cpu nor a GPU such as cuda:0`},
 		{"GPU without a number", none, "prune --run run --device cuda", exitUsage, `device "cuda" is neither`},
 		{"GPU that is not there", none, "train --run run --device cuda:700", exitFailed, "cuda"},
-		{"precision", none, "prune --run run --precision fp8", exitUsage, "none of fp32, tf32, bf16"},
+		{"precision", none, "prune --run run --precision fp8", exitUsage, "none of fp32, tf32, bf16, fp16"},
 		{"precision of the processor", none, "prune --run run --precision tf32", exitUsage, "the processor multiplies in fp32 or bf16"},
 		{"instruction set", none, "prune --run run --isa avx1024", exitUsage, "none of avx512"},
 	} {

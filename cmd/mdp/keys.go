@@ -49,9 +49,9 @@ func choices(name string) []string {
 	case "importance":
 		return []string{string(prune.Taylor), string(prune.Magnitude), string(prune.Random)}
 	case "precision":
-		return []string{device.FP32, device.TF32, device.BF16}
+		return []string{device.FP32, device.TF32, device.BF16, device.FP16}
 	case "storage":
-		return []string{device.FP32, device.BF16}
+		return []string{device.FP32, device.BF16, device.FP16}
 	case "isa":
 		return []string{"avx512", "avx2", "generic"}
 	}

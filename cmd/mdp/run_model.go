@@ -50,7 +50,7 @@ the others are taken as constants.`,
 	f.StringArrayVar(&o.inputs, "input", nil, "input to read, FILE or NAME=FILE; once for each")
 	f.StringArrayVar(&o.outputs, "output", nil, "output to write, FILE or NAME=FILE, which may also be a value inside; once for each")
 	f.StringVar(&o.device.Name, "device", d.Device, "what it runs on: cpu, or a GPU as cuda:0; mdp doctor lists them")
-	f.StringVar(&o.device.Precision, "precision", d.Precision, "how convolutions multiply: fp32, tf32 or bf16; the processor has fp32")
+	f.StringVar(&o.device.Precision, "precision", d.Precision, "how convolutions multiply: fp32, tf32, bf16 or fp16; the processor has fp32")
 	f.IntVar(&o.device.Threads, "threads", d.Threads, "threads of the CPU backend; 0 takes every core")
 	f.IntVar(&o.batch, "batch", d.LatencyBatch, "images at once")
 	f.BoolVar(&o.json, "json", false, "print the result as JSON")

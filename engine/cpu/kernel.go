@@ -26,8 +26,20 @@ func (b *Backend) Supports(c engine.Call) error {
 		engine.Clamp, engine.ClampBackward, engine.Mul, engine.GateBackward,
 		engine.Scale, engine.CopyChannels, engine.Softmax,
 		engine.MaxPoolForward, engine.MaxPoolBackward, engine.AvgPoolForward, engine.AvgPoolBackward,
-		engine.SoftmaxLoss, engine.Record, engine.SGD, engine.FilterTaylor, engine.Importance, engine.Spin:
+		engine.Record, engine.FilterTaylor, engine.Spin:
 		return nil
+	case engine.SoftmaxLoss:
+		if c.Scale == engine.None { // half precision is not multiplied in here
+			return nil
+		}
+	case engine.SGD:
+		if c.Scale == engine.None {
+			return nil
+		}
+	case engine.Importance:
+		if c.Scale == engine.None {
+			return nil
+		}
 	}
 	switch c := c.(type) {
 	case engine.MaskedConvForward:

@@ -28,7 +28,7 @@ func firstGPU(t *testing.T) *cu.Device {
 func TestDevice(t *testing.T) {
 	d := firstGPU(t)
 	t.Run("fp32", func(t *testing.T) { enginetest.Run(t, backend(t, d, Float32)) })
-	for _, p := range []Precision{Float32, TF32, BFloat16} {
+	for _, p := range precisions {
 		t.Run("plain "+string(p), func(t *testing.T) { checkPlain(t, d, Options{Precision: p}) })
 		for _, v := range variants {
 			t.Run(string(p)+" "+string(v), func(t *testing.T) { checkPrecision(t, variant(t, d, p, v)) })
@@ -36,13 +36,18 @@ func TestDevice(t *testing.T) {
 			t.Run("masked "+string(p)+" "+string(v), func(t *testing.T) { checkMasked(t, variant(t, d, p, v)) })
 		}
 	}
-	t.Run("in bf16", func(t *testing.T) { enginetest.Run(t, inBFloat16(t, d, Chosen)) })
-	t.Run("plain in bf16", func(t *testing.T) { checkPlain(t, d, Options{Precision: BFloat16, Storage: engine.BFloat16}) })
-	for _, v := range variants {
-		t.Run("in bf16 "+string(v), func(t *testing.T) { checkPrecision(t, inBFloat16(t, d, v)) })
-		t.Run("masked in bf16 "+string(v), func(t *testing.T) { checkMasked(t, inBFloat16(t, d, v)) })
-		t.Run("norm in bf16 "+string(v), func(t *testing.T) { checkNorm(t, inBFloat16(t, d, v)) })
+	for _, s := range narrow {
+		t.Run("in "+s.String(), func(t *testing.T) { enginetest.Run(t, in(t, d, s, Chosen)) })
+		t.Run("rounding to "+s.String(), func(t *testing.T) { checkRounding(t, in(t, d, s, Chosen)) })
+		t.Run("plain in "+s.String(), func(t *testing.T) { checkPlain(t, d, Options{Precision: Precision(s.String()), Storage: s}) })
+		for _, v := range variants {
+			t.Run("in "+s.String()+" "+string(v), func(t *testing.T) { checkPrecision(t, in(t, d, s, v)) })
+			t.Run("masked in "+s.String()+" "+string(v), func(t *testing.T) { checkMasked(t, in(t, d, s, v)) })
+			t.Run("norm in "+s.String()+" "+string(v), func(t *testing.T) { checkNorm(t, in(t, d, s, v)) })
+		}
 	}
+	t.Run("scaled fp16", func(t *testing.T) { checkScaling(t, backend(t, d, Float16)) })
+	t.Run("scaled in fp16", func(t *testing.T) { checkScaling(t, in(t, d, engine.Float16, Chosen)) })
 	t.Run("masked network", func(t *testing.T) { checkMaskedProgram(t, backend(t, d, Float32)) })
 	t.Run("masked filter", func(t *testing.T) { checkMaskFilter(t, backend(t, d, Float32)) })
 	t.Run("images", func(t *testing.T) { checkImages(t, backend(t, d, Float32)) })

@@ -21,8 +21,10 @@ func TestConformance(t *testing.T) {
 		devices[o] = emu.Open(o)
 	}
 	t.Run("shuffled", func(t *testing.T) { enginetest.Run(t, backend(t, devices[kernels.Shuffled], Float32)) })
-	t.Run("in bf16", func(t *testing.T) { enginetest.Run(t, inBFloat16(t, devices[kernels.Shuffled], Chosen)) })
-	for _, p := range []Precision{Float32, TF32, BFloat16} {
+	for _, s := range narrow {
+		t.Run("in "+s.String(), func(t *testing.T) { enginetest.Run(t, in(t, devices[kernels.Shuffled], s, Chosen)) })
+	}
+	for _, p := range precisions {
 		t.Run(string(p)+" in any order", func(t *testing.T) {
 			enginetest.RunIdentical(t, backend(t, devices[kernels.Ascending], p), backend(t, devices[kernels.Descending], p))
 		})

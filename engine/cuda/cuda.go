@@ -16,11 +16,13 @@ import (
 // always exact.
 type Precision string
 
-// The precisions: tensor cores round what they multiply to 11 or 8 bits.
+// The precisions: tensor cores round what they multiply to 11, 8 or 11 bits, the last
+// of a small range, in which trainings scale their loss.
 const (
 	Float32  Precision = "fp32"
 	TF32     Precision = "tf32"
 	BFloat16 Precision = "bf16"
+	Float16  Precision = "fp16"
 )
 
 // Options of a backend; the zero value is exact.
@@ -47,15 +49,14 @@ var _ engine.Backend = (*Backend)(nil)
 // New returns the device as a backend. The device must outlive what the backend
 // prepares.
 func New(d driver.Device, o Options) (*Backend, error) {
-	switch o.Precision {
-	case "":
+	if o.Precision == "" {
 		o.Precision = Float32
-	case Float32, TF32, BFloat16:
-	default:
-		return nil, fmt.Errorf("cuda: there is no precision %q; it is %s, %s or %s", o.Precision, Float32, TF32, BFloat16)
 	}
-	if o.Storage != engine.Float32 && o.Precision != BFloat16 {
-		return nil, fmt.Errorf("cuda: activations in %v go with products in %s, not in %s", o.Storage, BFloat16, o.Precision)
+	if _, ok := suffix[o.Precision]; !ok {
+		return nil, fmt.Errorf("cuda: there is no precision %q; it is %s, %s, %s or %s", o.Precision, Float32, TF32, BFloat16, Float16)
+	}
+	if !o.Precision.multiplies(o.Storage) {
+		return nil, fmt.Errorf("cuda: activations in %v go with products in %v, not in %s", o.Storage, o.Storage, o.Precision)
 	}
 	if _, ok := gemms[o.Variant]; !ok && o.Variant != Chosen {
 		return nil, fmt.Errorf("cuda: there is no variant %q; it is %s, %s, %s, %s or %s", o.Variant, Tiled, Small, Large, SmallGeneral, LargeGeneral)
@@ -65,6 +66,17 @@ func New(d driver.Device, o Options) (*Backend, error) {
 	}
 	return &Backend{d, o.Precision, o.Storage, o.Variant, o.Atomics, o.Library}, nil
 }
+
+// storage is what this precision multiplies as it lies in memory, or float32.
+func (p Precision) storage() (s engine.Storage) {
+	if s.UnmarshalText([]byte(p)) != nil { // it has no memory of its own
+		return engine.Float32
+	}
+	return s
+}
+
+// multiplies says that there are kernels for what lies in memory so.
+func (p Precision) multiplies(s engine.Storage) bool { return s == engine.Float32 || s == p.storage() }
 
 // Name is such as "cuda tf32, NVIDIA H200", or with a library's name in the first's place.
 func (b *Backend) Name() string {
@@ -142,7 +154,7 @@ func (b *Backend) Supports(c engine.Call) error {
 		count = max(c.XC, c.YC)
 	case engine.Softmax:
 		count = max(c.Rows, c.C)
-	case engine.Activate, engine.ActivateBackward, engine.Add, engine.Clamp, engine.ClampBackward, engine.Record, engine.SGD,
+	case engine.Activate, engine.ActivateBackward, engine.Add, engine.Clamp, engine.ClampBackward, engine.Record, engine.SGD, engine.LossScale,
 		engine.MaxPoolForward, engine.MaxPoolBackward, engine.AvgPoolForward, engine.AvgPoolBackward, engine.Spin:
 	default:
 		return fmt.Errorf("cuda: %v: %w", c, engine.ErrUnsupported)
@@ -190,6 +202,8 @@ func (b *Backend) Workspace(c engine.Call) int {
 		return 2 * columnsOf(c.Rows, c.C).chunks() * c.C
 	case engine.SoftmaxLoss:
 		return 3 * c.N
+	case engine.LossScale:
+		return int(lossScaleGrid(c)[0])
 	}
 	return 0
 }

@@ -35,7 +35,7 @@ type executor struct {
 	uploaders map[engine.Buffer]driver.Uploader // of the plan's inputs, once runs are started
 	hold      hold
 	lent      map[int]LibraryConv // calls that a library computes
-	packs     bool                // what is written is in bfloat16, for them
+	packs     engine.Storage      // what is written is in, for them
 }
 
 func (e *executor) lower(b *Backend) error {
@@ -110,8 +110,8 @@ func (e *executor) Write(dst engine.Buffer, src []float32) error {
 		s.Encode(words, src)
 		src = words
 	}
-	if e.packs {
-		src = packed(src)
+	if e.packs != engine.Float32 {
+		src = packed(e.packs, src)
 	}
 	if u, ok := e.uploaders[dst]; ok {
 		return e.explain(u.Upload(e.at(dst), src))

@@ -23,6 +23,12 @@ func flat(n int) grid {
 	return grid{int32(max(1, min(ceilDiv(n, blockThreads), maxFlatBlocks))), 1, 1}
 }
 
+// lossScaleGrid is a few blocks, each of which leaves one sum.
+func lossScaleGrid(c engine.LossScale) grid {
+	g := flat(c.Len)
+	return grid{min(g[0], 512), 1, 1}
+}
+
 // columns is Columns of kernels/columns.cuh.
 type columns struct{ Rows, C, Width, Chunk int32 }
 

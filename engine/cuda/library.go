@@ -2,7 +2,7 @@ package cuda
 
 import (
 	"fmt"
-	"math"
+	"slices"
 
 	"mdp/engine"
 	"mdp/engine/cuda/driver"
@@ -10,7 +10,7 @@ import (
 
 // Library computes forward convolutions in place of our kernels: somebody else's, to
 // compare with and for tables of a deployment that uses it. A backend with one is for
-// timing; what it computes in bfloat16 lies in memory as that.
+// timing; what it computes in 16 bits lies in memory as that.
 type Library interface {
 	// Name and version.
 	Name() string
@@ -37,7 +37,7 @@ func (e *executor) lend(i int, b *Backend) (taken bool, err error) {
 		return false, fmt.Errorf("%s: %v: %w", b.library.Name(), conv, err)
 	}
 	e.lent[i] = c
-	e.packs = b.precision == BFloat16
+	e.packs = b.precision.storage()
 	return true, nil
 }
 
@@ -59,12 +59,9 @@ func (e *executor) anyLent(from, to int) bool {
 	return false
 }
 
-// packed is src twice over in bfloat16, as many bytes as before.
-func packed(src []float32) []float32 {
-	half := func(i int) uint32 { return (math.Float32bits(src[i%len(src)]) + 1<<15) >> 16 }
+// packed is src twice over in 16 bits, as many bytes as before.
+func packed(s engine.Storage, src []float32) []float32 {
 	dst := make([]float32, len(src))
-	for i := range dst {
-		dst[i] = math.Float32frombits(half(2*i) | half(2*i+1)<<16)
-	}
+	s.Encode(dst, slices.Concat(src, src))
 	return dst
 }

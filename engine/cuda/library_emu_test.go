@@ -58,7 +58,7 @@ func TestLibrary(t *testing.T) {
 	require.Equal(t, "well", how(1))
 	ours := make([]float32, 4)
 	require.NoError(t, e.Read(ours, 2))
-	require.Equal(t, packed([]float32{1, 2, 3, 4}), ours, "in bfloat16, as the library reads it")
+	require.Equal(t, packed(engine.BFloat16, []float32{1, 2, 3, 4}), ours, "in bfloat16, as the library reads it")
 	require.NoError(t, e.Close())
 	what := conv.String() + " at 192"
 	require.Contains(t, l.said, what)

@@ -22,11 +22,11 @@ type lowering struct {
 }
 
 // suffix of the kernels of gemm.cuh for each precision.
-var suffix = map[Precision]string{Float32: "", TF32: "_tf32", BFloat16: "_bf16"}
+var suffix = map[Precision]string{Float32: "", TF32: "_tf32", BFloat16: "_bf16", Float16: "_fp16"}
 
 // store is for calls whose activations are narrow.
 func (l *lowering) store(p Precision, s engine.Storage) error {
-	if s != engine.BFloat16 || p != BFloat16 {
+	if !p.multiplies(s) {
 		return fmt.Errorf("activations in %v do not go with products in %s", s, p)
 	}
 	l.in = "_in_" + s.String()
@@ -122,18 +122,22 @@ func (l *lowering) lower(c engine.Call) {
 	case engine.SoftmaxLoss:
 		const rows, metrics = 4, 3 // of a block, a warp each
 		launchOf(l, "softmax_loss"+l.in, 32*rows, grid{int32(ceilDiv(c.N, rows)), 1, 1},
-			softmaxLossParams{l.scratch, l.at(c.DX), l.at(c.X), l.at(c.Labels), int32(c.N), int32(c.C), c.Smoothing})
+			softmaxLossParams{l.scratch, l.at(c.DX), l.at(c.X), l.at(c.Labels), l.at(c.Scale), int32(c.N), int32(c.C), c.Smoothing})
 		launchOf(l, "loss_metrics", 32*metrics, grid{1, 1, 1}, lossMetricsParams{l.at(c.Metrics), l.scratch, int32(c.N)})
 	case engine.Record:
 		launchOf(l, "record", 32, grid{1, 1, 1}, recordParams{l.at(c.History), l.at(c.Metrics), int32(c.Steps)})
 	case engine.SGD:
-		launch(l, "sgd", flat(c.Len), sgdParams{l.at(c.P), l.at(c.V), l.at(c.DP), l.at(c.Hyper), int64(c.Len), int64(c.Decayed), boolean(c.Nesterov)})
+		launch(l, "sgd", flat(c.Len), sgdParams{l.at(c.P), l.at(c.V), l.at(c.DP), l.at(c.Hyper), l.at(c.Scale), int64(c.Len), int64(c.Decayed), boolean(c.Nesterov)})
+	case engine.LossScale:
+		g := lossScaleGrid(c)
+		launch(l, "not_finite", g, notFiniteParams{l.scratch, l.at(c.DP), int64(c.Len)})
+		launchOf(l, "loss_scale", 32, grid{1, 1, 1}, lossScaleParams{l.at(c.State), l.scratch, g[0], int32(c.Growth)})
 	case engine.FilterTaylor:
 		launch(l, "filter_taylor", grid{int32(c.K), 1, 1}, filterTaylorParams{l.at(c.Signed), l.at(c.W), l.at(c.DW), int32(c.Len)})
 	case engine.Spin:
 		launchOf(l, "spin", 32, grid{1, 1, 1}, spinParams{c.Cycles})
 	case engine.Importance:
-		p := importanceParams{C: int32(c.C), Members: int32(len(c.Score))}
+		p := importanceParams{Scale: l.at(c.Scale), C: int32(c.C), Members: int32(len(c.Score))}
 		for i := range c.Score {
 			p.Score[i], p.Signed[i] = l.at(c.Score[i]), l.at(c.Signed[i])
 		}

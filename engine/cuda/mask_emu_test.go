@@ -13,7 +13,7 @@ import (
 
 func TestMasked(t *testing.T) {
 	d := emu.Open(kernels.Shuffled)
-	for _, p := range []Precision{Float32, TF32, BFloat16} {
+	for _, p := range precisions {
 		for _, v := range variants {
 			t.Run(string(p)+" "+string(v), func(t *testing.T) { checkMasked(t, variant(t, d, p, v)) })
 		}

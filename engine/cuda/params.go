@@ -62,9 +62,17 @@ type (
 		Rows, C int32
 	}
 	sgdParams struct {
-		P, V, DP, Hyper pointer
-		Len, Decayed    int64
-		Nesterov        int32
+		P, V, DP, Hyper, Scale pointer
+		Len, Decayed           int64
+		Nesterov               int32
+	}
+	notFiniteParams struct {
+		Partial, DP pointer
+		Len         int64
+	}
+	lossScaleParams struct {
+		State, Partial pointer
+		Parts, Growth  int32
 	}
 	zeroParams struct {
 		Y   pointer
@@ -134,12 +142,13 @@ type (
 	}
 	importanceParams struct {
 		Score, Signed [maxMembers]pointer
+		Scale         pointer
 		C, Members    int32
 	}
 	softmaxLossParams struct {
-		Rows, DX, X, Labels pointer
-		N, C                int32
-		Smoothing           float32
+		Rows, DX, X, Labels, Scale pointer
+		N, C                       int32
+		Smoothing                  float32
 	}
 	lossMetricsParams struct {
 		Metrics, Rows pointer

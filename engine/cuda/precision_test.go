@@ -3,7 +3,9 @@
 package cuda
 
 import (
+	"errors"
 	"hash/fnv"
+	"math"
 	"math/rand/v2"
 	"testing"
 
@@ -27,9 +29,58 @@ func with(t testing.TB, d driver.Device, o Options) *Backend {
 	return b
 }
 
-// inBFloat16 has activations in 16 bits.
-func inBFloat16(t testing.TB, d driver.Device, v Variant) *Backend {
-	return with(t, d, Options{Precision: BFloat16, Storage: engine.BFloat16, Variant: v})
+// precisions of products, and the narrow kinds of memory that go with them.
+var (
+	precisions = []Precision{Float32, TF32, BFloat16, Float16}
+	narrow     = []engine.Storage{engine.BFloat16, engine.Float16}
+)
+
+// in has activations in 16 bits.
+func in(t testing.TB, d driver.Device, s engine.Storage, v Variant) *Backend {
+	return with(t, d, Options{Precision: Precision(s.String()), Storage: s, Variant: v})
+}
+
+// checkRounding holds what a device rounds to against what the host does, and what it
+// widens: every number that 16 bits have, what lies next to it and half way to the next.
+func checkRounding(t *testing.T, b *Backend) {
+	var x []float32
+	for bits := range 1 << 16 {
+		word := math.Float32frombits(uint32(bits))
+		v := make([]float32, 1)
+		b.storage.Decode(v, []float32{word})
+		at := math.Float32bits(v[0])
+		for _, near := range []uint32{at, at - 1, at + 1, at + 0x0fff, at + 0x1000, at + 0x1001, at + 0x7fff, at + 0x8000, at + 0x8001} {
+			x = append(x, math.Float32frombits(near))
+		}
+	}
+	const y, one, gamma, beta = 1, 2, 3, 4
+	n := len(x)
+	plan := &engine.Plan{Spans: make([]engine.Span, 1), Calls: []engine.Call{
+		engine.Scale{Rows: 1, C: n, Y: y, X: one, Gamma: gamma, Beta: beta}, engine.Activate{Len: n, Y: one, X: y}}}
+	for _, s := range []engine.Storage{b.storage, b.storage, engine.Float32, engine.Float32} {
+		span := engine.Span{Offset: plan.Len, Len: n, Storage: s}
+		plan.Spans, plan.Len = append(plan.Spans, span), plan.Len+(span.Words()+63)/64*64
+	}
+	plan.Workspace = make([]engine.Buffer, 2)
+	e, err := b.Prepare(plan)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, e.Close()) }()
+	ones, zeros := make([]float32, n), make([]float32, n)
+	for i := range ones {
+		ones[i], zeros[i] = 1, float32(math.Copysign(0, -1)) // which leaves every zero its sign
+	}
+	require.NoError(t, errors.Join(e.Write(one, ones), e.Write(gamma, x), e.Write(beta, zeros), e.Run(0, 2)))
+	rounded, again, words, want := make([]float32, n), make([]float32, n), make([]float32, b.storage.Words(n)), make([]float32, n)
+	require.NoError(t, errors.Join(e.Read(rounded, y), e.Read(again, one)))
+	b.storage.Encode(words, x)
+	b.storage.Decode(want, words)
+	for i, w := range want {
+		if w != w && rounded[i] != rounded[i] && again[i] != again[i] {
+			continue
+		}
+		require.Equal(t, math.Float32bits(w), math.Float32bits(rounded[i]), "%x (%g) is rounded to %g, not to %g", math.Float32bits(x[i]), x[i], rounded[i], w)
+		require.Equal(t, math.Float32bits(w), math.Float32bits(again[i]), "%g, widened and rounded again", w)
+	}
 }
 
 // onePlan is y = relu(x) over n elements.
@@ -45,7 +96,7 @@ var variants = []Variant{Tiled, Small, Large}
 
 // allowed is the normalised mean squared error of each precision: 4⁻ᵐ for factors
 // rounded to m bits, of which rounding makes a third or less; of exact factors, what sums lose.
-var allowed = map[Precision]float64{Float32: 1e-12, TF32: 1. / (1 << 22), BFloat16: 1. / (1 << 16)}
+var allowed = map[Precision]float64{Float32: 1e-12, TF32: 1. / (1 << 22), BFloat16: 1. / (1 << 16), Float16: 1. / (1 << 22)}
 
 // checkPrecision runs convolutions in all directions: exact on small integers,
 // which every precision holds, and within what rounding makes on random numbers.

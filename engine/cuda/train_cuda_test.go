@@ -43,7 +43,7 @@ func TestTraining(t *testing.T) {
 	processor, err := cpu.New(cpu.Options{})
 	require.NoError(t, err)
 	backends := []engine.Backend{processor}
-	for _, p := range []Precision{Float32, TF32, BFloat16} {
+	for _, p := range precisions {
 		backends = append(backends, backend(t, d, p))
 	}
 

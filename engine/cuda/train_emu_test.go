@@ -3,7 +3,7 @@
 package cuda
 
 import (
-	"math"
+	"fmt"
 	"slices"
 	"testing"
 
@@ -27,10 +27,18 @@ const (
 var input = graph.Shape{H: 12, W: 12, C: 3}
 
 // In 16 bits a network trains to about the same losses; one step of the second, as above.
-func TestTrainsInBFloat16(t *testing.T) {
-	for _, net := range []string{"resnet8-cifar", "mobilenet_v2"} {
-		t.Run(net, func(t *testing.T) {
-			g, err := nets.Build(net, nets.Options{Classes: classes, Input: input, Width: 0.25})
+func TestTrainsIn16Bits(t *testing.T) {
+	for _, c := range []struct {
+		net string
+		Options
+	}{
+		{"resnet8-cifar", Options{Precision: BFloat16, Storage: engine.BFloat16}},
+		{"resnet8-cifar", Options{Precision: Float16}},
+		{"resnet8-cifar", Options{Precision: Float16, Storage: engine.Float16}},
+		{"mobilenet_v2", Options{Precision: Float16, Storage: engine.Float16}},
+	} {
+		t.Run(fmt.Sprintf("%s %s in %v", c.net, c.Precision, c.Storage), func(t *testing.T) {
+			g, err := nets.Build(c.net, nets.Options{Classes: classes, Input: input, Width: 0.25})
 			require.NoError(t, err)
 			training, err := g.WithLoss(0.1)
 			require.NoError(t, err)
@@ -38,12 +46,12 @@ func TestTrainsInBFloat16(t *testing.T) {
 			processor, err := cpu.New(cpu.Options{})
 			require.NoError(t, err)
 			steps := 1
-			if net == "resnet8-cifar" {
+			if c.net == "resnet8-cifar" {
 				steps = 6
 			}
 			var losses [2][]float64
 			var bytes [2]int64
-			for i, b := range []engine.Backend{processor, inBFloat16(t, device, Chosen)} {
+			for i, b := range []engine.Backend{processor, with(t, device, c.Options)} {
 				p, err := engine.Compile(training, b, engine.Options{Mode: engine.Train, Batch: batch, Nesterov: true})
 				require.NoError(t, err)
 				require.NoError(t, p.SetWeights(graph.InitWeights(g, 1)))
@@ -65,12 +73,25 @@ func TestTrainsInBFloat16(t *testing.T) {
 				require.NoError(t, q.Close())
 			}
 			require.NoError(t, device.Close())
-			t.Logf("losses %.4f, in bf16 %.4f; bytes %d", losses[0], losses[1], bytes)
-			require.InDeltaSlice(t, losses[0], losses[1], 0.1*losses[0][0])
+			t.Logf("losses %.4f, in 16 bits %.4f; bytes %d", losses[0], losses[1], bytes)
+			most := 0.1
+			if c.Precision == Float16 {
+				most = 0.02
+			}
+			require.InDeltaSlice(t, losses[0], losses[1], most*losses[0][0])
 			require.LessOrEqual(t, losses[1][steps-1], losses[1][0])
-			require.Less(t, bytes[1], bytes[0])
+			if c.Storage != engine.Float32 {
+				require.Less(t, bytes[1], bytes[0])
+			}
 		})
 	}
+}
+
+func TestLossIsScaled(t *testing.T) {
+	d := emu.Open(kernels.Shuffled)
+	t.Run("fp16", func(t *testing.T) { checkScaling(t, backend(t, d, Float16)) })
+	t.Run("in fp16", func(t *testing.T) { checkScaling(t, in(t, d, engine.Float16, Chosen)) })
+	require.NoError(t, d.Close())
 }
 
 // images and labels of one batch of gratings.
@@ -172,17 +193,4 @@ func batchNorms(g *graph.Graph) []string {
 		}
 	}
 	return names
-}
-
-// requireClose allows what rounding differently makes of a few steps.
-func requireClose(t *testing.T, name string, want, got []float32) {
-	require.Len(t, got, len(want), name)
-	var difference, norm float64
-	for i := range want {
-		difference += math.Pow(float64(got[i])-float64(want[i]), 2)
-		norm += math.Pow(float64(want[i]), 2)
-	}
-	if err := math.Sqrt(difference / norm); !(err <= 1e-2) {
-		t.Errorf("%s is off by %.2g of its norm", name, err)
-	}
 }

@@ -18,13 +18,14 @@ const (
 	FP32 = "fp32"
 	TF32 = "tf32"
 	BF16 = "bf16"
+	FP16 = "fp16"
 )
 
 // Options name a device and say how it computes.
 type Options struct {
 	Name      string // cpu, or cuda:0 and so on
-	Precision string // fp32, tf32 or bf16
-	Storage   string // of activations, fp32 or, with that precision, bf16; "" is fp32
+	Precision string // fp32, tf32, bf16 or fp16
+	Storage   string // of activations, fp32 or, with the same precision, bf16 or fp16; "" is fp32
 	Atomics   bool   // of a GPU: cuda.Options.Atomics
 	CuDNN     bool   // of a GPU: forward convolutions by cuDNN, to time them
 	Keep      bool   // of a GPU: one arena for all plans, which are made and closed by the thousand
@@ -35,25 +36,27 @@ type Options struct {
 // Check reports a name or a precision that no machine has.
 func (o Options) Check() error {
 	switch o.Precision {
-	case FP32, TF32, BF16:
+	case FP32, TF32, BF16, FP16:
 	default:
-		return fmt.Errorf("precision %q is none of %s, %s, %s", o.Precision, FP32, TF32, BF16)
+		return fmt.Errorf("precision %q is none of %s, %s, %s, %s", o.Precision, FP32, TF32, BF16, FP16)
 	}
 	switch o.Storage {
 	case "", FP32:
-	case BF16:
-		if o.Precision != BF16 {
-			return fmt.Errorf("storage %s goes with precision %s, not with %s", o.Storage, BF16, o.Precision)
+	case BF16, FP16:
+		if o.Precision != o.Storage {
+			return fmt.Errorf("storage %s goes with precision %s, not with %s", o.Storage, o.Storage, o.Precision)
 		}
 	default:
-		return fmt.Errorf("storage %q is none of %s, %s", o.Storage, FP32, BF16)
+		return fmt.Errorf("storage %q is none of %s, %s, %s", o.Storage, FP32, BF16, FP16)
 	}
 	switch {
 	case o.CuDNN && !strings.HasPrefix(o.Name, "cuda:"):
 		return fmt.Errorf("cuDNN needs a GPU such as cuda:0, not %s", o.Name)
+	case o.Name == "cpu" && o.storage() != engine.Float32:
+		return fmt.Errorf("storage %s needs a GPU: activations of the processor are %s", o.Storage, FP32)
 	case o.Name == "cpu" && o.Atomics:
 		return errors.New("atomics need a GPU: the processor adds up in order")
-	case o.Name == "cpu" && o.Precision == TF32:
+	case o.Name == "cpu" && (o.Precision == TF32 || o.Precision == FP16):
 		return fmt.Errorf("precision %s needs a GPU: the processor multiplies in %s or %s", o.Precision, FP32, BF16)
 	case o.Name == "cpu", o.Name == "emu" && emulated:
 		return nil
@@ -63,11 +66,13 @@ func (o Options) Check() error {
 }
 
 // storage that Check has passed.
-func (o Options) storage() engine.Storage {
-	if o.Storage == BF16 {
-		return engine.BFloat16
+func (o Options) storage() (s engine.Storage) {
+	if o.Storage != "" {
+		if err := s.UnmarshalText([]byte(o.Storage)); err != nil {
+			panic(err)
+		}
 	}
-	return engine.Float32
+	return s
 }
 
 // Ordinal is the number of a GPU such as cuda:0.

@@ -194,7 +194,8 @@ func elementwiseCases() []testCase {
 		}
 		for _, decayed := range slices.Compact([]int{0, n / 3, n}) {
 			for _, nesterov := range []bool{false, true} {
-				all = append(all, testCase{call: engine.SGD{Len: n, Decayed: decayed, P: 1, V: 2, DP: 3, Hyper: 4, Nesterov: nesterov}, exact: true})
+				all = append(all, testCase{call: engine.SGD{Len: n, Decayed: decayed, P: 1, V: 2, DP: 3, Hyper: 4, Nesterov: nesterov}, exact: true},
+					testCase{call: engine.SGD{Len: n, Decayed: decayed, P: 1, V: 2, DP: 3, Hyper: 4, Scale: 5, Nesterov: nesterov}, exact: true})
 			}
 		}
 	}
@@ -241,6 +242,7 @@ func lossCases() []testCase {
 			for _, dx := range []engine.Buffer{engine.None, 4} {
 				all = append(all, testCase{call: engine.SoftmaxLoss{N: s.n, C: s.c, Metrics: 1, DX: dx, X: 2, Labels: 3, Smoothing: smoothing}})
 			}
+			all = append(all, testCase{call: engine.SoftmaxLoss{N: s.n, C: s.c, Metrics: 1, DX: 4, X: 2, Labels: 3, Scale: 5, Smoothing: smoothing}})
 		}
 	}
 	for _, s := range []struct{ k, len int }{{1, 1}, {7, 27}, {17, 576}, {64, 25}} {
@@ -254,6 +256,16 @@ func lossCases() []testCase {
 				o.Signed = append(o.Signed, engine.Buffer(2*l+2))
 			}
 			all = append(all, testCase{call: o})
+			o.Scale = engine.Buffer(2*members + 1)
+			all = append(all, testCase{call: o})
+		}
+	}
+	for _, n := range []int{1, 37, 1031, 1 << 18} {
+		for growth := range 6 { // data.go says what each is for
+			if n > 1031 && growth != 1 && growth != 5 {
+				continue
+			}
+			all = append(all, testCase{call: engine.LossScale{Len: n, Growth: growth, State: 1, DP: 2}, exact: true})
 		}
 	}
 	return all

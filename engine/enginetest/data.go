@@ -74,17 +74,46 @@ func data(c testCase, integers bool) Memory {
 				m[c.Labels][n] = -1
 			}
 		}
+		copy(m[c.Scale], []float64{1 << 10, 3, 1 << 12, 1}) // the scale alone is read
 	case engine.Record:
 		m[c.History][3*c.Steps] = float64(rng.IntN(c.Steps))
 	case engine.SGD:
 		copy(m[c.Hyper], []float64{.5, .75, .25})
+		copy(m[c.Scale], []float64{1 << 10, 3, .5, 1})
+		if c.Scale != engine.None && c.Nesterov {
+			skipped(m[c.Scale], m[c.DP])
+		}
 	case engine.Importance:
 		for _, signed := range c.Signed {
 			signed := m[signed]
 			signed[len(signed)/2] = 0
 		}
+		copy(m[c.Scale], []float64{1 << 10, 3, .5, 1})
+		if c.Scale != engine.None && len(c.Signed) == 2 {
+			skipped(m[c.Scale], m[c.Signed[1]])
+		}
+	case engine.LossScale:
+		state, dp := m[c.State], m[c.DP]
+		copy(state, []float64{1 << 16, 4, 1 << 10, 2})
+		switch c.Growth { // of 5, this step is the last
+		case 0:
+			dp[len(dp)-1] = math.Inf(1)
+		case 1:
+			dp[len(dp)/2] = math.Inf(-1)
+		case 2:
+			dp[0] = math.NaN()
+		case 3: // the largest numbers are finite, and there is no larger scale
+			dp[0], state[0], state[1] = math.MaxFloat32, 1<<24, 2
+		case 4: // nor a smaller one
+			dp[0], state[0] = math.NaN(), 1
+		}
 	}
 	return m
+}
+
+// skipped is a LossScale's state after gradients that were not finite.
+func skipped(state, gradients []float64) {
+	state[2], gradients[len(gradients)/2] = 0, math.NaN()
 }
 
 // offset moves every channel far from zero and stretches it.

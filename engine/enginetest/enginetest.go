@@ -17,23 +17,22 @@ import (
 
 // Tolerance is the normalised mean squared error, Σ (got − want)² / Σ want²,
 // that is allowed on random data; narrow storage has that of its rounding.
-const (
-	Tolerance       = 1e-7
-	toleranceNarrow = 1. / (1 << 13)
-)
+const Tolerance = 1e-7
+
+var narrow = map[engine.Storage]float64{engine.BFloat16: 1. / (1 << 13), engine.Float16: 1. / (1 << 18)}
 
 // tolerance of a call: of a convolution whose factors the backend rounds to m bits
 // 4¹⁻ᵐ. Rounding makes a third of 4⁻ᵐ or less, but an activation may cut off most
 // of what that is measured against.
 func tolerance(b engine.Backend, c engine.Call) float64 {
-	if b.Info().Storage != engine.Float32 {
-		return toleranceNarrow
+	if most, ok := narrow[b.Info().Storage]; ok {
+		return most
 	}
 	if _, ok := c.(interface{ MACs() int64 }); !ok {
 		return Tolerance
 	}
 	switch b.Info().Precision {
-	case "tf32":
+	case "tf32", "fp16":
 		return 1. / (1 << 20)
 	case "bf16":
 		return 1. / (1 << 14)

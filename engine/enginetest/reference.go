@@ -69,6 +69,8 @@ func Reference(c engine.Call, m Memory) {
 		history[3*c.Steps] = math.Mod(s+1, float64(c.Steps))
 	case engine.SGD:
 		sgd(c, m)
+	case engine.LossScale:
+		lossScale(c, m)
 	case engine.FilterTaylor:
 		for k := range m[c.Signed] {
 			m[c.Signed][k] = 0
@@ -344,7 +346,10 @@ func avgPoolBackward(c engine.AvgPoolBackward, m Memory) {
 }
 
 func softmaxLoss(o engine.SoftmaxLoss, m Memory) {
-	metrics, smoothing := m[o.Metrics], float64(o.Smoothing)
+	metrics, smoothing, scale := m[o.Metrics], float64(o.Smoothing), 1.
+	if o.Scale != engine.None {
+		scale = m[o.Scale][0]
+	}
 	clear(metrics)
 	clear(m[o.DX])
 	for n, l := range m[o.Labels] {
@@ -367,7 +372,7 @@ func softmaxLoss(o engine.SoftmaxLoss, m Memory) {
 			}
 			metrics[0] -= target * (v - top - math.Log(sum))
 			if o.DX != engine.None {
-				m[o.DX][n*o.C+c] = (math.Exp(v-top)/sum - target) / float64(o.N)
+				m[o.DX][n*o.C+c] = scale * (math.Exp(v-top)/sum - target) / float64(o.N)
 			}
 			if v > x[label] || v == x[label] && c < label {
 				before++
@@ -384,11 +389,15 @@ func softmaxLoss(o engine.SoftmaxLoss, m Memory) {
 
 func sgd(c engine.SGD, m Memory) {
 	lr, momentum, decay := m[c.Hyper][0], m[c.Hyper][1], m[c.Hyper][2]
+	unscale := unscaleOf(c.Scale, m)
+	if unscale == 0 {
+		return
+	}
 	for i, dp := range m[c.DP] {
 		if i == c.Decayed {
 			decay = 0
 		}
-		g := dp + decay*m[c.P][i]
+		g := unscale*dp + decay*m[c.P][i]
 		m[c.V][i] = momentum*m[c.V][i] + g
 		if c.Nesterov {
 			m[c.P][i] -= lr * (g + momentum*m[c.V][i])
@@ -399,6 +408,10 @@ func sgd(c engine.SGD, m Memory) {
 }
 
 func importance(o engine.Importance, m Memory) {
+	unscale := unscaleOf(o.Scale, m)
+	if unscale == 0 {
+		return
+	}
 	for c := range o.C {
 		var t, a float64
 		for _, signed := range o.Signed {
@@ -407,8 +420,31 @@ func importance(o engine.Importance, m Memory) {
 		}
 		for l, signed := range o.Signed {
 			if a > 0 {
-				m[o.Score[l]][c] += math.Abs(t) * math.Abs(m[signed][c]) / a
+				m[o.Score[l]][c] += unscale * math.Abs(t) * math.Abs(m[signed][c]) / a
 			}
 		}
 	}
+}
+
+func unscaleOf(scale engine.Buffer, m Memory) float64 {
+	if scale == engine.None {
+		return 1
+	}
+	return m[scale][2]
+}
+
+func lossScale(c engine.LossScale, m Memory) {
+	state := m[c.State]
+	scale, good := state[0], state[1]+1
+	for _, dp := range m[c.DP] {
+		if math.IsNaN(dp) || math.IsInf(dp, 0) {
+			copy(state, []float64{math.Max(scale/2, 1), 0, 0, state[3] + 1})
+			return
+		}
+	}
+	state[2] = 1 / scale
+	if int(good) == c.Growth {
+		scale, good = math.Min(2*scale, 1<<24), 0
+	}
+	state[0], state[1] = scale, good
 }

@@ -12,20 +12,22 @@ import (
 
 	"gorgonia.org/tensor"
 
+	"mdp/engine"
 	"mdp/engine/graph"
 	"mdp/engine/safetensors"
 )
 
 // checkpoint is everything a run needs to go on as if it had not stopped.
 type checkpoint struct {
-	Config  Config  `json:"config"`
-	Graph   string  `json:"graph"`   // SHA-256 of the graph's JSON
-	Weights string  `json:"weights"` // digest of those the training began with
-	Images  string  `json:"images"`  // as Run has it
-	Step    int     `json:"step"`    // steps done
-	History []Epoch `json:"history"`
-	Running Epoch   `json:"running"` // sums of the epoch that is under way
-	SHA256  string  `json:"sha256"`  // of the tensors, by name
+	Config  Config         `json:"config"`
+	Graph   string         `json:"graph"`   // SHA-256 of the graph's JSON
+	Weights string         `json:"weights"` // digest of those the training began with
+	Images  string         `json:"images"`  // as Run has it
+	Step    int            `json:"step"`    // steps done
+	History []Epoch        `json:"history"`
+	Running Epoch          `json:"running"` // sums of the epoch that is under way
+	SHA256  string         `json:"sha256"`  // of the tensors, by name
+	Scaling engine.Scaling `json:"scaling,omitzero"`
 	weights graph.Weights
 	momenta graph.Weights
 }

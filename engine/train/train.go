@@ -38,6 +38,8 @@ type Epoch struct {
 	TrainAccuracy float64 `json:"train_accuracy"`
 	TestAccuracy  float64 `json:"test_accuracy"`
 	Seconds       float64 `json:"seconds"`
+	LossScale     float32 `json:"loss_scale,omitempty"` // at its end, where the loss is scaled
+	Skipped       int     `json:"skipped,omitempty"`    // steps whose gradients were not finite
 }
 
 // Result of a training.
@@ -138,7 +140,7 @@ func (r Run) start() (_ *trainer, err error) {
 		err = t.program.SetWeights(weights)
 	}
 	if err == nil && old != nil {
-		err = t.program.SetMomenta(old.momenta)
+		err = errors.Join(t.program.SetMomenta(old.momenta), t.program.SetScaling(old.Scaling))
 	}
 	if err != nil {
 		t.close()
@@ -243,10 +245,21 @@ func (t *trainer) finishEpoch(ctx context.Context) error {
 	if !finite(m.Loss) {
 		return t.diverged(fmt.Sprintf("the test loss is %g", m.Loss), last)
 	}
+	scaling, err := t.program.Scaling()
+	if err != nil {
+		return err
+	}
+	skipped := scaling.Skipped
+	for _, e := range t.saved.History {
+		skipped -= e.Skipped
+	}
+	if skipped == t.perEpoch {
+		return t.diverged("no gradient of the epoch was finite", last)
+	}
 	e, images := t.saved.Running, float64(t.perEpoch*t.Config.Batch)
 	t.saved.History = append(t.saved.History, Epoch{
 		Epoch: t.epoch(), Loss: e.Loss / images, TrainAccuracy: e.TrainAccuracy / images,
-		TestAccuracy: m.Top1, Seconds: e.Seconds,
+		TestAccuracy: m.Top1, Seconds: e.Seconds, LossScale: scaling.Scale, Skipped: skipped,
 	})
 	t.saved.Running = Epoch{}
 	return t.save()
@@ -257,6 +270,9 @@ func (t *trainer) save() (err error) {
 		return err
 	}
 	if t.saved.momenta, err = t.program.Momenta(); err != nil {
+		return err
+	}
+	if t.saved.Scaling, err = t.program.Scaling(); err != nil {
 		return err
 	}
 	t.savedAt = time.Now()

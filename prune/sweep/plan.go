@@ -129,8 +129,8 @@ func (p *Plan) add(job Job) error {
 	job.Name = job.name(p.Axes)
 	for _, d := range job.Devices {
 		job.Config.Device = d
-		if d == "cpu" && job.Config.Precision == device.TF32 {
-			p.LeftOut = append(p.LeftOut, fmt.Sprintf("%s on cpu, which has no %s", job.Name, device.TF32))
+		if precision := job.Config.Precision; d == "cpu" && (precision == device.TF32 || precision == device.FP16) {
+			p.LeftOut = append(p.LeftOut, fmt.Sprintf("%s on cpu, which has no %s", job.Name, precision))
 			return nil
 		}
 		if err := job.Config.Check(); err != nil {
