@@ -3,8 +3,8 @@
     python3 cudnn.py kernels.jsonl > cudnn.jsonl
 
 Same layout (channels_last), same precision, the cache taken before each sample, cuDNN's choice
-of algorithm by measurement. What is bf16 lies in memory as bf16 here and as float32 there; a
-whole network in bf16 is PyTorch's autocast. Two lines more: the copy bandwidth and the peak of a
+of algorithm by measurement. What is bf16 or fp16 lies in memory so here; there, a line says. A
+whole network in 16 bits is PyTorch's autocast, without its loss scale. Two lines more: the copy bandwidth and the peak of a
 matrix product. `--list` prints what is parsed; `--cpu` goes through all of it on a processor.
 """
 import json
@@ -18,6 +18,7 @@ NAME = re.compile(
     r"_s(\d+)x(\d+)_p(\d+)x(\d+)_d(\d+)x(\d+)_g(\d+)_o(\d+)x(\d+)$")
 FIELDS = "n h w c k r s stride0 stride1 pad0 pad1 dilation0 dilation1 groups p q".split()
 DEVICE = "cpu" if "--cpu" in sys.argv else "cuda"
+HALVES = {"bf16": "bfloat16", "fp16": "float16"}
 
 
 def rows(path):
@@ -58,13 +59,17 @@ def times_ns(torch, run, flush=None, samples=10):
     return taken
 
 
+def dtype_of(torch, precision):
+    return getattr(torch, HALVES.get(precision, "float32"))
+
+
 def allow_tf32(torch, precision):
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
 
 
 def convolution(torch, precision, direction, g):
     """Returns what runs the convolution."""
-    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    dtype = dtype_of(torch, precision)
 
     def tensor(*shape):
         return torch.randn(*shape, device=DEVICE, dtype=dtype).to(memory_format=torch.channels_last)
@@ -113,7 +118,7 @@ def network(torch, mode, precision, batch):
     loss = torch.nn.CrossEntropyLoss(label_smoothing=0.1)
 
     def autocast():
-        return torch.autocast(DEVICE, torch.bfloat16, enabled=precision == "bf16")
+        return torch.autocast(DEVICE, dtype_of(torch, precision), enabled=precision in HALVES)
 
     def infer():
         with torch.inference_mode(), autocast():
@@ -152,14 +157,18 @@ def main():
     a, b = torch.empty(gib, dtype=torch.uint8, device=DEVICE), torch.empty(gib, dtype=torch.uint8, device=DEVICE)
     report(times_ns(torch, lambda: a.copy_(b), flush), call="copy", bytes=2 * gib)
     del a, b
-    for precision in "fp32", "tf32", "bf16":
+    for precision in "fp32", "tf32", *HALVES:
         allow_tf32(torch, precision)
-        m = torch.randn(side, side, device=DEVICE, dtype=torch.bfloat16 if precision == "bf16" else torch.float32)
+        m = torch.randn(side, side, device=DEVICE, dtype=dtype_of(torch, precision))
         report(times_ns(torch, lambda: m @ m, flush), call="matmul", precision=precision, flop=2 * side**3)
         del m
+    done = []
     for row in rows(path):
         if row.get("network") == "resnet50":
             what = {key: row[key] for key in ("network", "mode", "precision", "batch")}
+            if what in done:  # in another storage
+                continue
+            done.append(what)
             allow_tf32(torch, row["precision"])
             try:
                 taken = times_ns(torch, network(torch, row["mode"], row["precision"], row["batch"]))

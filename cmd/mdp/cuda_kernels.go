@@ -34,11 +34,11 @@ func newKernelsCmd(a *app) *cobra.Command {
 		Use:   "kernels",
 		Short: "Time a network's training step and every kernel of it on a GPU",
 		Long: `Times a network's training step and its inference, then each distinct call of
-the training step by itself: convolutions in every precision and in every variant
-of the bfloat16 kernels, and masked to half of their input and half of their
-output channels in chunks of 32; the rest in float32. Prints JSON, a line each:
-first the machine, then the network, then the calls, the costliest first, until
-all are timed or the time is over.`,
+the training step by itself: convolutions in every precision, with activations
+in 16 bits, too, and in every variant of the bfloat16 kernels, and masked to half
+of their input and half of their output channels in chunks of 32; the rest in
+each storage. Prints JSON, a line each: first the machine, then the network, then
+the calls, the costliest first, until all are timed or the time is over.`,
 		Example: `  mdp kernels --device cuda:0 > kernels.jsonl
   mdp kernels --net mobilenet_v1 --batch 64 --time 1m`,
 		Args: cobra.NoArgs,
@@ -67,9 +67,10 @@ type kernelRow struct {
 
 	Call      string         `json:"call"`
 	Precision cuda.Precision `json:"precision"`
+	Storage   engine.Storage `json:"storage,omitempty"` // of activations
 	Variant   cuda.Variant   `json:"variant,omitempty"` // that was forced
 	FLOP      int64          `json:"flop,omitempty"`
-	Bytes     int64          `json:"bytes,omitempty"` // once over each operand
+	Bytes     int64          `json:"bytes,omitempty"` // once over each operand, as it lies in memory
 	TFLOPS    float64        `json:"tflops,omitempty"`
 	GBPS      float64        `json:"gb_per_s,omitempty"`
 	Error     string         `json:"error,omitempty"` // the call could not be timed
@@ -136,23 +137,19 @@ func kernelRows(calls []engine.Call, cacheBytes int) []timedRow {
 	var rows []timedRow
 	for _, c := range calls {
 		for _, o := range kernelsOf(c) {
-			r := &kernelRow{call: c, cacheBytes: cacheBytes, Call: c.String(), Precision: o.Precision, Variant: o.Variant}
-			if conv, ok := geometry(c); ok {
-				r.FLOP = 2 * conv.MACs()
+			work := bench.WorkOf(c, o.Storage)
+			if isMasked(c) { // on both sides
+				work = bench.Work{FLOP: work.FLOP / 4}
 			}
-			if isMasked(c) {
-				r.FLOP /= 4
-			} else {
-				r.Bytes = bytesMoved(c)
-			}
-			rows = append(rows, r)
+			rows = append(rows, &kernelRow{call: c, cacheBytes: cacheBytes, Call: c.String(), FLOP: work.FLOP, Bytes: work.Bytes,
+				Precision: o.Precision, Storage: o.Storage, Variant: o.Variant})
 		}
 	}
 	return rows
 }
 
 func (r *kernelRow) options() cuda.Options {
-	return cuda.Options{Precision: r.Precision, Variant: r.Variant}
+	return cuda.Options{Precision: r.Precision, Storage: r.Storage, Variant: r.Variant}
 }
 
 func (r *kernelRow) fail(why string) { r.Error = why }
@@ -172,15 +169,32 @@ func (r *kernelRow) measure(ctx context.Context, b *cuda.Backend) error {
 	return nil
 }
 
+// narrow is 16 bits throughout, float32 none.
+var (
+	exact  = cuda.Options{Precision: cuda.Float32}
+	narrow = []cuda.Options{{Precision: cuda.BFloat16, Storage: engine.BFloat16}, {Precision: cuda.Float16, Storage: engine.Float16}}
+)
+
 // kernelsOf are the kernels that a call has: of a convolution one in each precision,
-// and in bfloat16 every variant.
+// and in bfloat16 every variant; of what multiplies nothing one in each storage, of
+// which the two of 16 bits move as much, and of what has no activations one.
 func kernelsOf(c engine.Call) []cuda.Options {
-	if conv, ok := geometry(c); ok && !conv.Depthwise() {
-		return []cuda.Options{{Precision: cuda.Float32}, {Precision: cuda.TF32}, {Precision: cuda.BFloat16},
-			{Precision: cuda.BFloat16, Variant: cuda.Tiled}, {Precision: cuda.BFloat16, Variant: cuda.Small}, {Precision: cuda.BFloat16, Variant: cuda.Large},
-			{Precision: cuda.BFloat16, Variant: cuda.SmallGeneral}, {Precision: cuda.BFloat16, Variant: cuda.LargeGeneral}}
+	conv, ok := geometry(c)
+	switch {
+	case !ok && bench.WorkOf(c, engine.BFloat16) == bench.WorkOf(c, engine.Float32):
+		return []cuda.Options{exact}
+	case !ok || conv.Depthwise():
+		return []cuda.Options{exact, narrow[0]}
 	}
-	return []cuda.Options{{Precision: cuda.Float32}}
+	all := append([]cuda.Options{exact, {Precision: cuda.TF32}, {Precision: cuda.BFloat16}, {Precision: cuda.Float16}}, narrow...)
+	variants := []cuda.Variant{cuda.Tiled, cuda.Small, cuda.Large}
+	if conv.R*conv.S == 1 && !isMasked(c) {
+		variants = append(variants, cuda.SmallGeneral, cuda.LargeGeneral)
+	}
+	for _, v := range variants {
+		all = append(all, cuda.Options{Precision: cuda.BFloat16, Variant: v})
+	}
+	return all
 }
 
 // geometry of a convolution in any direction.
@@ -202,18 +216,4 @@ func geometry(c engine.Call) (engine.Conv, bool) {
 		return c.Conv, true
 	}
 	return engine.Conv{}, false
-}
-
-// bytesMoved by a call when each operand is read or written once.
-func bytesMoved(c engine.Call) int64 {
-	n := 0
-	for _, o := range c.Operands() {
-		if o.Read {
-			n += o.Len
-		}
-		if o.Write {
-			n += o.Len
-		}
-	}
-	return 4 * int64(n)
 }

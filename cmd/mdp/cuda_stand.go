@@ -140,11 +140,16 @@ func newKernelStand(b *cuda.Backend, c engine.Call, cacheBytes int) (*kernelStan
 		p.Len += (n + 15) / 16 * 16
 		return engine.Buffer(len(p.Spans) - 1)
 	}
+	storage := b.Info().Storage
 	for _, o := range c.Operands() { // where the call says, one after the other in memory
 		p.Spans = append(p.Spans, make([]engine.Span, max(0, int(o.Buffer)+1-len(p.Spans)))...)
 		if p.Spans[o.Buffer].Len < o.Len {
-			p.Spans[o.Buffer] = engine.Span{Offset: p.Len, Len: o.Len}
-			p.Len += (o.Len + 15) / 16 * 16
+			s := engine.Span{Offset: p.Len, Len: o.Len}
+			if o.Activation {
+				s.Storage = storage
+			}
+			p.Spans[o.Buffer] = s
+			p.Len += (s.Words() + 15) / 16 * 16
 		}
 	}
 	p.Len = max(p.Len, noiseLen)
@@ -180,12 +185,7 @@ func newKernelStand(b *cuda.Backend, c engine.Call, cacheBytes int) (*kernelStan
 		return nil, fmt.Errorf("%v: %w", c, err)
 	}
 	s := &kernelStand{exec: exec, latencyNS: make([]int64, len(p.Calls)), next: repeats, first: fill}
-	r := rand.New(rand.NewPCG(1, 2))
-	values := make([]float32, noiseLen)
-	for i := range values {
-		values[i] = float32(r.NormFloat64())
-	}
-	err = exec.Write(noise, values)
+	err = exec.Write(noise, noiseFor(storage))
 	for _, o := range maskLists(c) {
 		err = errors.Join(err, exec.Write(o.Buffer, everyOther(o.Len)))
 	}
@@ -193,6 +193,20 @@ func newKernelStand(b *cuda.Backend, c engine.Call, cacheBytes int) (*kernelStan
 		return nil, errors.Join(err, exec.Close())
 	}
 	return s, nil
+}
+
+// noiseFor memory of a kind: pairs of 16 bits are float32 as well, small and not zero.
+func noiseFor(storage engine.Storage) []float32 {
+	r := rand.New(rand.NewPCG(1, 2))
+	words, values := make([]float32, noiseLen), make([]float32, noiseLen)
+	if storage != engine.Float32 {
+		values = append(values, values...)
+	}
+	for i := range values {
+		values[i] = float32(r.NormFloat64())
+	}
+	storage.Encode(words, values)
+	return words
 }
 
 // sample is the next of the times that a run of the plan gave.

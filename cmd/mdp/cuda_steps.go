@@ -21,6 +21,7 @@ type stepRow struct {
 	Network         string         `json:"network"`
 	Mode            string         `json:"mode"` // train or infer
 	Precision       cuda.Precision `json:"precision"`
+	Storage         engine.Storage `json:"storage,omitempty"` // of activations
 	Batch           int            `json:"batch"`
 	ProgramBytes    int64          `json:"program_bytes,omitempty"`
 	ImagesPerSecond float64        `json:"images_per_s,omitempty"`
@@ -29,20 +30,25 @@ type stepRow struct {
 }
 
 // stepRows are the lines of a network, to be timed: training and inference in every
-// precision, and inference of a single image.
+// precision and storage, and inference of a single image.
 func stepRows(net string, batch int) []timedRow {
 	var rows []timedRow
-	for _, p := range []cuda.Precision{cuda.BFloat16, cuda.TF32, cuda.Float32} {
-		rows = append(rows, &stepRow{Network: net, Mode: "train", Precision: p, Batch: batch},
-			&stepRow{Network: net, Mode: "infer", Precision: p, Batch: batch})
+	for _, o := range append(narrow, cuda.Options{Precision: cuda.BFloat16}, cuda.Options{Precision: cuda.Float16}, cuda.Options{Precision: cuda.TF32}, exact) {
+		row := func(mode string, batch int) {
+			rows = append(rows, &stepRow{Network: net, Mode: mode, Precision: o.Precision, Storage: o.Storage, Batch: batch})
+		}
+		row("train", batch)
+		row("infer", batch)
 		if batch > 1 {
-			rows = append(rows, &stepRow{Network: net, Mode: "infer", Precision: p, Batch: 1})
+			row("infer", 1)
 		}
 	}
 	return rows
 }
 
-func (r *stepRow) options() cuda.Options { return cuda.Options{Precision: r.Precision} }
+func (r *stepRow) options() cuda.Options {
+	return cuda.Options{Precision: r.Precision, Storage: r.Storage}
+}
 
 func (r *stepRow) fail(why string) { r.Error = why }
 

@@ -38,6 +38,8 @@ func TestDevice(t *testing.T) {
 	}
 	for _, s := range narrow {
 		t.Run("in "+s.String(), func(t *testing.T) { enginetest.Run(t, in(t, d, s, Chosen)) })
+		t.Run("images in "+s.String(), func(t *testing.T) { checkImages(t, in(t, d, s, Chosen)) })
+		t.Run("bytes in "+s.String(), func(t *testing.T) { checkBytes(t, in(t, d, s, Chosen)) })
 		t.Run("rounding to "+s.String(), func(t *testing.T) { checkRounding(t, in(t, d, s, Chosen)) })
 		t.Run("plain in "+s.String(), func(t *testing.T) { checkPlain(t, d, Options{Precision: Precision(s.String()), Storage: s}) })
 		for _, v := range variants {

@@ -13,7 +13,8 @@ import (
 	"mdp/engine/data"
 )
 
-// checkImages makes the images that the data package makes, bit for bit.
+// checkImages makes the images that the data package makes, bit for bit, or as they
+// are rounded to the backend's storage.
 func checkImages(t *testing.T, b *Backend) {
 	const n, h, w, c, pad = 7, 9, 6, 3, 4
 	mean, std := []float32{0.48, 0.45, 0.4}, []float32{0.2, 0.3, 0.25}
@@ -48,7 +49,11 @@ func checkImages(t *testing.T, b *Backend) {
 	call := engine.LoadImages{N: n, H: h, W: w, C: c, Y: 1, Pixels: 2, Moves: 3, Mean: 4, Scale: 5}
 	plan := &engine.Plan{Spans: make([]engine.Span, 1), Calls: []engine.Call{call}}
 	for _, o := range call.Operands() {
-		plan.Spans = append(plan.Spans, engine.Span{Offset: plan.Len, Len: o.Len})
+		s := engine.Span{Offset: plan.Len, Len: o.Len}
+		if o.Activation {
+			s.Storage = b.storage
+		}
+		plan.Spans = append(plan.Spans, s)
 		plan.Len += (o.Len + 15) / 16 * 16
 	}
 	e, err := b.Prepare(plan)
@@ -59,6 +64,9 @@ func checkImages(t *testing.T, b *Backend) {
 	require.NoError(t, e.Run(0, 1))
 	got := make([]float32, len(want))
 	require.NoError(t, e.Read(got, call.Y))
+	words := make([]float32, b.storage.Words(len(want)))
+	b.storage.Encode(words, want)
+	b.storage.Decode(want, words)
 	require.Equal(t, want, got)
 	require.NoError(t, e.Close())
 }

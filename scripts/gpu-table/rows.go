@@ -24,11 +24,20 @@ type row struct {
 
 	Call      string  `json:"call"`
 	Precision string  `json:"precision"`
+	Storage   string  `json:"storage"` // of activations, "" is float32
 	Variant   string  `json:"variant"`
 	FLOP      float64 `json:"flop"`
 	Bytes     float64 `json:"bytes"`
 	MedianNS  float64 `json:"medianNS"` // 0 where it was not timed
 	Error     string  `json:"error"`
+}
+
+// arithmetic is how a row multiplies and what its activations lie in memory as.
+func (r row) arithmetic() string {
+	if r.Storage == "" {
+		return r.Precision
+	}
+	return r.Precision + " in " + r.Storage
 }
 
 // device is a name, or what our header says of it.

@@ -18,8 +18,8 @@ type table struct {
 }
 
 var (
-	directions = []string{"conv_forward", "conv_backward_data", "conv_backward_filter"}
-	precisions = []string{"bf16", "tf32", "fp32"}
+	directions  = []string{"conv_forward", "conv_backward_data", "conv_backward_filter"}
+	arithmetics = []string{"bf16 in bf16", "fp16 in fp16", "bf16", "fp16", "tf32", "fp32"}
 )
 
 func (t table) line(format string, a ...any) { fmt.Fprintf(t, format+"\n", a...) }
@@ -34,7 +34,7 @@ func (t table) machine() {
 	}
 }
 
-// network is whole steps; PyTorch's bf16 is autocast.
+// network is whole steps; PyTorch's bf16 and fp16 are autocast.
 func (t table) network() {
 	t.line("\n| network | batch | precision | ms | images/s | PyTorch's images/s | ratio |\n|---|--:|---|--:|--:|--:|--:|")
 	for _, r := range t.ours {
@@ -47,7 +47,7 @@ func (t table) network() {
 				peer = p.ImagesPerSecond
 			}
 		}
-		t.line("| %s %s | %d | %s | %s | %s | %s | %s |", r.Network, r.Mode, r.Batch, r.Precision,
+		t.line("| %s %s | %d | %s | %s | %s | %s | %s |", r.Network, r.Mode, r.Batch, r.arithmetic(),
 			number(r.MedianNS/1e6), number(r.ImagesPerSecond), number(peer), number(r.ImagesPerSecond/peer))
 	}
 }
@@ -56,7 +56,7 @@ func (t table) network() {
 func (t table) convolutions() {
 	t.line("\n| convolutions | precision | shapes | TFLOP/s | cuDNN's TFLOP/s on the same | ratio | of a matrix product's |\n|---|---|--:|--:|--:|--:|--:|")
 	for _, d := range directions {
-		for _, p := range precisions {
+		for _, p := range arithmetics {
 			var speed, both, peers, ratio []float64
 			for _, c := range t.dense(d, p) {
 				speed = append(speed, c.FLOP/c.MedianNS/1e3)
@@ -66,7 +66,7 @@ func (t table) convolutions() {
 					ratio = append(ratio, peer/c.MedianNS)
 				}
 			}
-			t.line("| %s | %s | %d | %s | %s | %s | %s |", d, p, len(speed), number(mean(speed)), number(mean(peers)), number(mean(ratio)), percent(mean(speed)/t.peak(p)))
+			t.line("| %s | %s | %d | %s | %s | %s | %s |", d, p, len(speed), number(mean(speed)), number(mean(peers)), number(mean(ratio)), percent(mean(speed)/t.peak(p[:4])))
 		}
 	}
 }
@@ -96,17 +96,19 @@ func (t table) ladder() {
 	}
 }
 
-// dense is the convolutions of a direction in a precision, by the variant that the
+// dense is the convolutions of a direction in an arithmetic, by the variant that the
 // backend chooses.
-func (t table) dense(direction, precision string) []conv { return t.variant(direction, precision, "") }
+func (t table) dense(direction, arithmetic string) []conv {
+	return t.variant(direction, arithmetic, "")
+}
 
 // variant is the convolutions by one variant, each shape once: its fastest call, for
 // one may add or activate.
-func (t table) variant(direction, precision, variant string) []conv {
+func (t table) variant(direction, arithmetic, variant string) []conv {
 	of := map[string]conv{}
 	for _, r := range t.ours {
 		c, ok := asConv(r)
-		if !ok || c.masked || c.direction != direction || c.Precision != precision || c.Variant != variant || c.MedianNS == 0 {
+		if !ok || c.masked || c.direction != direction || c.arithmetic() != arithmetic || c.Variant != variant || c.MedianNS == 0 {
 			continue
 		}
 		if other, ok := of[c.shape]; !ok || c.MedianNS < other.MedianNS {
@@ -140,11 +142,11 @@ func (t table) peak(precision string) float64 {
 func (t table) masks() {
 	t.line("\n| a quarter kept, ≥ 256 channels | precision | shapes | median of the dense time | worst |\n|---|---|--:|--:|--:|")
 	for _, d := range directions {
-		for _, p := range precisions {
+		for _, p := range arithmetics {
 			var share []float64
 			for _, r := range t.ours {
 				m, ok := asConv(r)
-				if !ok || !m.masked || m.direction != d || m.Precision != p || m.Variant != "" || m.MedianNS == 0 || min(m.c, m.k) < 256 {
+				if !ok || !m.masked || m.direction != d || m.arithmetic() != p || m.Variant != "" || m.MedianNS == 0 || min(m.c, m.k) < 256 {
 					continue
 				}
 				for _, c := range t.dense(d, p) {
@@ -161,7 +163,7 @@ func (t table) masks() {
 	}
 }
 
-// memoryBound is bandwidths: of each kind of call, the one that moves the most.
+// memoryBound is bandwidths: of each kind of call in each storage, the one that moves the most.
 func (t table) memoryBound() {
 	copied := 0.
 	for _, p := range t.theirs {
@@ -175,13 +177,17 @@ func (t table) memoryBound() {
 		if r.Call == "" || r.FLOP > 0 || r.Bytes == 0 || r.MedianNS == 0 {
 			continue
 		}
-		if k := kind(r.Call); r.Bytes > largest[k].Bytes {
+		if k := kind(r.Call) + " " + r.Storage; r.Bytes > largest[k].Bytes {
 			largest[k] = r
 		}
 	}
 	for _, k := range slices.Sorted(maps.Keys(largest)) {
 		r := largest[k]
-		t.line("| %s | %s | %s |", r.Call, number(r.Bytes/r.MedianNS), percent(r.Bytes/r.MedianNS/copied))
+		name := r.Call
+		if r.Storage != "" {
+			name += " in " + r.Storage
+		}
+		t.line("| %s | %s | %s |", name, number(r.Bytes/r.MedianNS), percent(r.Bytes/r.MedianNS/copied))
 	}
 }
 
@@ -193,7 +199,7 @@ func (t table) layers() {
 		for _, c := range t.dense(d, "bf16") {
 			best := c.row
 			for _, r := range t.ours {
-				if r.Call == c.Call && r.Precision == "bf16" && r.MedianNS > 0 && r.MedianNS < 0.98*best.MedianNS {
+				if r.Call == c.Call && r.arithmetic() == "bf16" && r.MedianNS > 0 && r.MedianNS < 0.98*best.MedianNS {
 					best = r
 				}
 			}

@@ -25,6 +25,9 @@ var ours = strings.NewReplacer("SHAPE", shape).Replace(`{"device":{"name":"A GPU
 {"call":"conv_batch_norm_relu/SHAPE","precision":"fp32","flop":8000,"bytes":300,"medianNS":2}
 {"call":"add_relu/100","precision":"fp32","bytes":1200,"medianNS":2}
 {"call":"add/10","precision":"fp32","bytes":120,"medianNS":2}
+{"call":"add/10","precision":"bf16","storage":"bf16","bytes":60,"medianNS":2}
+{"call":"conv_forward+bias/SHAPE","precision":"bf16","storage":"bf16","flop":8000,"bytes":300,"medianNS":1}
+{"network":"resnet50","mode":"train","precision":"bf16","storage":"bf16","batch":256,"images_per_s":4000,"medianNS":64000000}
 {"call":"cut off`)
 
 var theirs = strings.NewReplacer("SHAPE", shape).Replace(`{"torch":"2.15","cudnn":91000,"device":"A GPU"}
@@ -65,6 +68,9 @@ func TestTable(t *testing.T) {
 		"| memory-bound, the largest of its kind | GB/s | of a copy's 800 |",
 		"| add_relu/100 | 600 | 75 % |",
 		"| add/10 | 60.0 | 8 % |",
+		"| add/10 in bf16 | 30.0 | 4 % |",
+		"| resnet50 train | 256 | bf16 in bf16 | 64.0 | 4000 | 2000 | 2.00 |",
+		"| conv_forward | bf16 in bf16 | 1 | 8.00 | 2.67 | 3.00 | 200 % |",
 		"| conv_forward+bias/" + shape + " | 0.00000400 | 2.00 | 0.00000300 | 0.750 | large: 0.00000200 ms |",
 	} {
 		assert.Contains(t, beside, line+"\n")
