@@ -9,14 +9,15 @@ import (
 	"mdp/engine"
 )
 
-// Call times one call as an inference program runs it. In a network what a call
+// Call times one call as an inference program of such a batch runs it. In a network what a call
 // reads was written just before, by other code, and its output, filter and
 // addend lie where calls ran since. So a few copies of the call take turns,
 // each on memory of its own, and what each reads is written anew before it: one
 // set of hot buffers flatters small calls, and going round many megabytes wrongs
-// those of narrow networks, whose memory is small.
-func Call(ctx context.Context, b engine.Backend, rule Rule, c engine.Call) (Result, error) {
-	m, err := newStand(b, rule).time(ctx, c, c)
+// those of narrow networks, whose memory is small. Where the backend takes a batch's
+// slices through a network one by one, so it does through these.
+func Call(ctx context.Context, b engine.Backend, rule Rule, batch int, c engine.Call) (Result, error) {
+	m, err := newStand(b, rule, batch).time(ctx, c, c)
 	return m.Result, err
 }
 
@@ -24,6 +25,7 @@ func Call(ctx context.Context, b engine.Backend, rule Rule, c engine.Call) (Resu
 type stand struct {
 	backend engine.Backend
 	rule    Rule
+	batch   int       // images of a call
 	noise   []float32 // normal, what operands are filled with: never zeros
 	clock   *clock    // of the device, once a rule that watches it needs it
 
@@ -31,8 +33,8 @@ type stand struct {
 	sleep func(context.Context, time.Duration) error
 }
 
-func newStand(b engine.Backend, rule Rule) *stand {
-	s := &stand{backend: b, rule: rule, noise: make([]float32, 1<<18), now: time.Now, sleep: sleep}
+func newStand(b engine.Backend, rule Rule, batch int) *stand {
+	s := &stand{backend: b, rule: rule, batch: batch, noise: make([]float32, 1<<18), now: time.Now, sleep: sleep}
 	r := rand.New(rand.NewPCG(1, 2))
 	for i := range s.noise {
 		s.noise[i] = float32(r.NormFloat64())
@@ -109,8 +111,8 @@ func paired(r Result, besideNS []int64) int64 {
 
 // fill writes every operand that is read; of one that grows on the device, the start.
 func (s *stand) fill(exec engine.Executor, p *engine.Plan, grown map[engine.Buffer]bool) error {
-	for _, c := range p.Calls {
-		for _, o := range c.Operands() {
+	for i := range p.Calls {
+		for _, o := range p.Slice(i).Operands() {
 			if !o.Read || o.Name == "labels" { // zero is a class
 				continue
 			}

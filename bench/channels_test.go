@@ -1,12 +1,14 @@
 package bench
 
 import (
+	"context"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"mdp/engine"
+	"mdp/engine/cpu"
 )
 
 func TestWithChannels(t *testing.T) {
@@ -58,7 +60,7 @@ func TestWithChannels(t *testing.T) {
 // A round has what each copy of the call needs: memory of its own for every
 // operand, scratch memory, and somebody who writes what it reads.
 func TestRound(t *testing.T) {
-	s := newStand(fake{}, quick())
+	s := newStand(fake{}, quick(), 2)
 	for _, c := range []engine.Call{
 		conv(3, 5),
 		engine.Add{Len: 100, Y: 5, A: 6, B: 6}, // what it reads twice gets two buffers
@@ -123,5 +125,32 @@ func TestCoarseFirst(t *testing.T) {
 			d := c.(engine.ConvForward)
 			assert.Zero(t, (d.C-1)%(4>>i)+(d.K-1)%(4>>i), "%d × %d first: %v", n, n, c)
 		}
+	}
+}
+
+// A call is measured as a program runs it: slice by slice where the batch is cut.
+func TestRoundOfSlices(t *testing.T) {
+	const batch = 8
+	b, err := cpu.New(cpu.Options{Threads: 2})
+	require.NoError(t, err)
+	s := newStand(b, quick(), batch)
+	c := conv(3, 5)
+	c.N = batch
+	for _, c := range []engine.Call{c, engine.Add{Len: batch * 64, Y: 1, A: 2, B: 3}} {
+		r, err := s.round(c, c)
+		require.NoError(t, err)
+		for _, i := range append(r.timed, r.reference) {
+			require.Equal(t, batch/2, r.plan.Stage(i).Images, "two workers share the batch")
+			for j, o := range r.plan.Slice(i).Operands() {
+				span := r.plan.Span(o.Buffer)
+				require.Equal(t, o.Activation, span.Lane, o.Name)
+				require.Equal(t, o.Len, span.Len, o.Name)
+				require.Equal(t, r.plan.Calls[i].Operands()[j].Len, o.Len*map[bool]int{false: 1, true: 2}[o.Activation], o.Name)
+			}
+		}
+		m, err := s.time(context.Background(), c, c)
+		require.NoError(t, err)
+		require.Positive(t, m.MedianNS)
+		require.Positive(t, m.referenceNS)
 	}
 }

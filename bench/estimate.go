@@ -33,7 +33,7 @@ func (t *Table) Estimate(ctx context.Context, b engine.Backend, calls []engine.C
 			}
 		}
 		begun := time.Now()
-		r, err := Call(ctx, b, rule, c)
+		r, err := Call(ctx, b, rule, t.header.Batch, c)
 		if err != nil {
 			return 0, err
 		}

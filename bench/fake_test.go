@@ -21,6 +21,7 @@ func (fake) Name() string               { return "fake" }
 func (fake) Info() engine.Info          { return engine.Info{Device: "fake"} }
 func (fake) Supports(engine.Call) error { return nil }
 func (fake) Workspace(engine.Call) int  { return 3 }
+func (fake) Slicer() engine.Slicer      { return nil }
 func (f fake) Prepare(p *engine.Plan) (engine.Executor, error) {
 	if f.slow != nil && len(*f.slow) > 0 {
 		slow := (*f.slow)[0]

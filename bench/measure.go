@@ -29,7 +29,7 @@ func (t *Table) MeasureAmong(ctx context.Context, b engine.Backend, calls, among
 		return fmt.Errorf("the table is of backend %q, not %q; measure into another folder", t.header.Backend, b.Name())
 	}
 	missing := t.missing(calls)
-	stand, reference := newStand(b, t.header.Rule), largest(among)
+	stand, reference := newStand(b, t.header.Rule, t.header.Batch), largest(among)
 	start := time.Now()
 	report := func(done int) {
 		if progress != nil {

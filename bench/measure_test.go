@@ -114,7 +114,7 @@ func TestTableOfNetworks(t *testing.T) {
 }
 
 func TestCall(t *testing.T) {
-	r, err := Call(context.Background(), fake{}, quick(), conv(3, 4))
+	r, err := Call(context.Background(), fake{}, quick(), 2, conv(3, 4))
 	require.NoError(t, err)
 	assert.Equal(t, fakeNS(conv(3, 4)), r.MedianNS)
 }

@@ -73,10 +73,10 @@ func (c Ceilings) bandwidth(bytes int64) float64 {
 
 // Bound is the least time in ns that the work takes under the ceilings (the
 // roofline of Williams, Waterman and Patterson, CACM 52(4), 2009), and whether
-// memory is what takes it.
-func (c Ceilings) Bound(w Work) (ns float64, memory bool) {
+// memory is what takes it. It touches so many bytes at a time.
+func (c Ceilings) Bound(w Work, atATime int64) (ns float64, memory bool) {
 	compute := 1e9 * float64(w.FLOP) / c.FLOPS
-	move := 1e9 * float64(w.Bytes) / c.bandwidth(w.Bytes)
+	move := 1e9 * float64(w.Bytes) / c.bandwidth(atATime)
 	return max(compute, move), move > compute
 }
 
@@ -150,7 +150,11 @@ func MeasureRoofline(ctx context.Context, b engine.Backend, g *graph.Graph, o en
 		if nodes := p.Nodes(i); len(nodes) > 0 {
 			roof.Layer = g.Node(nodes[0]).Name
 		}
-		roof.BoundNS, roof.Memory = r.Ceilings.Bound(roof.Work)
+		atATime := roof.Bytes
+		if p.Plan().Stage(i).Images < o.Batch {
+			atATime = int64(p.Plan().Lanes) * WorkOf(p.Plan().Slice(i), b.Info().Storage).Bytes
+		}
+		roof.BoundNS, roof.Memory = r.Ceilings.Bound(roof.Work, atATime)
 		r.Calls = append(r.Calls, roof)
 	}
 	return r, nil

@@ -29,12 +29,14 @@ func TestBound(t *testing.T) {
 	for bytes, want := range map[int64]float64{1: 8e9, 1 << 10: 8e9, 1 << 12: 6e9, 1 << 14: 4e9, 1 << 20: 4e9} {
 		assert.InDelta(t, want, c.bandwidth(bytes), 1, bytes)
 	}
-	ns, memory := c.Bound(Work{FLOP: 1000, Bytes: 1 << 10})
+	ns, memory := c.Bound(Work{FLOP: 1000, Bytes: 1 << 10}, 1<<10)
 	assert.Equal(t, 1000.0, ns)
 	assert.False(t, memory)
-	ns, memory = c.Bound(Work{FLOP: 1, Bytes: 1 << 14})
+	ns, memory = c.Bound(Work{FLOP: 1, Bytes: 1 << 14}, 1<<14)
 	assert.Equal(t, float64(1<<14)/4, ns)
 	assert.True(t, memory)
+	ns, _ = c.Bound(Work{FLOP: 1, Bytes: 1 << 14}, 1<<10)
+	assert.Equal(t, float64(1<<14)/8, ns)
 }
 
 // The fake's calls take a thousand ns and one for each element.
@@ -64,7 +66,7 @@ func TestMeasureRoofline(t *testing.T) {
 			assert.Equal(t, c.String(), r.Calls[i].Call)
 			assert.Equal(t, layer, r.Calls[i].Layer)
 			assert.Equal(t, fakeNS(c), r.Calls[i].LatencyNS)
-			ns, memory := r.Ceilings.Bound(WorkOf(c, engine.Float32))
+			ns, memory := r.Ceilings.Bound(WorkOf(c, engine.Float32), WorkOf(c, engine.Float32).Bytes)
 			assert.Equal(t, ns, r.Calls[i].BoundNS)
 			assert.Equal(t, memory, r.Calls[i].Memory)
 			assert.Equal(t, ns/float64(fakeNS(c)), r.Calls[i].Share())

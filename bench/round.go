@@ -30,15 +30,16 @@ type round struct {
 	calls     int   // of a round; those behind fill its memory once
 	grown     map[engine.Buffer]bool
 	storage   engine.Storage // of activations
+	images    int            // that the next calls take at a time, of plan.Batch
 }
 
 func (s *stand) round(c, reference engine.Call) (*round, error) {
-	r := &round{plan: engine.Plan{Spans: make([]engine.Span, 1)}, grown: map[engine.Buffer]bool{}, storage: s.backend.Info().Storage}
-	build := map[Caches]func(c, reference engine.Call) error{AsInNetwork: r.asInNetwork, Cold: r.cold(2 * s.cache() / 4), Hot: r.hot}[s.rule.Caches]
+	r := &round{plan: engine.Plan{Spans: make([]engine.Span, 1), Batch: s.batch}, grown: map[engine.Buffer]bool{}, storage: s.backend.Info().Storage, images: s.batch}
+	build := map[Caches]func(c, reference engine.Call) error{AsInNetwork: r.asInNetwork(s.backend.Slicer()), Cold: r.cold(2 * s.cache() / 4), Hot: r.hot}[s.rule.Caches]
 	if err := build(c, reference); err != nil {
 		return nil, err
 	}
-	r.reference = len(r.plan.Calls) - 1
+	r.reference, r.images = len(r.plan.Calls)-1, s.batch
 	if s.rule.MinClock > 0 {
 		r.probe = r.add(engine.Spin{Cycles: probeCycles})
 	}
@@ -53,20 +54,26 @@ func (s *stand) round(c, reference engine.Call) (*round, error) {
 	return r, r.workspace(s.backend)
 }
 
-// workspace gives all calls one scratch memory.
+// workspace gives all calls one scratch memory, and those of slices one in each lane.
 func (r *round) workspace(b engine.Backend) error {
-	scratch := 0
-	for _, c := range r.plan.Calls {
+	scratch := map[bool]int{} // whether in a lane
+	for i, c := range r.plan.Calls {
 		if err := b.Supports(c); err != nil {
 			return err
 		}
-		scratch = max(scratch, b.Workspace(c))
+		n, lane := r.plan.Scratch(b, i)
+		scratch[lane] = max(scratch[lane], n)
 	}
-	workspace := engine.None
-	if scratch > 0 {
-		workspace = r.take(scratch)
+	workspace := map[bool]engine.Buffer{}
+	for lane, n := range scratch {
+		if n > 0 {
+			workspace[lane] = r.place(engine.Span{Len: n, Lane: lane})
+		}
 	}
-	r.plan.Workspace = slices.Repeat([]engine.Buffer{workspace}, len(r.plan.Calls))
+	for i := range r.plan.Calls {
+		_, lane := r.plan.Scratch(b, i)
+		r.plan.Workspace = append(r.plan.Workspace, workspace[lane])
+	}
 	return nil
 }
 
@@ -79,29 +86,58 @@ func (s *stand) cache() int {
 	return unknown
 }
 
-func (r *round) asInNetwork(c, reference engine.Call) error {
-	source := map[int]engine.Buffer{} // by length
-	for i := range copies + 1 {
-		if i == copies {
-			c = reference
+// asInNetwork cuts the batch as a program does.
+func (r *round) asInNetwork(by engine.Slicer) func(c, reference engine.Call) error {
+	return func(c, reference engine.Call) error {
+		if by != nil {
+			r.plan.Lanes = by.Lanes()
 		}
-		d, err := r.own(c)
-		if err != nil {
-			return err
-		}
-		for _, o := range d.Operands() {
-			if o.Name == "x" || o.Name == "a" {
-				if source[o.Len] == engine.None {
-					source[o.Len] = r.place(engine.Span{Len: o.Len, Storage: r.storage})
+		source := map[engine.Span]engine.Buffer{} // by length and place
+		for i := range copies + 1 {
+			if i == copies {
+				c = reference
+			}
+			r.images = images(by, c, r.plan.Batch)
+			d, err := r.own(c)
+			if err != nil {
+				return err
+			}
+			for _, o := range d.Operands() {
+				if o.Name == "x" || o.Name == "a" {
+					s := r.activation(o.Len)
+					if source[s] == engine.None {
+						source[s] = r.place(s)
+					}
+					r.add(engine.Activate{Len: o.Len, Y: o.Buffer, X: source[s]})
 				}
-				r.add(engine.Activate{Len: o.Len, Y: o.Buffer, X: source[o.Len]})
+			}
+			if at := r.add(d); i < copies {
+				r.timed = append(r.timed, at)
 			}
 		}
-		if at := r.add(d); i < copies {
-			r.timed = append(r.timed, at)
-		}
+		return nil
 	}
-	return nil
+}
+
+// images of a batch that a program takes through the call at a time.
+func images(by engine.Slicer, c engine.Call, batch int) int {
+	if by == nil || !engine.Sliceable(c) {
+		return batch
+	}
+	pixels := engine.Pixels(c, batch)
+	if pixels == 0 { // in a network it goes with the call before it
+		const someChannels = 64
+		pixels = max(1, c.Operands()[0].Len/batch/someChannels)
+	}
+	return by.Slice(batch, pixels)
+}
+
+// activation is the span of n elements of all images, or of a slice's in its lane.
+func (r *round) activation(n int) engine.Span {
+	if r.images < r.plan.Batch {
+		return engine.Span{Len: n / r.plan.Batch * r.images, Storage: r.storage, Lane: true}
+	}
+	return engine.Span{Len: n, Storage: r.storage}
 }
 
 // cold writes so many elements before each call.
@@ -146,6 +182,7 @@ func (r *round) hot(c, reference engine.Call) error {
 // add a call; it says which it is.
 func (r *round) add(c engine.Call) int {
 	r.plan.Calls = append(r.plan.Calls, c)
+	r.plan.Extend(r.images)
 	return len(r.plan.Calls) - 1
 }
 
@@ -155,7 +192,7 @@ func (r *round) own(c engine.Call) (engine.Call, error) {
 	d, ok := rebind(c, func(engine.Buffer) engine.Buffer {
 		s := engine.Span{Len: operands[0].Len}
 		if operands[0].Activation {
-			s.Storage = r.storage
+			s = r.activation(s.Len)
 		}
 		operands = operands[1:]
 		return r.place(s)
@@ -171,8 +208,12 @@ func (r *round) take(n int) engine.Buffer { return r.place(engine.Span{Len: n}) 
 
 // place makes a buffer, on a cache line as the engine's are.
 func (r *round) place(s engine.Span) engine.Buffer {
-	s.Offset = r.plan.Len
-	r.plan.Len += (s.Words() + 15) / 16 * 16
+	end := &r.plan.Len
+	if s.Lane {
+		end = &r.plan.LaneLen
+	}
+	s.Offset = *end
+	*end += (s.Words() + 15) / 16 * 16
 	return r.span(s)
 }
 
@@ -183,11 +224,11 @@ func (r *round) span(s engine.Span) engine.Buffer {
 
 // grow adds calls that fill large operands from their first n elements, by copying
 // what is there behind itself: the host need not send it all. Filters are left to
-// the host, which alone may write them.
+// the host, which alone may write them, and lanes as well, where a slice is small.
 func (r *round) grow(n int) {
 	for _, c := range r.plan.Calls[:r.calls] {
 		for _, o := range c.Operands() {
-			if !o.Read || o.Len <= n || r.grown[o.Buffer] || slices.Contains(r.plan.Constant, o.Buffer) {
+			if !o.Read || o.Len <= n || r.plan.Span(o.Buffer).Lane || r.grown[o.Buffer] || slices.Contains(r.plan.Constant, o.Buffer) {
 				continue
 			}
 			r.grown[o.Buffer] = true

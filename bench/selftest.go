@@ -40,7 +40,7 @@ const (
 // Test measures calls of known cost, a few times over: an empty one, spins from ten
 // thousand to a million cycles, and copies within and beyond the caches.
 func Test(ctx context.Context, b engine.Backend, progress func(done, total int)) (t SelfTest, err error) {
-	s := newStand(b, TableRule(b.Info(), AsInNetwork))
+	s := newStand(b, TableRule(b.Info(), AsInNetwork), 1)
 	r := &round{plan: engine.Plan{Spans: make([]engine.Span, 1)}}
 	spins := []int64{0, 10e3, 30e3, 100e3, 300e3, 1e6}
 	for _, cycles := range spins {

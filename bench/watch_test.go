@@ -51,7 +51,7 @@ func watched(mhz func(time.Time) float64) (*stand, *time.Duration) {
 	clock, paused := &fakeClock{at: time.Unix(0, 0)}, new(time.Duration)
 	rule := quick()
 	rule.MinTotalNS, rule.WarmUpNS, rule.MinClock, rule.Steady, rule.MaxSamples, rule.MaxRSD = 1e6, 1e9, 0.75, 0.02, 4096, 0.05
-	s := newStand(drifting{mhz: mhz, time: clock}, rule)
+	s := newStand(drifting{mhz: mhz, time: clock}, rule, 2)
 	s.now = clock.now
 	s.sleep = func(_ context.Context, d time.Duration) error {
 		clock.pass(d.Nanoseconds())
@@ -185,7 +185,7 @@ func (e failingExecutor) Time(latencyNS []int64) error {
 func TestCaches(t *testing.T) {
 	rule := quick()
 	rule.Caches, rule.MinClock = Cold, 0.5
-	s := newStand(fake{}, rule)
+	s := newStand(fake{}, rule, 2)
 	r, err := s.round(conv(3, 5), conv(8, 8))
 	require.NoError(t, err)
 	assert.Len(t, r.timed, copies)
@@ -210,7 +210,7 @@ func TestCaches(t *testing.T) {
 func TestMemoryGrows(t *testing.T) {
 	b, err := cpu.New(cpu.Options{Threads: 1})
 	require.NoError(t, err)
-	s := newStand(b, quick())
+	s := newStand(b, quick(), 2)
 	s.noise = s.noise[:48] // whole cache lines, as in earnest
 	r, err := s.round(conv(3, 5), conv(8, 8))
 	require.NoError(t, err)

@@ -13,6 +13,8 @@ type Backend interface {
 	Supports(Call) error
 	// Workspace is how many float32 of scratch memory the call wants while it runs.
 	Workspace(Call) int
+	// Slicer cuts the batch of inference; nil where every call had better take all of it.
+	Slicer() Slicer
 	// Prepare allocates the plan's memory, all of it zero, and readies every call.
 	Prepare(*Plan) (Executor, error)
 }
@@ -53,13 +55,14 @@ type Executor interface {
 	// Write copies src to the start of the buffer; Read copies the buffer's start to dst.
 	Write(dst Buffer, src []float32) error
 	Read(dst []float32, src Buffer) error
-	// Run executes calls from ≤ i < to in order and returns when they are done.
+	// Run executes calls from ≤ i < to in order and returns when they are done. Where
+	// slices go through them, from and to are where a stage begins or ends.
 	Run(from, to int) error
 	// Start is Run that may return before the calls are done. What is written next
 	// comes after them; Read, Run and Time wait for them and may return their error.
 	Start(from, to int) error
 	// Time executes the first len(latencyNS) calls in order and stores how long each
-	// one took.
+	// one took: of a stage of slices, its share of the time that the stage took.
 	Time(latencyNS []int64) error
 	Close() error
 }
@@ -68,6 +71,10 @@ type Executor interface {
 // of it that buffers are, and the calls in order. Spans[0], None's, is empty.
 // Spans start on 64-byte boundaries; buffers whose lives do not overlap may
 // share memory.
+//
+// With stages, a call is that of the whole batch still, and Slice is what is run of it
+// at a time. Its activations are the slice's part of a span of the whole batch or, in a
+// Lane, the worker's own.
 type Plan struct {
 	Len       int
 	Spans     []Span
@@ -75,12 +82,20 @@ type Plan struct {
 	Workspace []Buffer // one per call, None where it wants none
 	Input     []Buffer // written anew before each run: a backend may make room for the next while one goes on
 	Constant  []Buffer // written by Write alone, never by a call: what a backend makes of them holds until the next Write
+
+	Batch          int     // images
+	Stages         []Stage // none where every call takes the whole batch
+	Lanes, LaneLen int     // beside Len, so many workers have so much memory each
 }
+
+// Words is all memory, in float32.
+func (p *Plan) Words() int { return p.Len + p.Lanes*p.LaneLen }
 
 // Span is a buffer's place in the plan's memory, in float32, and its elements.
 type Span struct {
 	Offset, Len int
 	Storage     Storage
+	Lane        bool // in each lane's memory, and of one slice
 }
 
 // Words is the span's room in float32.

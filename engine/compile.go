@@ -4,8 +4,8 @@
 //
 // Compile fuses nodes into units (fuse.go), lists each unit's calls forward
 // (forward.go), joins what the backend has as one (norm.go) and, in training, lists
-// them backward (backward.go), and lays the buffers
-// in memory by their lifetimes (plan.go). A Backend runs the list (backend.go);
+// them backward (backward.go), cuts the batch where the backend wants that (slice.go),
+// and lays the buffers in memory by their lifetimes (plan.go). A Backend runs the list (backend.go);
 // what each call must compute stands with the call (call.go).
 package engine
 
@@ -97,7 +97,7 @@ func Compile(g *graph.Graph, b Backend, o Options) (*Program, error) {
 			return nil, fmt.Errorf("compile %q on %s: %w", g.Name(), b.Name(), err)
 		}
 	}
-	plan := l.layout(b)
+	plan := l.layout(b, o.Batch, l.slice(b))
 	for _, b := range []Buffer{l.bytes.Pixels, l.bytes.Moves, l.labels, l.hyper} {
 		if b != None {
 			plan.Input = append(plan.Input, b)

@@ -18,6 +18,9 @@ func (DryRun) Supports(Call) error { return nil }
 // Workspace is none.
 func (DryRun) Workspace(Call) int { return 0 }
 
+// Slicer is none.
+func (DryRun) Slicer() Slicer { return nil }
+
 // Prepare allocates nothing. Whatever the executor is asked for is an error.
 func (DryRun) Prepare(*Plan) (Executor, error) { return idle{}, nil }
 

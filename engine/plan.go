@@ -66,21 +66,16 @@ func (p *planner) call(c Call, nodes ...int) {
 	p.nodes = append(p.nodes, nodes)
 }
 
-// layout asks the backend for each call's scratch memory and places everything:
-// fixed buffers first, then the largest transient buffer first, each at the
-// lowest offset that is free during its whole life.
-func (p *planner) layout(b Backend) *Plan {
-	plan := &Plan{Calls: p.calls, Workspace: make([]Buffer, len(p.calls))}
-	for i, c := range p.calls {
-		if n := b.Workspace(c); n > 0 {
-			plan.Workspace[i] = p.transient(n)
+// layout asks the backend for each call's scratch memory and places everything: what
+// is fixed first, then what only slices see, in lanes, and the rest in memory.
+func (p *planner) layout(b Backend, batch int, stages []Stage) *Plan {
+	plan := &Plan{Calls: p.calls, Workspace: make([]Buffer, len(p.calls)), Batch: batch, Stages: stages}
+	for i := range p.calls {
+		if n, lane := plan.Scratch(b, i); n > 0 {
+			plan.Workspace[i] = p.moving(Span{Len: n, Lane: lane})
 		}
 	}
 
-	type life struct {
-		buffer      Buffer
-		first, last int
-	}
 	lives := make([]life, len(p.spans))
 	for i := range lives {
 		lives[i] = life{Buffer(i), len(p.calls), -1}
@@ -99,15 +94,39 @@ func (p *planner) layout(b Backend) *Plan {
 		use(plan.Workspace[i], i)
 	}
 	lives = slices.DeleteFunc(lives, func(l life) bool { return l.buffer == None || p.fixed[l.buffer] || l.last < 0 })
+	for _, l := range lives {
+		if s := plan.Stage(l.first); s.Images < batch && l.last < s.To && !p.spans[l.buffer].Lane {
+			p.spans[l.buffer].Len = p.spans[l.buffer].Len / batch * s.Images
+			p.spans[l.buffer].Lane = true
+		}
+	}
 	slices.SortStableFunc(lives, func(a, b life) int {
 		return cmp.Compare(p.spans[b.buffer].Words(), p.spans[a.buffer].Words())
 	})
+	inLane := func(l life) bool { return p.spans[l.buffer].Lane }
+	plan.LaneLen = p.place(slices.DeleteFunc(slices.Clone(lives), func(l life) bool { return !inLane(l) }), 0)
+	plan.Len = p.place(slices.DeleteFunc(lives, inLane), p.fixedLen)
+	plan.Spans = p.spans
+	if stages != nil {
+		plan.Lanes = b.Slicer().Lanes()
+	}
+	return plan
+}
 
-	plan.Len = p.fixedLen
+// A life is a buffer from the first call that names it to the last.
+type life struct {
+	buffer      Buffer
+	first, last int
+}
+
+// place lays buffers in a memory from an offset on, each at the lowest one that is free
+// during its whole life; it says where they end.
+func (p *planner) place(lives []life, from int) (end int) {
+	end = from
 	var placed []life // by offset
 	for _, l := range lives {
 		n := roundUp(p.spans[l.buffer].Words())
-		offset := p.fixedLen
+		offset := from
 		for _, q := range placed {
 			if q.last < l.first || l.last < q.first {
 				continue
@@ -119,14 +138,13 @@ func (p *planner) layout(b Backend) *Plan {
 			offset = max(offset, s.Offset+roundUp(s.Words()))
 		}
 		p.spans[l.buffer].Offset = offset
-		plan.Len = max(plan.Len, offset+n)
+		end = max(end, offset+n)
 		at, _ := slices.BinarySearchFunc(placed, offset, func(q life, offset int) int {
 			return cmp.Compare(p.spans[q.buffer].Offset, offset)
 		})
 		placed = slices.Insert(placed, at, l)
 	}
-	plan.Spans = p.spans
-	return plan
+	return end
 }
 
 func roundUp(n int) int { return (n + align - 1) / align * align }

@@ -59,7 +59,7 @@ func (p *Program) Plan() *Plan { return p.plan }
 func (p *Program) Nodes(i int) []int { return p.nodes[i] }
 
 // PeakBytes is the plan's memory: weights, activations, gradients, scratch.
-func (p *Program) PeakBytes() int64 { return 4 * int64(p.plan.Len) }
+func (p *Program) PeakBytes() int64 { return 4 * int64(p.plan.Words()) }
 
 // Close frees the device's memory.
 func (p *Program) Close() error { return p.exec.Close() }

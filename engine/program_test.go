@@ -98,24 +98,25 @@ func TestPlan(t *testing.T) {
 	for name, g := range small(t) {
 		for _, mode := range []engine.Mode{engine.Train, engine.Infer} {
 			t.Run(fmt.Sprintf("%s/%s", name, mode), func(t *testing.T) {
-				p, err := engine.Compile(g, backend(t, 2), engine.Options{Mode: mode, Batch: 3})
+				p, err := engine.Compile(g, backend(t, 2), engine.Options{Mode: mode, Batch: 4})
 				require.NoError(t, err)
 				defer p.Close()
 				plan := p.Plan()
-				owner := make([]engine.Buffer, plan.Len)
+				require.Equal(t, mode == engine.Infer, plan.LaneLen > 0, "slices of a batch are for inference")
+				owner := map[bool][]engine.Buffer{false: make([]engine.Buffer, plan.Len), true: make([]engine.Buffer, plan.LaneLen)}
 				written := map[engine.Buffer]bool{}
 				for i, c := range plan.Calls {
 					if b := plan.Workspace[i]; b != engine.None {
 						for j := range plan.Span(b).Len {
-							owner[plan.Span(b).Offset+j] = b
+							owner[plan.Span(b).Lane][plan.Span(b).Offset+j] = b
 						}
 					}
 					for _, o := range c.Operands() {
 						s := plan.Span(o.Buffer)
 						require.Zero(t, s.Offset%16, "%v: operand %s is not aligned", c, o.Name)
-						require.LessOrEqual(t, s.Offset+s.Len, plan.Len)
+						require.LessOrEqual(t, s.Offset+s.Len, len(owner[s.Lane]))
 						for j := range s.Len {
-							at := &owner[s.Offset+j]
+							at := &owner[s.Lane][s.Offset+j]
 							if o.Read && written[o.Buffer] && *at != o.Buffer {
 								t.Fatalf("%v: operand %s, element %d, was overwritten by buffer %d", c, o.Name, j, *at)
 							}
@@ -126,7 +127,7 @@ func TestPlan(t *testing.T) {
 							written[o.Buffer] = true
 							s := plan.Span(o.Buffer)
 							for j := range s.Len {
-								owner[s.Offset+j] = o.Buffer
+								owner[s.Lane][s.Offset+j] = o.Buffer
 							}
 						}
 					}
@@ -135,7 +136,7 @@ func TestPlan(t *testing.T) {
 				for _, s := range plan.Spans {
 					sum += s.Len
 				}
-				require.Less(t, plan.Len, sum, "no memory is shared")
+				require.Less(t, plan.Len+plan.LaneLen, sum, "no memory is shared")
 			})
 		}
 	}

@@ -44,9 +44,26 @@ func (o *activated) run(t *team) {
 	o.act.run(t)
 }
 
+func (o *activated) bind(y, x, z []float32) {
+	o.op.(slicer).bind(y, x, z)
+	o.act.bind(y, y, nil)
+}
+
+func (o *activated) pack(t *team) {
+	if k, ok := o.op.(keeper); ok {
+		k.pack(t)
+	}
+}
+
 func (o *activated) forget() {
 	if k, ok := o.op.(keeper); ok {
 		k.forget()
+	}
+}
+
+func (o *activated) share(with op) {
+	if k, ok := o.op.(keeper); ok {
+		k.share(with.(*activated).op)
 	}
 }
 
@@ -56,8 +73,9 @@ type smoothly struct {
 	y, x   []float32
 }
 
-func (o *smoothly) run(t *team) { t.run(o, pieces(len(o.y))) }
-func (o *smoothly) do(_, i int) { o.kernel(piece(o.y, i), piece(o.x, i)) }
+func (o *smoothly) bind(y, x, _ []float32) { o.y, o.x = y, x }
+func (o *smoothly) run(t *team)            { t.run(o, pieces(len(o.y))) }
+func (o *smoothly) do(_, i int)            { o.kernel(piece(o.y, i), piece(o.x, i)) }
 
 // smoothBackward is dx (+)= dy·act'.
 type smoothBackward struct {
@@ -84,7 +102,8 @@ func newClamp(k *rows, c engine.Clamp, y, x []float32) op {
 	return o
 }
 
-func (o *linear) run(t *team) { t.run(o, pieces(len(o.y))) }
+func (o *linear) bind(y, x, _ []float32) { o.y, o.x = y, x }
+func (o *linear) run(t *team)            { t.run(o, pieces(len(o.y))) }
 func (o *linear) do(_, i int) {
 	o.kernel(piece(o.y, i), piece(o.x, i), o.zero, o.alpha, o.beta, o.lo, o.hi)
 }

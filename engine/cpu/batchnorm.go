@@ -27,6 +27,8 @@ func newNormalise(k *rows, f folding, a engine.Act, y, x, z []float32, scratch *
 	return o
 }
 
+func (o *normalise) bind(y, x, z []float32) { o.y, o.x, o.z = y, x, z }
+
 // parameters sets channel c's part of the wide rows.
 func (o *normalise) parameters(c int, mean, scale, beta float32) {
 	o.spread(o.wideMean, c, mean)

@@ -29,12 +29,28 @@ type correlate struct {
 // newConvForward prepares ConvForward's loop. The op of a constant filter keeps
 // its own packed copy of it from the first run on.
 func newConvForward(i isa, c engine.ConvForward, y, x, w, b, z, ws []float32, workers int, constantW bool) op {
+	return newConvSlice(i, c, 1, y, x, w, b, z, ws, workers, constantW)
+}
+
+// newConvSlice is newConvForward of one of so many slices of a batch, with the same bits
+// as of all of it.
+func newConvSlice(i isa, c engine.ConvForward, slices int, y, x, w, b, z, ws []float32, workers int, constantW bool) op {
 	lo, hi := bounds(c.Act)
-	if o := newWinograd(i, forwardParts(i, c.Conv, workers), workers); o != nil {
+	parts := slicedParts(i, c.Conv, slices, workers)
+	if o := newWinograd(i, parts, workers); o != nil {
 		return o.init(y, x, w, epilogue{b, z, lo, hi}, ws, workers, constantW)
 	}
-	o := &correlate{parts: forwardParts(i, c.Conv, workers), out: y, in: x, w: w, epilogue: epilogue{b, z, lo, hi}, constant: constantW}
+	o := &correlate{parts: parts, out: y, in: x, w: w, epilogue: epilogue{b, z, lo, hi}, constant: constantW}
 	return o.init(ws, workers)
+}
+
+// slicedParts is forwardParts that know of the whole batch.
+func slicedParts(i isa, c engine.Conv, slices, workers int) []part {
+	parts := forwardParts(i, c, workers)
+	for k := range parts {
+		parts[k].batch = c.N * slices
+	}
+	return parts
 }
 
 // newConvBackwardData prepares ConvBackwardData's loop.
@@ -72,6 +88,10 @@ func convWorkspace(i isa, c engine.Call, workers int) int {
 		}
 		return newFilterGradient(i, c.Conv, workers).workspace(workers)
 	}
+	return partsWorkspace(i, parts, workers)
+}
+
+func partsWorkspace(i isa, parts []part, workers int) int {
 	if o := newWinograd(i, parts, workers); o != nil {
 		return o.workspace(workers)
 	}
@@ -98,9 +118,7 @@ func scratchEach(parts []part) int {
 func (o *correlate) init(ws []float32, workers int) *correlate {
 	for i := range o.parts {
 		p := &o.parts[i]
-		if n := p.filters(); o.constant {
-			p.packed = aligned(n)
-		} else {
+		if n := p.filters(); !o.constant {
 			p.packed, ws = ws[:n], ws[line(n):]
 		}
 		o.packs += p.panels()
@@ -114,15 +132,35 @@ func (o *correlate) init(ws []float32, workers int) *correlate {
 }
 
 func (o *correlate) run(t *team) {
-	if !o.packed {
-		t.run(&o.packing, o.packs)
-		o.packed = o.constant
-	}
+	o.pack(t)
 	t.run(o, o.tasks)
+}
+
+func (o *correlate) bind(y, x, z []float32) { o.out, o.in, o.epilogue.z = y, x, z }
+
+// pack the filter, unless that was done.
+func (o *correlate) pack(t *team) {
+	if o.packed {
+		return
+	}
+	for i := range o.parts {
+		if p := &o.parts[i]; p.packed == nil {
+			p.packed = aligned(p.filters())
+		}
+	}
+	t.run(&o.packing, o.packs)
+	o.packed = o.constant
 }
 
 // forget makes the next run pack the filter again.
 func (o *correlate) forget() { o.packed = false }
+
+func (o *correlate) share(with op) {
+	for i := range o.parts {
+		o.parts[i].packed = with.(*correlate).parts[i].packed
+	}
+	o.packed = true
+}
 
 func (o *correlate) do(worker, i int) {
 	for k := range o.parts {

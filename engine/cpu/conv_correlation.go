@@ -21,6 +21,7 @@ type correlation struct {
 	depthwise bool
 	in, out   layout
 
+	batch int    // images of the whole call, of which n may be a slice; 0 is n
 	depth int    // channels of a pixel that are read
 	pairs *pairs // where set, what is gathered is pairs
 }
@@ -79,7 +80,7 @@ func (g *correlation) gather() gather {
 	skips := g.stride != [2]int{1, 1} && g.r*g.s == 1
 	consecutive := g.s <= 1 || g.dil[1] == 1 && g.in.pixel == g.c
 	switch {
-	case g.pairs != nil && skips, g.s > 1 && g.dil[1] > 1, g.q < shortRow && g.p*g.n > 1 && g.r*g.s > 1 && g.out.dense(g.p, g.q):
+	case g.pairs != nil && skips, g.s > 1 && g.dil[1] > 1, g.q < shortRow && g.r*g.s > 1 && g.out.dense(g.p, g.q):
 		return readColumns
 	case inside && consecutive && g.pairs == nil:
 		return readDirect

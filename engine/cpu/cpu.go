@@ -2,6 +2,10 @@
 // for AVX-512, for AVX2 and in plain Go. Where it has AVX-512 BF16, convolutions
 // can round their factors to bfloat16 instead. Results do not depend on how many
 // threads compute them.
+//
+// The threads share each call of a training step (team.go). In inference a batch is cut
+// into slices where there are enough of them: each thread takes some images through
+// many calls by itself (lane.go).
 package cpu
 
 import (
@@ -43,7 +47,7 @@ func New(o Options) (*Backend, error) {
 	sets := available(o.Precision)
 	best := sets[len(sets)-1]
 	if o.ISA == "" && best != genericBF16 {
-		return &Backend{best, o.Threads}, nil
+		return &Backend{best, o.Threads, 1}, nil
 	}
 	if o.ISA == "" {
 		return nil, errors.New("cpu: this machine has no AVX-512 BF16, without which bf16 is slower than fp32; generic kernels emulate it")
@@ -51,7 +55,7 @@ func New(o Options) (*Backend, error) {
 	var names []string
 	for _, isa := range sets {
 		if isa.set() == o.ISA {
-			return &Backend{isa, o.Threads}, nil
+			return &Backend{isa, o.Threads, 1}, nil
 		}
 		names = append(names, isa.set())
 	}
@@ -62,9 +66,13 @@ func New(o Options) (*Backend, error) {
 type Backend struct {
 	isa     isa
 	threads int
+	slices  int // of a batch, of which its calls are one
 }
 
-var _ engine.Backend = (*Backend)(nil)
+var (
+	_ engine.Backend = (*Backend)(nil)
+	_ engine.Slicer  = (*Backend)(nil)
+)
 
 // Name is such as "cpu avx512, 2 threads".
 func (b *Backend) Name() string {

@@ -23,8 +23,9 @@ func newActivate(k *rows, c engine.Activate, y, x []float32) op {
 	return &activate{k.clamp, y, x, lo, hi}
 }
 
-func (o *activate) run(t *team) { t.run(o, pieces(len(o.y))) }
-func (o *activate) do(_, i int) { o.kernel(piece(o.y, i), piece(o.x, i), o.lo, o.hi) }
+func (o *activate) bind(y, x, _ []float32) { o.y, o.x = y, x }
+func (o *activate) run(t *team)            { t.run(o, pieces(len(o.y))) }
+func (o *activate) do(_, i int)            { o.kernel(piece(o.y, i), piece(o.x, i), o.lo, o.hi) }
 
 type activateBackward struct {
 	kernel    func(dx, dy, y []float32, lo, hi float32)
@@ -67,8 +68,9 @@ func newAdd(k *rows, c engine.Add, y, a, b []float32) op {
 	return &add{k.add, y, a, b, lo, hi}
 }
 
-func (o *add) run(t *team) { t.run(o, pieces(len(o.y))) }
-func (o *add) do(_, i int) { o.kernel(piece(o.y, i), piece(o.a, i), piece(o.b, i), o.lo, o.hi) }
+func (o *add) bind(y, a, b []float32) { o.y, o.a, o.b = y, a, b }
+func (o *add) run(t *team)            { t.run(o, pieces(len(o.y))) }
+func (o *add) do(_, i int)            { o.kernel(piece(o.y, i), piece(o.a, i), piece(o.b, i), o.lo, o.hi) }
 
 type sgd struct {
 	kernel          func(p, v, dp []float32, lr, m, wd, ofG, ofV float32)

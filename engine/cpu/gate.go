@@ -28,7 +28,8 @@ func newMul(k *rows, c engine.Mul, y, a, b []float32) op {
 	return o
 }
 
-func (o *mul) run(t *team) { t.run(o, o.N*o.each) }
+func (o *mul) bind(y, a, b []float32) { o.y, o.a, o.b = y, a, b }
+func (o *mul) run(t *team)            { t.run(o, o.N*o.each) }
 func (o *mul) do(_, i int) {
 	n, row := i/o.each, i%o.each*o.rows
 	from, to := (n*o.Pixels+row)*o.C, (n*o.Pixels+min(row+o.rows, o.Pixels))*o.C
@@ -41,8 +42,9 @@ type mulEach struct {
 	y, a, b []float32
 }
 
-func (o *mulEach) run(t *team) { t.run(o, pieces(len(o.y))) }
-func (o *mulEach) do(_, i int) { o.kernel(piece(o.y, i), piece(o.a, i), piece(o.b, i)) }
+func (o *mulEach) bind(y, a, b []float32) { o.y, o.a, o.b = y, a, b }
+func (o *mulEach) run(t *team)            { t.run(o, pieces(len(o.y))) }
+func (o *mulEach) do(_, i int)            { o.kernel(piece(o.y, i), piece(o.a, i), piece(o.b, i)) }
 
 // gateBackward takes a few channels of an image at a time and sums them in float64.
 type gateBackward struct {
@@ -100,7 +102,8 @@ func newCopyChannels(k *rows, c engine.CopyChannels, y, x []float32) op {
 	return &copyChannels{c, k.add, y, x, max(1, pieceLen/c.C)}
 }
 
-func (o *copyChannels) run(t *team) { t.run(o, (o.Rows+o.rows-1)/o.rows) }
+func (o *copyChannels) bind(y, x, _ []float32) { o.y, o.x = y, x }
+func (o *copyChannels) run(t *team)            { t.run(o, (o.Rows+o.rows-1)/o.rows) }
 func (o *copyChannels) do(_, i int) {
 	for r := i * o.rows; r < min((i+1)*o.rows, o.Rows); r++ {
 		y, x := o.y[r*o.YC+o.YAt:][:o.C], o.x[r*o.XC+o.XAt:][:o.C]
@@ -117,7 +120,8 @@ type softmax struct {
 	y, x []float32
 }
 
-func (o *softmax) run(t *team) { t.run(o, o.Rows) }
+func (o *softmax) bind(y, x, _ []float32) { o.y, o.x = y, x }
+func (o *softmax) run(t *team)            { t.run(o, o.Rows) }
 func (o *softmax) do(_, i int) {
 	y, x := pixel(o.y, i, o.C), pixel(o.x, i, o.C)
 	top := x[0]

@@ -57,7 +57,9 @@ func (b *Backend) Supports(c engine.Call) error {
 // Workspace is the scratch memory compile hands to the call's op.
 func (b *Backend) Workspace(c engine.Call) int {
 	switch c := c.(type) {
-	case engine.ConvForward, engine.ConvBackwardData, engine.ConvBackwardFilter:
+	case engine.ConvForward:
+		return partsWorkspace(b.isa, slicedParts(b.isa, c.Conv, b.slices, b.threads), b.threads)
+	case engine.ConvBackwardData, engine.ConvBackwardFilter:
 		return convWorkspace(b.isa, c, b.threads)
 	case engine.MaskedConvForward, engine.MaskedConvBackwardData, engine.MaskedConvBackwardFilter:
 		return b.maskWorkspace(c)
@@ -89,7 +91,7 @@ func (b *Backend) compile(c engine.Call, memory func(engine.Buffer) []float32, s
 	}
 	switch c := c.(type) {
 	case engine.ConvForward:
-		return ending(k, c.Act, newConvForward(b.isa, c, of[c.Y], of[c.X], of[c.W], of[c.B], of[c.Z], scratch, b.threads, constant(c.W)), of[c.Y])
+		return ending(k, c.Act, newConvSlice(b.isa, c, b.slices, of[c.Y], of[c.X], of[c.W], of[c.B], of[c.Z], scratch, b.threads, constant(c.W)), of[c.Y])
 	case engine.ConvBackwardData:
 		return newConvBackwardData(b.isa, c, of[c.DX], of[c.DY], of[c.W], scratch, b.threads)
 	case engine.ConvBackwardFilter:

@@ -37,7 +37,8 @@ type maxPoolForward struct {
 	y, x   []float32
 }
 
-func (o *maxPoolForward) run(t *team) { t.run(o, o.N*o.P) }
+func (o *maxPoolForward) bind(y, x, _ []float32) { o.y, o.x = y, x }
+func (o *maxPoolForward) run(t *team)            { t.run(o, o.N*o.P) }
 func (o *maxPoolForward) do(_, i int) {
 	x := image(o.x, i/o.P, o.H, o.W, o.C)
 	for q := range o.Q {
@@ -60,7 +61,8 @@ type avgPoolForward struct {
 	countPad bool
 }
 
-func (o *avgPoolForward) run(t *team) { t.run(o, o.N*o.P) }
+func (o *avgPoolForward) bind(y, x, _ []float32) { o.y, o.x = y, x }
+func (o *avgPoolForward) run(t *team)            { t.run(o, o.N*o.P) }
 func (o *avgPoolForward) do(_, i int) {
 	x := image(o.x, i/o.P, o.H, o.W, o.C)
 	for q := range o.Q {

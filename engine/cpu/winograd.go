@@ -36,7 +36,7 @@ func (g *correlation) suits() bool {
 	one := [2]int{1, 1}
 	high, wide := ceil(g.p, tileSide), ceil(g.q, tileSide)
 	return !g.depthwise && g.r == 3 && g.s == 3 && g.stride == one && g.dil == one && g.in.pixel == g.c &&
-		g.c%16 == 0 && g.cols%16 == 0 && g.n*high*wide >= fewTiles && 3*g.p*g.q >= 2*high*wide*tileSide*tileSide
+		g.c%16 == 0 && g.cols%16 == 0 && max(g.n, g.batch)*high*wide >= fewTiles && 3*g.p*g.q >= 2*high*wide*tileSide*tileSide
 }
 
 // newWinograd is nil where the parts are not computed so. Factors that are rounded to bfloat16 are too coarse
@@ -69,7 +69,7 @@ func (o *winograd) init(out, in, w []float32, e epilogue, ws []float32, workers 
 	o.part.packed, ws = ws[:o.part.filters()], ws[o.direct():]
 	o.u, ws = ws[:o.transformed()], ws[o.transformed():]
 	if constant {
-		o.u = aligned(o.transformed())
+		o.u = nil // a copy of its own, from the first run on
 	}
 	o.scratch = ws
 	o.tiles, o.steps = make([]tile, workers), make([]transform, workers)
@@ -78,16 +78,29 @@ func (o *winograd) init(out, in, w []float32, e epilogue, ws []float32, workers 
 }
 
 func (o *winograd) run(t *team) {
-	if !o.packed {
-		t.run(&o.packing, o.panels())
-		t.run(&o.filters, o.panels()*ceil(o.c, filterPieces))
-		o.packed = o.constant
-	}
+	o.pack(t)
 	t.run(o, ceil(o.n*o.high*o.wide, o.each))
+}
+
+func (o *winograd) bind(y, x, z []float32) { o.out, o.in, o.epilogue.z = y, x, z }
+
+// pack transforms the filter, unless that was done.
+func (o *winograd) pack(t *team) {
+	if o.packed {
+		return
+	}
+	if o.u == nil {
+		o.u = aligned(o.transformed())
+	}
+	t.run(&o.packing, o.panels())
+	t.run(&o.filters, o.panels()*ceil(o.c, filterPieces))
+	o.packed = o.constant
 }
 
 // forget makes the next run transform the filter again.
 func (o *winograd) forget() { o.packed = false }
+
+func (o *winograd) share(with op) { o.u, o.packed = with.(*winograd).u, true }
 
 type winogradPacking struct{ *winograd }
 

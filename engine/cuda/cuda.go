@@ -179,6 +179,9 @@ func supportsConv(c engine.Call, g engine.Conv) error {
 	return nil
 }
 
+// Slicer is nil: a kernel wants the whole batch.
+func (b *Backend) Slicer() engine.Slicer { return nil }
+
 // Workspace is where parts of sums lie until they are added up.
 func (b *Backend) Workspace(c engine.Call) int {
 	switch c := c.(type) {

@@ -22,6 +22,7 @@ func (reference) Name() string               { return "reference" }
 func (reference) Info() engine.Info          { return engine.Info{Device: "reference"} }
 func (reference) Supports(engine.Call) error { return nil }
 func (reference) Workspace(engine.Call) int  { return 0 }
+func (reference) Slicer() engine.Slicer      { return nil }
 func (b reference) Prepare(p *engine.Plan) (engine.Executor, error) {
 	return &executor{b, p, make([]float32, p.Len)}, nil
 }
