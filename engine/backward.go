@@ -34,7 +34,7 @@ func (l *lowering) backwardUnit(u unit) {
 	x, y := l.value[in[0]], l.value[u.out]
 	switch n.Op {
 	case graph.OpConv2D, graph.OpLinear:
-		l.backwardConv(u, dy, x)
+		l.backwardConv(u, dy)
 		return
 	case graph.OpBatchNorm:
 		l.backwardBatchNorm(u, dy, y, x)
@@ -52,15 +52,16 @@ func (l *lowering) backwardUnit(u unit) {
 	}
 }
 
-func (l *lowering) backwardConv(u unit, dy, x Buffer) {
+func (l *lowering) backwardConv(u unit, dy Buffer) {
 	i := u.head
+	x, norm := l.input(l.g.Inputs(i)[0])
 	g, name := l.conv(i), l.g.Node(i).Name
 	mask, masked := l.mask(u)
 	if db := l.grads[name+".bias"]; db != None {
 		l.call(BiasBackward{Rows: l.rows(i), C: g.K, DB: db, DY: dy}, i)
 	}
 	w, dw := l.params[name+".weight"], l.grads[name+".weight"]
-	if f := (ConvBackwardFilter{Conv: g, DW: dw, DY: dy, X: x}); masked {
+	if f := (ConvBackwardFilter{Conv: g, DW: dw, DY: dy, X: x, XNorm: norm}); masked {
 		l.call(MaskedConvBackwardFilter{f, mask}, i)
 	} else {
 		l.call(f, i)

@@ -89,6 +89,17 @@ func (g Conv) String() string {
 		g.N, g.H, g.W, g.C, g.K, g.R, g.S, g.Stride[0], g.Stride[1], g.Pad[0], g.Pad[1], g.Dilation[0], g.Dilation[1], g.Groups, g.P, g.Q)
 }
 
+// InputNorm is a batch norm between memory and what reads it. Where there is a Mean,
+// x[…,c] in the reader's loop stands for
+//
+//	act(γ[c]·(x[…,c]−mean[c])·invstd[c] + β[c])
+//
+// which is BatchNormForward's y, never written. Act gates. Padding is zero still.
+type InputNorm struct {
+	Gamma, Beta, Mean, InvStd Buffer
+	Act                       Act
+}
+
 // ConvForward convolves. With Cg = C/Groups, Kg = K/Groups and g = k/Kg:
 //
 //	for n, p, q, k:
@@ -99,6 +110,7 @@ func (g Conv) String() string {
 type ConvForward struct {
 	Conv
 	Y, X, W, B, Z Buffer
+	XNorm         InputNorm
 	Act           Act
 }
 
@@ -121,6 +133,7 @@ type ConvBackwardData struct {
 type ConvBackwardFilter struct {
 	Conv
 	DW, DY, X Buffer
+	XNorm     InputNorm
 }
 
 // BiasBackward sums over rows: db[c] = Σ over i < Rows of dy[i,c].
@@ -137,7 +150,8 @@ type BiasBackward struct {
 //	  runvar[c]  = (1−Momentum)·runvar[c]  + Momentum·var·Rows/(Rows−1)
 //	  for i < Rows: y[i,c] = act(γ[c]·(x[i,c]−mean[c])·invstd[c] + β[c] + z[i,c])
 //
-// With Rows = 1 the running variance takes var itself.
+// With Rows = 1 the running variance takes var itself. Without Y the statistics are all
+// there is to compute.
 type BatchNormForward struct {
 	Rows, C                       int
 	Y, X, Z, Gamma, Beta          Buffer
@@ -317,15 +331,18 @@ type Importance struct {
 }
 
 func (c ConvForward) String() string {
-	return "conv_forward" + c.Act.String() + flag(c.B, "+bias") + flag(c.Z, "+add") + "/" + c.Conv.String()
+	return "conv_forward" + c.XNorm.String() + c.Act.String() + flag(c.B, "+bias") + flag(c.Z, "+add") + "/" + c.Conv.String()
 }
 func (c ConvBackwardData) String() string {
 	return "conv_backward_data" + plus(c.Accumulate) + "/" + c.Conv.String()
 }
-func (c ConvBackwardFilter) String() string { return "conv_backward_filter/" + c.Conv.String() }
-func (c BiasBackward) String() string       { return fmt.Sprintf("bias_backward/%dx%d", c.Rows, c.C) }
+func (c ConvBackwardFilter) String() string {
+	return "conv_backward_filter" + c.XNorm.String() + "/" + c.Conv.String()
+}
+func (n InputNorm) String() string    { return when(n.Mean != None, "_of_norm"+n.Act.String()) }
+func (c BiasBackward) String() string { return fmt.Sprintf("bias_backward/%dx%d", c.Rows, c.C) }
 func (c BatchNormForward) String() string {
-	return fmt.Sprintf("batch_norm_forward%v%s/%dx%d", c.Act, flag(c.Z, "+add"), c.Rows, c.C)
+	return fmt.Sprintf("batch_norm_forward%v%s%s/%dx%d", c.Act, flag(c.Z, "+add"), when(c.Y == None, "+statistics"), c.Rows, c.C)
 }
 func (c BatchNormInfer) String() string {
 	return fmt.Sprintf("batch_norm_infer%v%s/%dx%d", c.Act, flag(c.Z, "+add"), c.Rows, c.C)

@@ -153,8 +153,9 @@ type lowering struct {
 	grad  []Buffer // node → gradient of its output, None until something writes it
 
 	params, grads, momenta map[string]Buffer
-	mean, invstd           []Buffer // of training batch norms, by node
-	sgd                    SGD      // over all of them
+	mean, invstd           []Buffer       // of training batch norms, by node
+	norms                  map[int]normed // batch norms whose output is not in memory, by the node it is of
+	sgd                    SGD            // over all of them
 
 	bytes                           LoadImages     // with Options.Bytes
 	lists                           map[int]Buffer // node → which chunks of its output are on, with Options.MaskChunk
@@ -173,7 +174,7 @@ func newLowering(g *graph.Graph, o Options, b Backend) *lowering {
 		logits: g.Len() - 1,
 		value:  make([]Buffer, g.Len()), grad: make([]Buffer, g.Len()),
 		mean: make([]Buffer, g.Len()), invstd: make([]Buffer, g.Len()),
-		lists:  map[int]Buffer{},
+		lists: map[int]Buffer{}, norms: map[int]normed{},
 		params: map[string]Buffer{}, grads: map[string]Buffer{}, momenta: map[string]Buffer{},
 		signed: map[string]Buffer{}, score: map[string]Buffer{},
 	}

@@ -23,8 +23,12 @@ func (l *lowering) forward() {
 
 func (l *lowering) forwardUnit(u unit) {
 	n, in := l.g.Node(u.head), l.g.Inputs(u.head)
-	x := l.value[in[0]]
+	x, norm := l.input(in[0])
 	var y Buffer
+	if l.unwritten(u) {
+		l.statistics(u, x)
+		return
+	}
 	if l.source(u.out) == l.source(l.logits) {
 		y = l.fix(l.activation(u.out)) // the host reads it
 	} else {
@@ -38,7 +42,7 @@ func (l *lowering) forwardUnit(u unit) {
 	var c Call
 	switch n.Op {
 	case graph.OpConv2D, graph.OpLinear:
-		f := ConvForward{Conv: l.conv(u.head), Y: y, X: x, W: l.param(u.head, ".weight"), B: l.param(u.head, ".bias"), Z: z, Act: u.act}
+		f := ConvForward{Conv: l.conv(u.head), Y: y, X: x, W: l.param(u.head, ".weight"), B: l.param(u.head, ".bias"), Z: z, XNorm: norm, Act: u.act}
 		c = f
 		if m, ok := l.mask(u); ok {
 			c = MaskedConvForward{ConvForward: f, Mask: m}

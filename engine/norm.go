@@ -1,6 +1,10 @@
 package engine
 
-import "slices"
+import (
+	"slices"
+
+	"mdp/engine/graph"
+)
 
 // ConvBatchNorm is a convolution and the batch norm of what it writes:
 //
@@ -51,4 +55,46 @@ func (l *lowering) joinNorms() {
 
 func reads(c Call, b Buffer) bool {
 	return slices.ContainsFunc(c.Operands(), func(o Operand) bool { return o.Read && o.Buffer == b })
+}
+
+// normed is a batch norm whose output those who read it compute from its input x.
+type normed struct {
+	x    Buffer
+	norm InputNorm
+}
+
+// input is where a convolution reads node i's value, and what it makes of it.
+func (l *lowering) input(i int) (Buffer, InputNorm) {
+	if n, ok := l.norms[i]; ok {
+		return n.x, n.norm
+	}
+	return l.value[i], InputNorm{}
+}
+
+// statistics is all that is computed of an unwritten batch norm.
+func (l *lowering) statistics(u unit, x Buffer) {
+	c := l.batchNorm(u, None, x, None).(BatchNormForward)
+	l.norms[u.out] = normed{x, InputNorm{Gamma: c.Gamma, Beta: c.Beta, Mean: c.Mean, InvStd: c.InvStd, Act: c.Act}}
+	c.Act = Identity
+	l.call(c, u.nodes...)
+}
+
+// unwritten says that a unit is a batch norm whose output needs no memory: nothing is
+// added to it, convolutions alone read it, and the backend has them compute it.
+func (l *lowering) unwritten(u unit) bool {
+	readers := l.g.Consumers(u.out)
+	if l.g.Node(u.head).Op != graph.OpBatchNorm || l.o.Mode != Train || l.o.MaskChunk > 0 || u.addend >= 0 || len(readers) == 0 {
+		return false
+	}
+	const some = 1 // a buffer to ask with
+	asked := []Call{BatchNormForward{Rows: l.rows(u.head), C: l.g.Shape(u.head).C, X: some}}
+	norm := InputNorm{Gamma: some, Beta: some, Mean: some, InvStd: some, Act: u.act}
+	for _, i := range readers {
+		if l.g.Node(i).Op != graph.OpConv2D {
+			return false
+		}
+		g := l.conv(i)
+		asked = append(asked, ConvForward{Conv: g, Y: some, X: some, W: some, XNorm: norm}, ConvBackwardFilter{Conv: g, DW: some, DY: some, X: some, XNorm: norm})
+	}
+	return !slices.ContainsFunc(asked, func(c Call) bool { return l.b.Supports(c) != nil })
 }

@@ -28,8 +28,12 @@ func (o operands) inout(name string, b Buffer, n int, accumulate bool) operands 
 	return o.add(name, b, n, accumulate, true)
 }
 
+func (o operands) norm(n InputNorm, c int) operands {
+	return o.in("gamma", n.Gamma, c).in("beta", n.Beta, c).in("mean", n.Mean, c).in("invstd", n.InvStd, c)
+}
+
 func (c ConvForward) Operands() []Operand {
-	return operands{}.out("y", c.Y, c.out()).in("x", c.X, c.in()).in("w", c.W, c.filter()).in("b", c.B, c.K).in("z", c.Z, c.out()).activations("y", "x", "z")
+	return operands{}.out("y", c.Y, c.out()).in("x", c.X, c.in()).in("w", c.W, c.filter()).in("b", c.B, c.K).in("z", c.Z, c.out()).norm(c.XNorm, c.C).activations("y", "x", "z")
 }
 
 func (c ConvBackwardData) Operands() []Operand {
@@ -37,7 +41,7 @@ func (c ConvBackwardData) Operands() []Operand {
 }
 
 func (c ConvBackwardFilter) Operands() []Operand {
-	return operands{}.out("dw", c.DW, c.filter()).in("dy", c.DY, c.out()).in("x", c.X, c.in()).activations("dy", "x")
+	return operands{}.out("dw", c.DW, c.filter()).in("dy", c.DY, c.out()).in("x", c.X, c.in()).norm(c.XNorm, c.C).activations("dy", "x")
 }
 
 func (c BiasBackward) Operands() []Operand {

@@ -84,7 +84,9 @@ func newBatchNormForward(k *rows, c engine.BatchNormForward, of map[engine.Buffe
 func (o *batchNormForward) run(t *team) {
 	t.run((*batchNormMoments)(o), o.chunks())
 	t.run((*batchNormStatistics)(o), channelPieces(o.c))
-	t.run(o.normalise, o.chunks())
+	if o.y != nil {
+		t.run(o.normalise, o.chunks())
+	}
 }
 
 type batchNormMoments batchNormForward

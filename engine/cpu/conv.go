@@ -28,15 +28,15 @@ type correlate struct {
 
 // newConvForward prepares ConvForward's loop. The op of a constant filter keeps
 // its own packed copy of it from the first run on.
-func newConvForward(i isa, c engine.ConvForward, y, x, w, b, z, ws []float32, workers int, constantW bool) op {
-	return newConvSlice(i, c, 1, y, x, w, b, z, ws, workers, constantW)
+func newConvForward(i isa, c engine.ConvForward, norm *inputNorm, y, x, w, b, z, ws []float32, workers int, constantW bool) op {
+	return newConvSlice(i, c, norm, 1, y, x, w, b, z, ws, workers, constantW)
 }
 
 // newConvSlice is newConvForward of one of so many slices of a batch, with the same bits
 // as of all of it.
-func newConvSlice(i isa, c engine.ConvForward, slices int, y, x, w, b, z, ws []float32, workers int, constantW bool) op {
+func newConvSlice(i isa, c engine.ConvForward, norm *inputNorm, slices int, y, x, w, b, z, ws []float32, workers int, constantW bool) op {
 	lo, hi := bounds(c.Act)
-	parts := slicedParts(i, c.Conv, slices, workers)
+	parts := slicedParts(i, c.Conv, norm, slices, workers)
 	if o := newWinograd(i, parts, workers); o != nil {
 		return o.init(y, x, w, epilogue{b, z, lo, hi}, ws, workers, constantW)
 	}
@@ -45,8 +45,8 @@ func newConvSlice(i isa, c engine.ConvForward, slices int, y, x, w, b, z, ws []f
 }
 
 // slicedParts is forwardParts that know of the whole batch.
-func slicedParts(i isa, c engine.Conv, slices, workers int) []part {
-	parts := forwardParts(i, c, workers)
+func slicedParts(i isa, c engine.Conv, norm *inputNorm, slices, workers int) []part {
+	parts := forwardParts(i, c, norm, workers)
 	for k := range parts {
 		parts[k].batch = c.N * slices
 	}
@@ -75,7 +75,7 @@ func convWorkspace(i isa, c engine.Call, workers int) int {
 	var parts []part
 	switch c := c.(type) {
 	case engine.ConvForward:
-		parts = forwardParts(i, c.Conv, workers)
+		parts = forwardParts(i, c.Conv, newInputNorm(i, c.Conv, c.XNorm, nil), workers)
 	case engine.ConvBackwardData:
 		parts = backwardParts(i, c.Conv, workers)
 	case engine.ConvBackwardFilter:
@@ -83,10 +83,11 @@ func convWorkspace(i isa, c engine.Call, workers int) int {
 			o := newDepthwiseGradient(i, c.Conv)
 			return o.slices * o.size()
 		}
-		if o := newWinogradGradient(i, c.Conv, workers); o != nil {
+		norm := newInputNorm(i, c.Conv, c.XNorm, nil)
+		if o := newWinogradGradient(i, c.Conv, norm, workers); o != nil {
 			return o.workspace(workers)
 		}
-		return newFilterGradient(i, c.Conv, workers).workspace(workers)
+		return newFilterGradient(i, c.Conv, norm, workers).workspace(workers)
 	}
 	return partsWorkspace(i, parts, workers)
 }
@@ -190,13 +191,13 @@ func (o *packing) do(_, i int) {
 }
 
 // forwardParts is one correlation for each group.
-func forwardParts(i isa, c engine.Conv, workers int) []part {
+func forwardParts(i isa, c engine.Conv, norm *inputNorm, workers int) []part {
 	k := convKernelsOf(i)
 	cg, kg := c.C/c.Groups, c.K/c.Groups
 	g := correlation{
 		n: c.N, h: c.H, w: c.W, c: cg, p: c.P, q: c.Q, cols: kg,
 		r: c.R, s: c.S, stride: c.Stride, pad: c.Pad, dil: c.Dilation,
-		in: nhwc(c.H, c.W, c.C, 0), out: nhwc(c.P, c.Q, c.K, 0),
+		in: nhwc(c.H, c.W, c.C, 0), out: nhwc(c.P, c.Q, c.K, 0), norm: norm,
 	}
 	f := filter{r: c.S * cg, s: cg, c: 1, j: c.R * c.S * cg}
 	if c.Depthwise() {

@@ -21,7 +21,8 @@ type correlation struct {
 	depthwise bool
 	in, out   layout
 
-	batch int    // images of the whole call, of which n may be a slice; 0 is n
+	batch int // images of the whole call, of which n may be a slice; 0 is n
+	norm  *inputNorm
 	depth int    // channels of a pixel that are read
 	pairs *pairs // where set, what is gathered is pairs
 }
@@ -80,9 +81,9 @@ func (g *correlation) gather() gather {
 	skips := g.stride != [2]int{1, 1} && g.r*g.s == 1
 	consecutive := g.s <= 1 || g.dil[1] == 1 && g.in.pixel == g.c
 	switch {
-	case g.pairs != nil && skips, g.s > 1 && g.dil[1] > 1, g.q < shortRow && g.r*g.s > 1 && g.out.dense(g.p, g.q):
+	case (g.pairs != nil || g.norm != nil) && skips, g.s > 1 && g.dil[1] > 1, g.q < shortRow && g.r*g.s > 1 && g.out.dense(g.p, g.q):
 		return readColumns
-	case inside && consecutive && g.pairs == nil:
+	case inside && consecutive && g.pairs == nil && g.norm == nil:
 		return readDirect
 	}
 	return readWindow
@@ -146,9 +147,15 @@ func (g *correlation) read(in []float32, n, p, q int, b block, scratch []float32
 	case readColumns:
 		return g.columns(in, n, h, w, b, scratch)
 	}
+	return g.direct(in, n, p, q)
+}
+
+// direct is a block where it lies.
+func (g *correlation) direct(in []float32, n, p, q int) source {
 	if g.r*g.s == 0 {
 		return source{}
 	}
+	h, w := p*g.stride[0]-g.pad[0], q*g.stride[1]-g.pad[1]
 	return source{
 		data: in[g.in.at(n, h, w):], image: g.in.image, row: g.stride[0] * g.in.row, pixel: g.stride[1] * g.in.pixel,
 		seg: g.s * g.c, segs: g.r, stride: g.dil[0] * g.in.row,
@@ -186,6 +193,10 @@ func (g *correlation) line(dst, in []float32, n, h, w int) {
 	src := in[g.in.at(n, h, w+first):]
 	if g.pairs != nil {
 		g.narrow(dst[first*g.c:], src, last-first, 1)
+		return
+	}
+	if g.norm != nil {
+		g.norm.copy(dst[first*g.c:last*g.c], src)
 		return
 	}
 	if g.in.pixel == g.c {

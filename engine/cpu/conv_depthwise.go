@@ -103,7 +103,7 @@ type depthwiseGradient struct {
 const someChannels = 64
 
 func newDepthwiseGradient(i isa, c engine.Conv) *depthwiseGradient {
-	g := forwardParts(i, c, 1)[0].correlation
+	g := forwardParts(i, c, nil, 1)[0].correlation
 	return &depthwiseGradient{
 		correlation: g, kernels: convKernelsOf(i.float32()), rows: g.regions(0), pixels: g.regions(1),
 		slices: min(mostSlices, g.n*g.p),

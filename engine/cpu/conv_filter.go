@@ -27,9 +27,9 @@ const (
 	smallSum     = 1 << 16 // elements of a filter above which its rows are shared instead
 )
 
-func newFilterGradient(i isa, c engine.Conv, workers int) *filterGradient {
+func newFilterGradient(i isa, c engine.Conv, norm *inputNorm, workers int) *filterGradient {
 	o := &filterGradient{kernels: convKernelsOf(i), kg: c.K / c.Groups}
-	for _, p := range forwardParts(i.float32(), c, 1) {
+	for _, p := range forwardParts(i.float32(), c, norm, 1) {
 		o.groups = append(o.groups, p.correlation)
 	}
 	g := &o.groups[0]
@@ -54,7 +54,7 @@ func newFilterGradient(i isa, c engine.Conv, workers int) *filterGradient {
 	return o
 }
 
-func newConvBackwardFilter(i isa, c engine.ConvBackwardFilter, dw, dy, x, ws []float32, workers int) op {
+func newConvBackwardFilter(i isa, c engine.ConvBackwardFilter, norm *inputNorm, dw, dy, x, ws []float32, workers int) op {
 	if c.Depthwise() {
 		o := newDepthwiseGradient(i, c.Conv)
 		o.dw, o.dy, o.x, o.sums = dw, dy, x, ws
@@ -62,10 +62,10 @@ func newConvBackwardFilter(i isa, c engine.ConvBackwardFilter, dw, dy, x, ws []f
 		o.addition.depthwiseGradient = o
 		return o
 	}
-	if o := newWinogradGradient(i, c.Conv, workers); o != nil {
+	if o := newWinogradGradient(i, c.Conv, norm, workers); o != nil {
 		return o.init(dw, dy, x, ws, workers)
 	}
-	o := newFilterGradient(i, c.Conv, workers)
+	o := newFilterGradient(i, c.Conv, norm, workers)
 	o.dw, o.dy, o.x = dw, dy, x
 	o.sums, o.scratch = ws[:o.partials()], ws[o.partials():]
 	o.tiles = make([]outer, workers)
@@ -95,10 +95,11 @@ func (o *filterGradient) each() int {
 
 // spaced says that pixels of many channels are read where they lie, which
 // memory and caches serve poorly: a panel takes a piece of each, so they are
-// first copied in one go, and to distances that do not share cache sets.
+// first copied in one go, and to distances that do not share cache sets. What is
+// computed as it is read has to be copied anyway.
 func (o *filterGradient) spaced() bool {
 	g := &o.groups[0]
-	return g.gather() == readDirect && o.kernels.pairs == nil && g.r*g.s == 1 && g.c >= 8*spacing
+	return g.inside() && o.kernels.pairs == nil && g.r*g.s == 1 && (g.c >= 8*spacing || g.norm != nil)
 }
 
 const spacing = 16
@@ -109,7 +110,12 @@ func (g *correlation) space(src source, b block, dst []float32) source {
 	for n := range b.n {
 		for p := range b.p {
 			for q := range b.q {
-				copy(dst[((n*b.p+p)*b.q+q)*pixel:][:g.c], src.data[n*src.image+p*src.row+q*src.pixel:])
+				to, from := dst[((n*b.p+p)*b.q+q)*pixel:][:g.c], src.data[n*src.image+p*src.row+q*src.pixel:]
+				if g.norm != nil {
+					g.norm.copy(to, from)
+				} else {
+					copy(to, from)
+				}
 			}
 		}
 	}
@@ -139,9 +145,11 @@ func (o *filterGradient) do(worker, i int) {
 	for i := first; i < (slice+1)*blocks/o.slices; i++ {
 		n, h, w := i/o.grid[2]/o.grid[1]*o.block.n, i/o.grid[2]%o.grid[1]*o.block.p, i%o.grid[2]*o.block.q
 		b := block{min(o.block.n, g.n-n), min(o.block.p, g.p-h), min(o.block.q, g.q-w)}
-		src := g.read(o.x, n, h, w, b, scratch)
+		var src source
 		if o.spaced() {
-			src = g.space(src, b, scratch)
+			src = g.space(g.direct(o.x, n, h, w), b, scratch)
+		} else {
+			src = g.read(o.x, n, h, w, b, scratch)
 		}
 		dy := o.dy[g.out.at(n, h, w):]
 		t.lda, t.ldb, t.segA, t.segB = g.out.pixel, src.pixel, g.out.row, src.row

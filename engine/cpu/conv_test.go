@@ -143,10 +143,10 @@ func TestConv(t *testing.T) {
 		wantY, wantDX, wantDW := reference(c, x.data, dy.data, w.data, b.data, z.data, dx.data)
 		for _, isa := range all() {
 			sameY, sameDX, sameDW := requireSame, requireSame, requireSame
-			if newWinograd(isa, forwardParts(isa, c.Conv, 1), 1) != nil {
+			if newWinograd(isa, forwardParts(isa, c.Conv, nil, 1), 1) != nil {
 				sameY = requireIntegers
 			}
-			if newWinogradGradient(isa, c.Conv, 1) != nil {
+			if newWinogradGradient(isa, c.Conv, nil, 1) != nil {
 				sameDW = requireIntegers
 			}
 			if newWinograd(isa, backwardParts(isa, c.Conv, 1), 1) != nil {
@@ -171,7 +171,7 @@ func TestConv(t *testing.T) {
 					}
 					for _, constant := range []bool{false, true} {
 						y, ws := newGuarded(out, nan), ws(fwd)
-						o := newConvForward(isa, fwd, y.data, x.data, w.data, bias, sum, ws.data, workers, constant)
+						o := newConvForward(isa, fwd, nil, y.data, x.data, w.data, bias, sum, ws.data, workers, constant)
 						o.run(team)
 						o.run(team)
 						sameY(t, wantY, y.data)
@@ -189,7 +189,7 @@ func TestConv(t *testing.T) {
 					scratch.requireIntact(t, "workspace")
 
 					got, scratch = newGuarded(len(w.data), nan), ws(fil)
-					o := newConvBackwardFilter(isa, fil, got.data, dy.data, x.data, scratch.data, workers)
+					o := newConvBackwardFilter(isa, fil, nil, got.data, dy.data, x.data, scratch.data, workers)
 					o.run(team)
 					o.run(team)
 					sameDW(t, wantDW, got.data)
@@ -268,9 +268,9 @@ func TestConvIsDeterministic(t *testing.T) {
 				fwd, bwd, fil := engine.ConvForward{Conv: c}, engine.ConvBackwardData{Conv: c}, engine.ConvBackwardFilter{Conv: c}
 				ws := func(call engine.Call) []float32 { return aligned(convWorkspace(isa, call, workers)) }
 				y, dx, dw := aligned(len(dy)), aligned(len(x)), aligned(len(w))
-				newConvForward(isa, fwd, y, x, w, nil, nil, ws(fwd), workers, false).run(team)
+				newConvForward(isa, fwd, nil, y, x, w, nil, nil, ws(fwd), workers, false).run(team)
 				newConvBackwardData(isa, bwd, dx, dy, w, ws(bwd), workers).run(team)
-				newConvBackwardFilter(isa, fil, dw, dy, x, ws(fil), workers).run(team)
+				newConvBackwardFilter(isa, fil, nil, dw, dy, x, ws(fil), workers).run(team)
 				team.close()
 				for i, got := range [][]float32{y, dx, dw} {
 					if want[i] == nil {
@@ -289,7 +289,7 @@ func TestConvKeepsNaN(t *testing.T) {
 	x[37] = nan()
 	for _, isa := range all() {
 		call := engine.ConvForward{Conv: c, Act: engine.ReLU6}
-		newConvForward(isa, call, y, x, w, nil, nil, aligned(convWorkspace(isa, call, 1)), 1, false).run(newTeam(1))
+		newConvForward(isa, call, nil, y, x, w, nil, nil, aligned(convWorkspace(isa, call, 1)), 1, false).run(newTeam(1))
 		require.True(t, math.IsNaN(float64(y[12*20+19])), "%v: the pixel over the NaN is %g", isa, y[12*20+19])
 		require.False(t, math.IsNaN(float64(y[0])), isa)
 	}
@@ -308,9 +308,9 @@ func allocatesNothing(t *testing.T, c engine.Conv) {
 		defer team.close()
 		fwd, bwd, fil := engine.ConvForward{Conv: c}, engine.ConvBackwardData{Conv: c}, engine.ConvBackwardFilter{Conv: c}
 		for _, o := range []op{
-			newConvForward(isa, fwd, y, x, w, nil, nil, aligned(convWorkspace(isa, fwd, 2)), 2, false),
+			newConvForward(isa, fwd, nil, y, x, w, nil, nil, aligned(convWorkspace(isa, fwd, 2)), 2, false),
 			newConvBackwardData(isa, bwd, x, y, w, aligned(convWorkspace(isa, bwd, 2)), 2),
-			newConvBackwardFilter(isa, fil, w, y, x, aligned(convWorkspace(isa, fil, 2)), 2),
+			newConvBackwardFilter(isa, fil, nil, w, y, x, aligned(convWorkspace(isa, fil, 2)), 2),
 		} {
 			require.Zero(t, testing.AllocsPerRun(5, func() { o.run(team) }), "%v %T", isa, o)
 		}

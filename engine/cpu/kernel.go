@@ -21,7 +21,15 @@ func (b *Backend) Supports(c engine.Call) error {
 		if c.Act.Gates() && (c.Y != engine.None || c.Act == engine.Identity || c.DZ == engine.None) {
 			return nil
 		}
-	case engine.ConvForward, engine.ConvBackwardData, engine.ConvBackwardFilter, engine.BiasBackward,
+	case engine.ConvForward:
+		if b.supportsNorm(c.Conv, c.XNorm) {
+			return nil
+		}
+	case engine.ConvBackwardFilter:
+		if b.supportsNorm(c.Conv, c.XNorm) {
+			return nil
+		}
+	case engine.ConvBackwardData, engine.BiasBackward,
 		engine.BatchNormInfer, engine.Activate, engine.ActivateBackward, engine.Add,
 		engine.Clamp, engine.ClampBackward, engine.Mul, engine.GateBackward,
 		engine.Scale, engine.CopyChannels, engine.Softmax,
@@ -58,7 +66,7 @@ func (b *Backend) Supports(c engine.Call) error {
 func (b *Backend) Workspace(c engine.Call) int {
 	switch c := c.(type) {
 	case engine.ConvForward:
-		return partsWorkspace(b.isa, slicedParts(b.isa, c.Conv, b.slices, b.threads), b.threads)
+		return partsWorkspace(b.isa, slicedParts(b.isa, c.Conv, newInputNorm(b.isa, c.Conv, c.XNorm, nil), b.slices, b.threads), b.threads)
 	case engine.ConvBackwardData, engine.ConvBackwardFilter:
 		return convWorkspace(b.isa, c, b.threads)
 	case engine.MaskedConvForward, engine.MaskedConvBackwardData, engine.MaskedConvBackwardFilter:
@@ -91,11 +99,13 @@ func (b *Backend) compile(c engine.Call, memory func(engine.Buffer) []float32, s
 	}
 	switch c := c.(type) {
 	case engine.ConvForward:
-		return ending(k, c.Act, newConvSlice(b.isa, c, b.slices, of[c.Y], of[c.X], of[c.W], of[c.B], of[c.Z], scratch, b.threads, constant(c.W)), of[c.Y])
+		norm := newInputNorm(b.isa, c.Conv, c.XNorm, of)
+		return norm.before(ending(k, c.Act, newConvSlice(b.isa, c, norm, b.slices, of[c.Y], of[c.X], of[c.W], of[c.B], of[c.Z], scratch, b.threads, constant(c.W)), of[c.Y]))
 	case engine.ConvBackwardData:
 		return newConvBackwardData(b.isa, c, of[c.DX], of[c.DY], of[c.W], scratch, b.threads)
 	case engine.ConvBackwardFilter:
-		return newConvBackwardFilter(b.isa, c, of[c.DW], of[c.DY], of[c.X], scratch, b.threads)
+		norm := newInputNorm(b.isa, c.Conv, c.XNorm, of)
+		return norm.before(newConvBackwardFilter(b.isa, c, norm, of[c.DW], of[c.DY], of[c.X], scratch, b.threads))
 	case engine.MaskedConvForward, engine.MaskedConvBackwardData, engine.MaskedConvBackwardFilter, engine.MaskFilter:
 		return b.compileMasked(c, of, scratch)
 	case engine.BiasBackward:

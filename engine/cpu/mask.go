@@ -129,7 +129,7 @@ func (b *Backend) compileMasked(c engine.Call, of map[engine.Buffer][]float32, s
 				}
 			}
 		}
-		dense := newConvForward(b.isa, c.ConvForward, result, x, w, of[c.B], of[c.Z], scratch, b.threads, false)
+		dense := newConvForward(b.isa, c.ConvForward, nil, result, x, w, of[c.B], of[c.Z], scratch, b.threads, false)
 		o.dense = ending(rowsFor(b.isa), c.Act, dense, result)
 		return o
 	case engine.MaskedConvBackwardData:
@@ -144,7 +144,7 @@ func (b *Backend) compileMasked(c engine.Call, of map[engine.Buffer][]float32, s
 		dy, x := take(len(of[c.DY])), take(len(of[c.X]))
 		return &masked{mask: f, copies: []zeroed{
 			{dst: dy, src: of[c.DY], channels: f.output}, {dst: x, src: of[c.X], channels: f.input}},
-			dense: newConvBackwardFilter(b.isa, c.ConvBackwardFilter, of[c.DW], dy, x, scratch, b.threads)}
+			dense: newConvBackwardFilter(b.isa, c.ConvBackwardFilter, nil, of[c.DW], dy, x, scratch, b.threads)}
 	case engine.MaskFilter:
 		f := newFlags(c.Mask, c.C, c.K, of)
 		return &maskFilter{f, zeroed{dst: of[c.Filter], src: of[c.Filter], channels: f.input, rows: f.output, span: c.RS}}

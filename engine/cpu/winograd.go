@@ -153,7 +153,7 @@ func (o *winograd) takeIn(t *transform, tile int, edge, x []float32, step int) {
 	const side = tileSide + 2
 	n, p, q := o.place(tile)
 	h, w := p-o.pad[0], q-o.pad[1]
-	if h >= 0 && w >= 0 && h+side <= o.h && w+side <= o.correlation.w {
+	if o.norm == nil && h >= 0 && w >= 0 && h+side <= o.h && w+side <= o.correlation.w {
 		t.from, t.row, t.pixel = o.in[o.part.in.at(n, h, w):], o.part.in.row, o.part.in.pixel
 	} else {
 		for r := range side {

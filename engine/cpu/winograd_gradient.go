@@ -26,8 +26,8 @@ const (
 )
 
 // newWinogradGradient is nil where the gradient is not computed so.
-func newWinogradGradient(i isa, c engine.Conv, workers int) *winogradGradient {
-	w := newWinograd(i, forwardParts(i, c, workers), workers)
+func newWinogradGradient(i isa, c engine.Conv, norm *inputNorm, workers int) *winogradGradient {
+	w := newWinograd(i, forwardParts(i, c, norm, workers), workers)
 	if w == nil || w.c < fewChannels || w.cols < fewChannels {
 		return nil
 	}

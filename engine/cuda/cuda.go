@@ -106,11 +106,11 @@ func (b *Backend) Supports(c engine.Call) error {
 	count, most := 0, maxCount // what is counted in 31 bits
 	switch c := c.(type) {
 	case engine.ConvForward:
-		return supportsConv(c, c.Conv)
+		return errors.Join(supportsNoNorm(c, c.XNorm), supportsConv(c, c.Conv))
 	case engine.ConvBackwardData:
 		return supportsConv(c, c.Conv)
 	case engine.ConvBackwardFilter:
-		return supportsConv(c, c.Conv)
+		return errors.Join(supportsNoNorm(c, c.XNorm), supportsConv(c, c.Conv))
 	case engine.MaskedConvForward:
 		return errors.Join(supportsMask(c, c.Mask, c.Conv), supportsConv(c, c.Conv))
 	case engine.MaskedConvBackwardData:
@@ -124,7 +124,7 @@ func (b *Backend) Supports(c engine.Call) error {
 	case engine.BiasBackward:
 		count = c.Rows
 	case engine.BatchNormForward:
-		if count = c.Rows; !c.Act.Gates() {
+		if count = c.Rows; !c.Act.Gates() || c.Y == engine.None {
 			return fmt.Errorf("cuda: %v: %w", c, engine.ErrUnsupported)
 		}
 	case engine.ConvBatchNorm:
@@ -161,6 +161,14 @@ func (b *Backend) Supports(c engine.Call) error {
 	}
 	if count > most {
 		return fmt.Errorf("cuda: %v: the kernel counts to %d, not to %d: %w", c, most, count, engine.ErrUnsupported)
+	}
+	return nil
+}
+
+// supportsNoNorm refuses a convolution that computes its input.
+func supportsNoNorm(c engine.Call, n engine.InputNorm) error {
+	if n.Mean != engine.None {
+		return fmt.Errorf("cuda: %v: %w", c, engine.ErrUnsupported)
 	}
 	return nil
 }

@@ -117,6 +117,11 @@ func convCases() []testCase {
 		}
 		backward.Accumulate = true
 		all = append(all, testCase{call: backward, exact: true})
+		norm := engine.InputNorm{Gamma: 6, Beta: 7, Mean: 8, InvStd: 9, Act: acts[i%3]}
+		forward.XNorm, forward.Act, forward.Z = norm, acts[i/3%3], engine.Buffer(5*(i%2))
+		all = append(all,
+			testCase{call: forward, exact: true},
+			testCase{call: engine.ConvBackwardFilter{Conv: g, DW: 1, DY: 2, X: 3, XNorm: norm}, exact: true})
 	}
 	return all
 }
@@ -130,6 +135,9 @@ func batchNormCases() []testCase {
 		for j, a := range acts {
 			if s.rows*s.c > 2000 && j != i%3 {
 				continue
+			}
+			if a == engine.Identity {
+				all = append(all, testCase{call: engine.BatchNormForward{Rows: s.rows, C: s.c, X: 2, Gamma: 3, Beta: 4, RunMean: 5, RunVar: 6, Mean: 7, InvStd: 8, Eps: 1e-5, Momentum: .1}})
 			}
 			for _, z := range []engine.Buffer{engine.None, 10} {
 				all = append(all,

@@ -186,8 +186,21 @@ func taps(g engine.Conv, f func(y, x, w int)) {
 	}
 }
 
+// normed is what a call reads of x with c channels.
+func normed(n engine.InputNorm, x []float64, c int, m Memory) []float64 {
+	if n.Mean == engine.None {
+		return x
+	}
+	y := make([]float64, len(x))
+	for i, v := range x {
+		c := i % c
+		y[i] = act(n.Act, m[n.Gamma][c]*(v-m[n.Mean][c])*m[n.InvStd][c]+m[n.Beta][c])
+	}
+	return y
+}
+
 func convForward(c engine.ConvForward, m Memory) {
-	y, x, w := m[c.Y], m[c.X], m[c.W]
+	y, x, w := m[c.Y], normed(c.XNorm, m[c.X], c.C, m), m[c.W]
 	for i := range y {
 		y[i] = at(m[c.B], i%c.K) + at(m[c.Z], i)
 	}
@@ -204,7 +217,7 @@ func convBackwardData(c engine.ConvBackwardData, m Memory) {
 }
 
 func convBackwardFilter(c engine.ConvBackwardFilter, m Memory) {
-	dw, dy, x := m[c.DW], m[c.DY], m[c.X]
+	dw, dy, x := m[c.DW], m[c.DY], normed(c.XNorm, m[c.X], c.C, m)
 	clear(dw)
 	taps(c.Conv, func(iy, ix, iw int) { dw[iw] += dy[iy] * x[ix] })
 }
@@ -232,7 +245,7 @@ func batchNormForward(o engine.BatchNormForward, m Memory) {
 		m[o.RunMean][c] = (1-momentum)*m[o.RunMean][c] + momentum*mean
 		unbiased := variance * rows / math.Max(rows-1, 1)
 		m[o.RunVar][c] = (1-momentum)*m[o.RunVar][c] + momentum*unbiased
-		for i := c; i < len(m[o.X]); i += o.C {
+		for i := c; i < len(m[o.Y]); i += o.C {
 			m[o.Y][i] = act(o.Act, m[o.Gamma][c]*(m[o.X][i]-mean)*invStd+m[o.Beta][c]+at(m[o.Z], i))
 		}
 	}
@@ -248,12 +261,8 @@ func batchNormInfer(o engine.BatchNormInfer, m Memory) {
 
 func batchNormBackward(o engine.BatchNormBackward, m Memory) {
 	rows, y := float64(o.Rows), m[o.Y]
-	if o.Act != engine.Identity && o.Y == engine.None {
-		y = make([]float64, len(m[o.X]))
-		for i, x := range m[o.X] {
-			c := i % o.C
-			y[i] = act(o.Act, m[o.Gamma][c]*(x-m[o.Mean][c])*m[o.InvStd][c]+m[o.Beta][c])
-		}
+	if o.Y == engine.None {
+		y = normed(engine.InputNorm{Gamma: o.Gamma, Beta: o.Beta, Mean: o.Mean, InvStd: o.InvStd, Act: o.Act}, m[o.X], o.C, m)
 	}
 	for c := range o.C {
 		gamma, mean, invStd := m[o.Gamma][c], m[o.Mean][c], m[o.InvStd][c]
