@@ -139,7 +139,7 @@ func (b *Backend) compile(c engine.Call, memory func(engine.Buffer) []float32, s
 	case engine.MaxPoolForward:
 		return &maxPoolForward{c.Pool, k.larger, of[c.Y], of[c.X]}
 	case engine.MaxPoolBackward:
-		return &maxPoolBackward{c.Pool, of[c.DX], of[c.DY], of[c.Y], of[c.X], scratch, c.Accumulate}
+		return &maxPoolBackward{c.Pool, k.send, of[c.DX], of[c.DY], of[c.Y], of[c.X], scratch, c.Accumulate}
 	case engine.AvgPoolForward:
 		return &avgPoolForward{c.Pool, k.add, of[c.Y], of[c.X], c.CountPad}
 	case engine.AvgPoolBackward:

@@ -23,6 +23,7 @@ var goRows = rows{
 	clamp:   clampGo,
 	add:     addGo,
 	larger:  largerGo,
+	send:    sendGo,
 	pass:    passGo,
 	passAdd: passAddGo,
 	mul:     mulGo, mulAdd: mulAddGo,
@@ -135,6 +136,16 @@ func largerGo(y, x []float32) {
 	x = x[:len(y)]
 	for i, v := range x {
 		y[i] = max(y[i], v)
+	}
+}
+
+func sendGo(dx, unsent, y, x []float32) {
+	unsent, y, x = unsent[:len(dx)], y[:len(dx)], x[:len(dx)]
+	for c, v := range x {
+		if v == y[c] {
+			dx[c] += unsent[c]
+			unsent[c] = 0
+		}
 	}
 }
 

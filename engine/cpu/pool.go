@@ -85,6 +85,7 @@ func (o *avgPoolForward) do(_, i int) {
 
 type maxPoolBackward struct {
 	engine.Pool
+	send         func(dx, unsent, y, x []float32)
 	dx, dy, y, x []float32
 	unsent       []float32 // C for each worker
 	accumulate   bool
@@ -93,28 +94,22 @@ type maxPoolBackward struct {
 func (o *maxPoolBackward) run(t *team) { t.run(o, o.N) }
 func (o *maxPoolBackward) do(worker, n int) {
 	dx, x, unsent := image(o.dx, n, o.H, o.W, o.C), image(o.x, n, o.H, o.W, o.C), pixel(o.unsent, worker, o.C)
-	if !o.accumulate {
-		clear(dx)
-	}
+	row, cleared := o.W*o.C, 0
 	for i := range o.P * o.Q {
 		v, y := windowAt(o.Pool, i/o.Q, i%o.Q), pixel(o.y, n*o.P*o.Q+i, o.C)
+		if !o.accumulate && cleared < v.h1 { // while they are about to be in the cache
+			clear(dx[cleared*row : v.h1*row])
+			cleared = v.h1
+		}
 		copy(unsent, pixel(o.dy, n*o.P*o.Q+i, o.C))
 		for h := v.h0; h < v.h1; h++ {
 			for w := v.w0; w < v.w1; w++ {
-				send(pixel(dx, h*o.W+w, o.C), unsent, y, pixel(x, h*o.W+w, o.C))
+				o.send(pixel(dx, h*o.W+w, o.C), unsent, y, pixel(x, h*o.W+w, o.C))
 			}
 		}
 	}
-}
-
-// send gives a pixel what its channels that are the largest have coming.
-func send(dx, unsent, y, x []float32) {
-	unsent, y, x = unsent[:len(dx)], y[:len(dx)], x[:len(dx)]
-	for c, v := range x {
-		if v == y[c] {
-			dx[c] += unsent[c]
-			unsent[c] = 0
-		}
+	if !o.accumulate {
+		clear(dx[cleared*row:])
 	}
 }
 

@@ -30,6 +30,8 @@ type rows struct {
 	clamp  func(y, x []float32, lo, hi float32)
 	add    func(y, a, b []float32, lo, hi float32)
 	larger func(y, x []float32)
+	// send: dx += unsent where x = y, and unsent is 0 there
+	send func(dx, unsent, y, x []float32)
 	// pass: dx (+)= dy where not y ≤ lo and not y ≥ hi, else 0
 	pass    func(dx, dy, y []float32, lo, hi float32)
 	passAdd func(dx, dy, y []float32, lo, hi float32)

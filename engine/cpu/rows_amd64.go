@@ -28,6 +28,8 @@ func addAVX2(y []float32, a []float32, b []float32, lo float32, hi float32)
 
 func largerAVX2(y []float32, x []float32)
 
+func sendAVX2(dx []float32, unsent []float32, y []float32, x []float32)
+
 func passAVX2(dx []float32, dy []float32, y []float32, lo float32, hi float32)
 
 func passAddAVX2(dx []float32, dy []float32, y []float32, lo float32, hi float32)
@@ -71,6 +73,8 @@ func clampAVX512(y []float32, x []float32, lo float32, hi float32)
 func addAVX512(y []float32, a []float32, b []float32, lo float32, hi float32)
 
 func largerAVX512(y []float32, x []float32)
+
+func sendAVX512(dx []float32, unsent []float32, y []float32, x []float32)
 
 func passAVX512(dx []float32, dy []float32, y []float32, lo float32, hi float32)
 

@@ -887,6 +887,69 @@ done:
 	VZEROUPPER
 	RET
 
+// func sendAVX2(dx []float32, unsent []float32, y []float32, x []float32)
+// Requires: AVX
+TEXT ·sendAVX2(SB), NOSPLIT, $0-96
+	MOVQ dx_base+0(FP), CX
+	MOVQ unsent_base+24(FP), DX
+	MOVQ y_base+48(FP), BX
+	MOVQ x_base+72(FP), SI
+	MOVQ dx_len+8(FP), DI
+
+row:
+	TESTQ DI, DI
+	JE    done
+	MOVQ  DI, R8
+	SUBQ  R8, DI
+	XORQ  AX, AX
+	MOVQ  R8, R9
+	ANDQ  $-8, R9
+	JE    tail
+
+vector:
+	VMOVUPS (SI)(AX*4), Y0
+	VMOVUPS (DX)(AX*4), Y1
+	VMOVUPS (BX)(AX*4), Y2
+	VCMPPS  $0x00, Y2, Y0, Y2
+	VANDNPS Y1, Y2, Y0
+	VANDPS  Y1, Y2, Y1
+	VMOVUPS (CX)(AX*4), Y2
+	VADDPS  Y1, Y2, Y2
+	VMOVUPS Y2, (CX)(AX*4)
+	VMOVUPS Y0, (DX)(AX*4)
+	ADDQ    $0x08, AX
+	CMPQ    AX, R9
+	JL      vector
+
+tail:
+	SUBQ       R8, R9
+	JE         next
+	NEGQ       R9
+	NEGQ       R9
+	LEAQ       rowsTail<>+0(SB), R10
+	VMOVUPS    32(R10)(R9*4), Y0
+	VMASKMOVPS (SI)(AX*4), Y0, Y1
+	VMASKMOVPS (DX)(AX*4), Y0, Y2
+	VMASKMOVPS (BX)(AX*4), Y0, Y3
+	VCMPPS     $0x00, Y3, Y1, Y3
+	VANDNPS    Y2, Y3, Y1
+	VANDPS     Y2, Y3, Y2
+	VMASKMOVPS (CX)(AX*4), Y0, Y3
+	VADDPS     Y2, Y3, Y3
+	VMASKMOVPS Y3, Y0, (CX)(AX*4)
+	VMASKMOVPS Y1, Y0, (DX)(AX*4)
+
+next:
+	LEAQ (CX)(R8*4), CX
+	LEAQ (DX)(R8*4), DX
+	LEAQ (BX)(R8*4), BX
+	LEAQ (SI)(R8*4), SI
+	JMP  row
+
+done:
+	VZEROUPPER
+	RET
+
 // func passAVX2(dx []float32, dy []float32, y []float32, lo float32, hi float32)
 // Requires: AVX
 TEXT ·passAVX2(SB), NOSPLIT, $0-80
@@ -2629,6 +2692,71 @@ tail:
 next:
 	LEAQ (CX)(SI*4), CX
 	LEAQ (DX)(SI*4), DX
+	JMP  row
+
+done:
+	VZEROUPPER
+	RET
+
+// func sendAVX512(dx []float32, unsent []float32, y []float32, x []float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·sendAVX512(SB), NOSPLIT, $0-96
+	MOVQ dx_base+0(FP), CX
+	MOVQ unsent_base+24(FP), DX
+	MOVQ y_base+48(FP), BX
+	MOVQ x_base+72(FP), SI
+	MOVQ dx_len+8(FP), DI
+
+row:
+	TESTQ DI, DI
+	JE    done
+	MOVQ  DI, R8
+	SUBQ  R8, DI
+	XORQ  AX, AX
+	MOVQ  R8, R9
+	ANDQ  $-16, R9
+	JE    tail
+
+vector:
+	VMOVUPS   (SI)(AX*4), Z0
+	VMOVUPS   (DX)(AX*4), Z1
+	VMOVUPS   (BX)(AX*4), Z2
+	VCMPPS    $0x00, Z2, Z0, K1
+	KNOTW     K1, K2
+	VMOVAPS.Z Z1, K2, Z0
+	VMOVAPS.Z Z1, K1, Z1
+	VMOVUPS   (CX)(AX*4), Z2
+	VADDPS    Z1, Z2, Z2
+	VMOVUPS   Z2, (CX)(AX*4)
+	VMOVUPS   Z0, (DX)(AX*4)
+	ADDQ      $0x10, AX
+	CMPQ      AX, R9
+	JL        vector
+
+tail:
+	SUBQ      R8, R9
+	JE        next
+	NEGQ      R9
+	MOVL      $0x0000ffff, R10
+	BZHIL     R9, R10, R10
+	KMOVW     R10, K1
+	VMOVUPS.Z (SI)(AX*4), K1, Z0
+	VMOVUPS.Z (DX)(AX*4), K1, Z1
+	VMOVUPS.Z (BX)(AX*4), K1, Z2
+	VCMPPS    $0x00, Z2, Z0, K2
+	KNOTW     K2, K3
+	VMOVAPS.Z Z1, K3, Z0
+	VMOVAPS.Z Z1, K2, Z1
+	VMOVUPS.Z (CX)(AX*4), K1, Z2
+	VADDPS    Z1, Z2, Z2
+	VMOVUPS   Z2, K1, (CX)(AX*4)
+	VMOVUPS   Z0, K1, (DX)(AX*4)
+
+next:
+	LEAQ (CX)(R8*4), CX
+	LEAQ (DX)(R8*4), DX
+	LEAQ (BX)(R8*4), BX
+	LEAQ (SI)(R8*4), SI
 	JMP  row
 
 done:

@@ -31,6 +31,7 @@ var kernels = []kernel{
 	{"clamp", []string{"y", "x"}, nil, []string{"lo", "hi"}, clamp},
 	{"add", []string{"y", "a", "b"}, nil, []string{"lo", "hi"}, add},
 	{"larger", []string{"y", "x"}, nil, nil, larger},
+	{"send", []string{"dx", "unsent", "y", "x"}, nil, nil, send},
 	{"pass", []string{"dx", "dy", "y"}, nil, []string{"lo", "hi"}, pass},
 	{"passAdd", []string{"dx", "dy", "y"}, nil, []string{"lo", "hi"}, passAdd},
 	{"mul", []string{"y", "a"}, []string{"b"}, nil, mul},
@@ -125,6 +126,25 @@ func add(v *vector)     { y := v.load("a"); VADDPS(v.load("b"), y, y); v.store("
 func larger(v *vector)  { v.store("y", v.larger(v.load("y"), v.load("x"))) }
 func pass(v *vector)    { v.store("dx", v.pass()) }
 func passAdd(v *vector) { v.accumulate("dx", v.pass()) }
+
+func send(v *vector) {
+	const equal = 0
+	x, sent, rest := v.load("x"), v.load("unsent"), v.new()
+	if v.lanes == 8 {
+		same := v.new()
+		VCMPPS(operand.U8(equal), v.load("y"), x, same)
+		VANDNPS(sent, same, rest)
+		VANDPS(sent, same, sent)
+	} else {
+		same, other := K(), K()
+		VCMPPS(operand.U8(equal), v.load("y"), x, same)
+		KNOTW(same, other)
+		VMOVAPS_Z(sent, other, rest)
+		VMOVAPS_Z(sent, same, sent)
+	}
+	v.accumulate("dx", sent)
+	v.store("unsent", rest)
+}
 
 func mul(v *vector) { y := v.load("a"); VMULPS(v.load("b"), y, y); v.store("y", y) }
 func mulAdd(v *vector) {
