@@ -5,7 +5,7 @@
 #include "textflag.h"
 
 // func gemmBF16x1(t uintptr)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·gemmBF16x1(SB), NOSPLIT, $56-8
 	// for i < rows, j < cols:
 	//   s = bias[j] + Σ over g < segs, k < seg of a[i·lda + g·segStride + k] · b[(g·seg+k)·n + j], n = vectors·lanes
@@ -42,11 +42,26 @@ next:
 	MOVQ  136(DI), R15
 
 tile:
-	VPXORD    Z0, Z0, Z0
-	MOVQ      24(SP), AX
-	TESTQ     AX, AX
-	JZ        started
-	VMOVUPS.Z (AX), K1, Z0
+	MOVQ  152(DI), R10
+	MOVQ  8(SP), BX
+	MOVQ  16(SP), DX
+	MOVQ  R15, R8
+	TESTQ DX, DX
+	JNZ   fetch
+	MOVQ  BX, DX
+
+fetch:
+	PREFETCHT0 (BX)
+	PREFETCHT0 (DX)
+	LEAQ       (BX)(R10*4), BX
+	LEAQ       (DX)(R10*4), DX
+	DECQ       R8
+	JNZ        fetch
+	VPXORD     Z0, Z0, Z0
+	MOVQ       24(SP), AX
+	TESTQ      AX, AX
+	JZ         started
+	VMOVUPS.Z  (AX), K1, Z0
 
 started:
 	VMOVAPS Z0, Z1
@@ -6704,7 +6719,7 @@ done:
 	RET
 
 // func gemmBF16x2(t uintptr)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·gemmBF16x2(SB), NOSPLIT, $56-8
 	// for i < rows, j < cols:
 	//   s = bias[j] + Σ over g < segs, k < seg of a[i·lda + g·segStride + k] · b[(g·seg+k)·n + j], n = vectors·lanes
@@ -6741,13 +6756,30 @@ next:
 	MOVQ  136(DI), R15
 
 tile:
-	VPXORD    Z0, Z0, Z0
-	VPXORD    Z1, Z1, Z1
-	MOVQ      24(SP), AX
-	TESTQ     AX, AX
-	JZ        started
-	VMOVUPS   (AX), Z0
-	VMOVUPS.Z 64(AX), K1, Z1
+	MOVQ  152(DI), R10
+	MOVQ  8(SP), BX
+	MOVQ  16(SP), DX
+	MOVQ  R15, R8
+	TESTQ DX, DX
+	JNZ   fetch
+	MOVQ  BX, DX
+
+fetch:
+	PREFETCHT0 (BX)
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(BX)
+	PREFETCHT0 64(DX)
+	LEAQ       (BX)(R10*4), BX
+	LEAQ       (DX)(R10*4), DX
+	DECQ       R8
+	JNZ        fetch
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	MOVQ       24(SP), AX
+	TESTQ      AX, AX
+	JZ         started
+	VMOVUPS    (AX), Z0
+	VMOVUPS.Z  64(AX), K1, Z1
 
 started:
 	VMOVAPS Z0, Z2
@@ -10088,7 +10120,7 @@ done:
 	RET
 
 // func gemmBF16x3(t uintptr)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·gemmBF16x3(SB), NOSPLIT, $56-8
 	// for i < rows, j < cols:
 	//   s = bias[j] + Σ over g < segs, k < seg of a[i·lda + g·segStride + k] · b[(g·seg+k)·n + j], n = vectors·lanes
@@ -10125,15 +10157,34 @@ next:
 	MOVQ  136(DI), R15
 
 tile:
-	VPXORD    Z0, Z0, Z0
-	VPXORD    Z1, Z1, Z1
-	VPXORD    Z2, Z2, Z2
-	MOVQ      24(SP), AX
-	TESTQ     AX, AX
-	JZ        started
-	VMOVUPS   (AX), Z0
-	VMOVUPS   64(AX), Z1
-	VMOVUPS.Z 128(AX), K1, Z2
+	MOVQ  152(DI), R10
+	MOVQ  8(SP), BX
+	MOVQ  16(SP), DX
+	MOVQ  R15, R8
+	TESTQ DX, DX
+	JNZ   fetch
+	MOVQ  BX, DX
+
+fetch:
+	PREFETCHT0 (BX)
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(BX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 128(BX)
+	PREFETCHT0 128(DX)
+	LEAQ       (BX)(R10*4), BX
+	LEAQ       (DX)(R10*4), DX
+	DECQ       R8
+	JNZ        fetch
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	MOVQ       24(SP), AX
+	TESTQ      AX, AX
+	JZ         started
+	VMOVUPS    (AX), Z0
+	VMOVUPS    64(AX), Z1
+	VMOVUPS.Z  128(AX), K1, Z2
 
 started:
 	VMOVAPS Z0, Z3

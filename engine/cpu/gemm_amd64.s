@@ -15,7 +15,7 @@ DATA gemmTail<>+56(SB)/8, $0x0000000000000000
 GLOBL gemmTail<>(SB), RODATA|NOPTR, $64
 
 // func gemmAVX2x1(t uintptr)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·gemmAVX2x1(SB), NOSPLIT, $56-8
 	// for i < rows, j < cols:
 	//   s = bias[j] + Σ over g < segs, k < seg of a[i·lda + g·segStride + k] · b[(g·seg+k)·n + j], n = vectors·lanes
@@ -54,6 +54,21 @@ next:
 	MOVQ  136(DI), R15
 
 tile:
+	MOVQ  152(DI), R10
+	MOVQ  8(SP), BX
+	MOVQ  16(SP), DX
+	MOVQ  R15, R8
+	TESTQ DX, DX
+	JNZ   fetch
+	MOVQ  BX, DX
+
+fetch:
+	PREFETCHT0 (BX)
+	PREFETCHT0 (DX)
+	LEAQ       (BX)(R10*4), BX
+	LEAQ       (DX)(R10*4), DX
+	DECQ       R8
+	JNZ        fetch
 	VXORPS     Y0, Y0, Y0
 	MOVQ       24(SP), AX
 	TESTQ      AX, AX
@@ -768,7 +783,7 @@ done:
 	RET
 
 // func gemmAVX2x2(t uintptr)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·gemmAVX2x2(SB), NOSPLIT, $56-8
 	// for i < rows, j < cols:
 	//   s = bias[j] + Σ over g < segs, k < seg of a[i·lda + g·segStride + k] · b[(g·seg+k)·n + j], n = vectors·lanes
@@ -807,6 +822,23 @@ next:
 	MOVQ  136(DI), R15
 
 tile:
+	MOVQ  152(DI), R10
+	MOVQ  8(SP), BX
+	MOVQ  16(SP), DX
+	MOVQ  R15, R8
+	TESTQ DX, DX
+	JNZ   fetch
+	MOVQ  BX, DX
+
+fetch:
+	PREFETCHT0 (BX)
+	PREFETCHT0 (DX)
+	PREFETCHT0 32(BX)
+	PREFETCHT0 32(DX)
+	LEAQ       (BX)(R10*4), BX
+	LEAQ       (DX)(R10*4), DX
+	DECQ       R8
+	JNZ        fetch
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
 	MOVQ       24(SP), AX
@@ -1199,7 +1231,7 @@ done:
 	RET
 
 // func gemmAVX2x3(t uintptr)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·gemmAVX2x3(SB), NOSPLIT, $56-8
 	// for i < rows, j < cols:
 	//   s = bias[j] + Σ over g < segs, k < seg of a[i·lda + g·segStride + k] · b[(g·seg+k)·n + j], n = vectors·lanes
@@ -1238,6 +1270,25 @@ next:
 	MOVQ  136(DI), R15
 
 tile:
+	MOVQ  152(DI), R10
+	MOVQ  8(SP), BX
+	MOVQ  16(SP), DX
+	MOVQ  R15, R8
+	TESTQ DX, DX
+	JNZ   fetch
+	MOVQ  BX, DX
+
+fetch:
+	PREFETCHT0 (BX)
+	PREFETCHT0 (DX)
+	PREFETCHT0 32(BX)
+	PREFETCHT0 32(DX)
+	PREFETCHT0 64(BX)
+	PREFETCHT0 64(DX)
+	LEAQ       (BX)(R10*4), BX
+	LEAQ       (DX)(R10*4), DX
+	DECQ       R8
+	JNZ        fetch
 	VXORPS     Y0, Y0, Y0
 	VXORPS     Y1, Y1, Y1
 	VXORPS     Y2, Y2, Y2
@@ -4236,7 +4287,7 @@ done:
 	RET
 
 // func gemmAVX512x1(t uintptr)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·gemmAVX512x1(SB), NOSPLIT, $56-8
 	// for i < rows, j < cols:
 	//   s = bias[j] + Σ over g < segs, k < seg of a[i·lda + g·segStride + k] · b[(g·seg+k)·n + j], n = vectors·lanes
@@ -4273,11 +4324,26 @@ next:
 	MOVQ  136(DI), R15
 
 tile:
-	VPXORD    Z0, Z0, Z0
-	MOVQ      24(SP), AX
-	TESTQ     AX, AX
-	JZ        started
-	VMOVUPS.Z (AX), K1, Z0
+	MOVQ  152(DI), R10
+	MOVQ  8(SP), BX
+	MOVQ  16(SP), DX
+	MOVQ  R15, R8
+	TESTQ DX, DX
+	JNZ   fetch
+	MOVQ  BX, DX
+
+fetch:
+	PREFETCHT0 (BX)
+	PREFETCHT0 (DX)
+	LEAQ       (BX)(R10*4), BX
+	LEAQ       (DX)(R10*4), DX
+	DECQ       R8
+	JNZ        fetch
+	VPXORD     Z0, Z0, Z0
+	MOVQ       24(SP), AX
+	TESTQ      AX, AX
+	JZ         started
+	VMOVUPS.Z  (AX), K1, Z0
 
 started:
 	VMOVAPS Z0, Z1
@@ -5951,7 +6017,7 @@ done:
 	RET
 
 // func gemmAVX512x2(t uintptr)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·gemmAVX512x2(SB), NOSPLIT, $56-8
 	// for i < rows, j < cols:
 	//   s = bias[j] + Σ over g < segs, k < seg of a[i·lda + g·segStride + k] · b[(g·seg+k)·n + j], n = vectors·lanes
@@ -5988,13 +6054,30 @@ next:
 	MOVQ  136(DI), R15
 
 tile:
-	VPXORD    Z0, Z0, Z0
-	VPXORD    Z1, Z1, Z1
-	MOVQ      24(SP), AX
-	TESTQ     AX, AX
-	JZ        started
-	VMOVUPS   (AX), Z0
-	VMOVUPS.Z 64(AX), K1, Z1
+	MOVQ  152(DI), R10
+	MOVQ  8(SP), BX
+	MOVQ  16(SP), DX
+	MOVQ  R15, R8
+	TESTQ DX, DX
+	JNZ   fetch
+	MOVQ  BX, DX
+
+fetch:
+	PREFETCHT0 (BX)
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(BX)
+	PREFETCHT0 64(DX)
+	LEAQ       (BX)(R10*4), BX
+	LEAQ       (DX)(R10*4), DX
+	DECQ       R8
+	JNZ        fetch
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	MOVQ       24(SP), AX
+	TESTQ      AX, AX
+	JZ         started
+	VMOVUPS    (AX), Z0
+	VMOVUPS.Z  64(AX), K1, Z1
 
 started:
 	VMOVAPS Z0, Z2
@@ -7018,7 +7101,7 @@ done:
 	RET
 
 // func gemmAVX512x3(t uintptr)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·gemmAVX512x3(SB), NOSPLIT, $56-8
 	// for i < rows, j < cols:
 	//   s = bias[j] + Σ over g < segs, k < seg of a[i·lda + g·segStride + k] · b[(g·seg+k)·n + j], n = vectors·lanes
@@ -7055,15 +7138,34 @@ next:
 	MOVQ  136(DI), R15
 
 tile:
-	VPXORD    Z0, Z0, Z0
-	VPXORD    Z1, Z1, Z1
-	VPXORD    Z2, Z2, Z2
-	MOVQ      24(SP), AX
-	TESTQ     AX, AX
-	JZ        started
-	VMOVUPS   (AX), Z0
-	VMOVUPS   64(AX), Z1
-	VMOVUPS.Z 128(AX), K1, Z2
+	MOVQ  152(DI), R10
+	MOVQ  8(SP), BX
+	MOVQ  16(SP), DX
+	MOVQ  R15, R8
+	TESTQ DX, DX
+	JNZ   fetch
+	MOVQ  BX, DX
+
+fetch:
+	PREFETCHT0 (BX)
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(BX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 128(BX)
+	PREFETCHT0 128(DX)
+	LEAQ       (BX)(R10*4), BX
+	LEAQ       (DX)(R10*4), DX
+	DECQ       R8
+	JNZ        fetch
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	MOVQ       24(SP), AX
+	TESTQ      AX, AX
+	JZ         started
+	VMOVUPS    (AX), Z0
+	VMOVUPS    64(AX), Z1
+	VMOVUPS.Z  128(AX), K1, Z2
 
 started:
 	VMOVAPS Z0, Z3

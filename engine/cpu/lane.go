@@ -7,9 +7,10 @@ import (
 )
 
 const (
-	// slicePixels is how many pixels the images of a slice have together: at 64 to 256
-	// channels of four bytes, what a call reads and writes stays in a core's caches.
-	slicePixels = 56 * 56
+	// slicePixels is how many pixels the images of a slice have together, where they have
+	// fewer: at 64 to 512 channels of four bytes, what a call reads and writes is within a
+	// core's second cache or not far beyond it, and filters are still read for many pixels.
+	slicePixels = 28 * 28
 	// busy is the share of the workers' time that slices must leave them busy.
 	busy = 0.9
 )

@@ -68,9 +68,9 @@ func TestSlices(t *testing.T) {
 // Slices leave no worker idle, and come out even.
 func TestSlice(t *testing.T) {
 	for _, c := range []struct{ threads, batch, pixels, want int }{
-		{2, 32, 112 * 112, 1}, {2, 32, 28 * 28, 4}, {2, 32, 7 * 7, 16}, {2, 32, 1, 16},
-		{1, 32, 1, 32}, {1, 6, 28 * 28, 3}, {16, 32, 7 * 7, 2}, {16, 8, 28 * 28, 8}, {24, 32, 1, 32},
-		{2, 31, 28 * 28, 1}, {2, 1, 112 * 112, 1}, {2, 3, 112 * 112, 3},
+		{2, 32, 112 * 112, 1}, {2, 32, 14 * 14, 4}, {2, 32, 7 * 7, 16}, {2, 32, 1, 16},
+		{1, 32, 1, 32}, {1, 6, 14 * 14, 3}, {16, 32, 7 * 7, 2}, {16, 8, 14 * 14, 8}, {24, 32, 1, 32},
+		{2, 31, 14 * 14, 1}, {2, 1, 112 * 112, 1}, {2, 3, 112 * 112, 3},
 	} {
 		assert.Equal(t, c.want, backend(t, generic, c.threads).Slice(c.batch, c.pixels), fmt.Sprint(c))
 	}

@@ -177,6 +177,28 @@ func (k *kernel) segments(rows int, begin, body, end func()) {
 	JNZ(LabelRef(segment))
 }
 
+// fetch asks for where the tile's rows will be stored, and for what is added to them:
+// rows of many columns lie far apart, where no processor looks ahead by itself, and
+// come while the sums are computed.
+func (k *kernel) fetch() {
+	k.load(tileLDC, k.s1)
+	MOVQ(k.local("c"), k.c)
+	MOVQ(k.local("z"), k.z)
+	MOVQ(k.step, k.n)
+	TESTQ(k.z, k.z)
+	JNZ(LabelRef("fetch"))
+	MOVQ(k.c, k.z)
+	Label("fetch")
+	for v := range k.vectors {
+		PREFETCHT0(Mem{Base: k.c, Disp: v * k.m.bytes()})
+		PREFETCHT0(Mem{Base: k.z, Disp: v * k.m.bytes()})
+	}
+	LEAQ(Mem{Base: k.c, Index: k.s1, Scale: 4}, k.c)
+	LEAQ(Mem{Base: k.z, Index: k.s1, Scale: 4}, k.z)
+	DECQ(k.n)
+	JNZ(LabelRef("fetch"))
+}
+
 // zero clears the sums.
 func (k *kernel) zero() {
 	for i := range k.rows * k.vectors {

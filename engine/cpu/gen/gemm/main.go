@@ -83,6 +83,7 @@ func (k *kernel) gemm() {
 	k.mask(tileCols)
 
 	k.tiles(tileStep, func() {
+		k.fetch()
 		k.bias()
 		k.strides(tileLDA)
 		k.bases()
