@@ -2861,8 +2861,8 @@ element1:
 	JNZ  segment1
 
 finish:
-	VBROADCASTSS 232(DI), Z28
-	VBROADCASTSS 236(DI), Z29
+	VBROADCASTSS 184(DI), Z28
+	VBROADCASTSS 188(DI), Z29
 	MOVQ         16(SP), DX
 	MOVQ         DX, R9
 	MOVQ         152(DI), R10
@@ -6287,7 +6287,7 @@ element1:
 	JNZ  segment1
 
 finish:
-	MOVBLZX 160(DI), R9
+	MOVBLZX 152(DI), R9
 	MOVQ    144(DI), R10
 	SHLQ    $0x02, R10
 	MOVQ    R15, R8
@@ -8117,8 +8117,8 @@ element1:
 	JNZ  segment1
 
 finish:
-	VBROADCASTSS 232(DI), Z28
-	VBROADCASTSS 236(DI), Z29
+	VBROADCASTSS 184(DI), Z28
+	VBROADCASTSS 188(DI), Z29
 	MOVQ         16(SP), DX
 	MOVQ         DX, R9
 	MOVQ         152(DI), R10
@@ -9870,7 +9870,7 @@ element1:
 	JNZ  segment1
 
 finish:
-	MOVBLZX 160(DI), R9
+	MOVBLZX 152(DI), R9
 	MOVQ    144(DI), R10
 	SHLQ    $0x02, R10
 	MOVQ    R15, R8
@@ -11032,8 +11032,8 @@ element1:
 	JNZ  segment1
 
 finish:
-	VBROADCASTSS 232(DI), Z27
-	VBROADCASTSS 236(DI), Z28
+	VBROADCASTSS 184(DI), Z27
+	VBROADCASTSS 188(DI), Z28
 	MOVQ         16(SP), DX
 	MOVQ         DX, R9
 	MOVQ         152(DI), R10
@@ -12209,7 +12209,7 @@ element1:
 	JNZ  segment1
 
 finish:
-	MOVBLZX 160(DI), R9
+	MOVBLZX 152(DI), R9
 	MOVQ    144(DI), R10
 	SHLQ    $0x02, R10
 	MOVQ    R15, R8

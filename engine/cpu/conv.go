@@ -36,6 +36,9 @@ func newConvForward(i isa, c engine.ConvForward, norm *inputNorm, y, x, w, b, z,
 // as of all of it.
 func newConvSlice(i isa, c engine.ConvForward, norm *inputNorm, slices int, y, x, w, b, z, ws []float32, workers int, constantW bool) op {
 	lo, hi := bounds(c.Act)
+	if c.Depthwise() {
+		return newDepthwiseForward(i, c.Conv).init(y, x, w, epilogue{b, z, lo, hi}, ws, workers, constantW)
+	}
 	parts := slicedParts(i, c.Conv, norm, slices, workers)
 	if o := newWinograd(i, parts, workers); o != nil {
 		return o.init(y, x, w, epilogue{b, z, lo, hi}, ws, workers, constantW)
@@ -55,16 +58,18 @@ func slicedParts(i isa, c engine.Conv, norm *inputNorm, slices, workers int) []p
 
 // newConvBackwardData prepares ConvBackwardData's loop.
 func newConvBackwardData(i isa, c engine.ConvBackwardData, dx, dy, w, ws []float32, workers int) op {
+	e := epilogue{nil, nil, negInf, posInf}
+	if c.Accumulate {
+		e.z = dx
+	}
+	if c.Depthwise() {
+		return newDepthwiseBackward(i, c.Conv).init(dx, dy, w, e, ws, workers, false)
+	}
 	if o := newWinograd(i, backwardParts(i, c.Conv, workers), workers); o != nil {
-		e := epilogue{nil, nil, negInf, posInf}
-		if c.Accumulate {
-			e.z = dx
-		}
 		return o.init(dx, dy, w, e, ws, workers, false)
 	}
-	o := &correlate{parts: backwardParts(i, c.Conv, workers), out: dx, in: dy, w: w, epilogue: epilogue{nil, nil, negInf, posInf}}
+	o := &correlate{parts: backwardParts(i, c.Conv, workers), out: dx, in: dy, w: w, epilogue: e}
 	if c.Accumulate {
-		o.epilogue.z = dx
 		o.parts = slices.DeleteFunc(o.parts, func(p part) bool { return p.taps() == 0 }) // they would add nothing
 	}
 	return o.init(ws, workers)
@@ -75,13 +80,18 @@ func convWorkspace(i isa, c engine.Call, workers int) int {
 	var parts []part
 	switch c := c.(type) {
 	case engine.ConvForward:
+		if c.Depthwise() {
+			return line(newDepthwiseForward(i, c.Conv).filters())
+		}
 		parts = forwardParts(i, c.Conv, newInputNorm(i, c.Conv, c.XNorm, nil), workers)
 	case engine.ConvBackwardData:
+		if c.Depthwise() {
+			return line(newDepthwiseBackward(i, c.Conv).filters())
+		}
 		parts = backwardParts(i, c.Conv, workers)
 	case engine.ConvBackwardFilter:
 		if c.Depthwise() {
-			o := newDepthwiseGradient(i, c.Conv)
-			return o.slices * o.size()
+			return newDepthwiseGradient(i, c.Conv).workspace()
 		}
 		norm := newInputNorm(i, c.Conv, c.XNorm, nil)
 		if o := newWinogradGradient(i, c.Conv, norm, workers); o != nil {
@@ -109,9 +119,7 @@ func line(n int) int { return (n + 15) / 16 * 16 }
 func scratchEach(parts []part) int {
 	n := 0
 	for i := range parts {
-		if !parts[i].depthwise {
-			n = max(n, line(parts[i].scratch(parts[i].block)))
-		}
+		n = max(n, line(parts[i].scratch(parts[i].block)))
 	}
 	return n
 }
@@ -200,10 +208,6 @@ func forwardParts(i isa, c engine.Conv, norm *inputNorm, workers int) []part {
 		in: nhwc(c.H, c.W, c.C, 0), out: nhwc(c.P, c.Q, c.K, 0), norm: norm,
 	}
 	f := filter{r: c.S * cg, s: cg, c: 1, j: c.R * c.S * cg}
-	if c.Depthwise() {
-		g.depthwise, g.c, g.cols = true, c.C, c.C
-		return []part{newPart(k, g, f, workers)}
-	}
 	var parts []part
 	for range c.Groups {
 		parts = append(parts, newPart(k, g, f, workers))
@@ -236,12 +240,6 @@ func backwardParts(i isa, c engine.Conv, workers int) []part {
 			f := filter{
 				offset: rows.first*c.S*cg + cols.first*cg,
 				r:      -rows.step * c.S * cg, s: -cols.step * cg, c: c.R * c.S * cg, j: 1,
-			}
-			if c.Depthwise() {
-				g.depthwise, g.c, g.cols = true, c.C, c.C
-				f.j = c.R * c.S
-				parts = append(parts, newPart(k, g, f, workers))
-				continue
 			}
 			for range c.Groups {
 				parts = append(parts, newPart(k, g, f, workers))

@@ -47,14 +47,16 @@ func resNet20(batch int) []engine.Conv {
 	}
 }
 
-// mobileNet is depthwise convolutions of MobileNet at 224×224.
+// mobileNet is the distinct depthwise convolutions of MobileNet-V2 at 224×224.
 func mobileNet(batch int) []engine.Conv {
-	return []engine.Conv{
-		geometry(batch, 112, 112, 32, 32, 3, 3, same(1), same(1), same(1), 32),
-		geometry(batch, 112, 112, 96, 96, 3, 3, same(2), same(1), same(1), 96),
-		geometry(batch, 28, 28, 192, 192, 3, 3, same(1), same(1), same(1), 192),
-		geometry(batch, 7, 7, 960, 960, 3, 3, same(1), same(1), same(1), 960),
+	var shapes []engine.Conv
+	for _, l := range []struct{ size, channels, stride int }{
+		{112, 32, 1}, {112, 96, 2}, {56, 144, 1}, {56, 144, 2}, {28, 192, 1},
+		{28, 192, 2}, {14, 384, 1}, {14, 576, 1}, {14, 576, 2}, {7, 960, 1},
+	} {
+		shapes = append(shapes, geometry(batch, l.size, l.size, l.channels, l.channels, 3, 3, same(l.stride), same(1), same(1), l.channels))
 	}
+	return shapes
 }
 
 func BenchmarkConv(b *testing.B) {
@@ -65,7 +67,7 @@ func BenchmarkConv(b *testing.B) {
 	for _, net := range []struct {
 		name   string
 		shapes []engine.Conv
-	}{{"resnet50", resNet50(8)}, {"resnet20", resNet20(64)}, {"mobilenet", mobileNet(8)}} {
+	}{{"resnet50", resNet50(8)}, {"resnet20", resNet20(64)}, {"mobilenet", mobileNet(32)}} {
 		for _, c := range net.shapes {
 			for _, threads := range []int{1, 2} {
 				for _, isa := range sets {

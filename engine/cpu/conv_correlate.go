@@ -15,10 +15,6 @@ type part struct {
 	block   block
 	grid    [3]int // blocks of images, rows and pixels
 	shares  int    // each block's columns are shared by this many tasks
-
-	rows, pixels []region // depthwise only
-	windows      [][]tap  // of rows' and pixels' regions
-	ahead        []int    // what the next output row reads anew, from a window's first element on
 }
 
 // A slab is a piece of a correlation's sum, small enough that a panel's part of
@@ -37,29 +33,20 @@ func newPart(k *convKernels, g correlation, f filter, workers int) part {
 		g.r, g.s = 0, 0
 	}
 	g.depth = g.c
-	if k.pairs != nil && (g.depthwise || g.c < fewestPaired) {
+	if k.pairs != nil && g.c < fewestPaired {
 		k = k.exact
 	}
 	if k.pairs != nil {
 		g.pairs, g.c = k.pairs, ceil(g.c, 2)
 	}
 	p := part{correlation: g.flat(), kernels: k, filter: f}
-	if p.depthwise {
-		p.cutRows(workers)
-		return p
-	}
 	p.cutSum()
 	p.cutPixels(workers)
 	return p
 }
 
 // taps is how many elements a sum runs over.
-func (p *part) taps() int {
-	if p.depthwise {
-		return p.r * p.s
-	}
-	return p.r * p.s * p.c
-}
+func (p *part) taps() int { return p.r * p.s * p.c }
 
 func (p *part) cutSum() {
 	seg, segs := p.s*p.c, p.r
@@ -111,25 +98,15 @@ func ceil(n, d int) int { return (n + d - 1) / d }
 // panel is where slab s of panel i is packed, and its width in vectors; panel i
 // starts at column before.
 func (p *part) panel(i int, s slab) (b []float32, vectors, before int) {
-	n := p.kernels.padded(p.cols)
-	vectors, before = n/p.kernels.lanes, 0
-	if !p.depthwise {
-		vectors, before = p.kernels.width(p.cols, i)
-	}
+	vectors, before = p.kernels.width(p.cols, i)
 	before *= p.kernels.lanes
 	k := p.before(s)
 	l := s.len * s.segs
-	return p.packed[k*n+l*before:][:l*vectors*p.kernels.lanes], vectors, before
+	return p.packed[k*p.kernels.padded(p.cols)+l*before:][:l*vectors*p.kernels.lanes], vectors, before
 }
 
 // before is how many elements of the sum come before a slab's.
-func (p *part) before(s slab) int {
-	seg := p.s * p.c
-	if p.depthwise {
-		seg = p.s
-	}
-	return s.segment*seg + s.first
-}
+func (p *part) before(s slab) int { return s.segment*p.s*p.c + s.first }
 
 // pack copies panel i of the filter, zeros after its last column.
 func (p *part) pack(w []float32, i int) {
@@ -137,14 +114,10 @@ func (p *part) pack(w []float32, i int) {
 		b, vectors, before := p.panel(i, s)
 		width := vectors * p.kernels.lanes
 		cols := min(width, p.cols-before)
-		channels := p.c
-		if p.depthwise {
-			channels = 1
-		}
 		for k, end := p.before(s), p.before(s)+s.len*s.segs; k < end; {
-			c := k % channels
-			n := min(channels-c, end-k)
-			from := p.filter.offset + k/channels/p.s*p.filter.r + k/channels%p.s*p.filter.s + before*p.filter.j
+			c := k % p.c
+			n := min(p.c-c, end-k)
+			from := p.filter.offset + k/p.c/p.s*p.filter.r + k/p.c%p.s*p.filter.s + before*p.filter.j
 			if p.pairs != nil {
 				p.packPairs(b[:n*width], w, from, c, width, cols)
 			} else {
@@ -189,12 +162,7 @@ func (p *part) packRows(b, w []float32, from, width, cols int) {
 }
 
 // panels is how many panels the filter is packed in.
-func (p *part) panels() int {
-	if p.depthwise {
-		return 1
-	}
-	return p.kernels.panels(p.cols)
-}
+func (p *part) panels() int { return p.kernels.panels(p.cols) }
 
 // epilogue is what happens to a sum before it is stored.
 type epilogue struct {
@@ -208,10 +176,6 @@ func (p *part) compute(i int, out, in []float32, e epilogue, t *tile, scratch []
 	i /= p.shares
 	n, h, w := i/p.grid[2]/p.grid[1]*p.block.n, i/p.grid[2]%p.grid[1]*p.block.p, i%p.grid[2]*p.block.q
 	b := block{min(p.block.n, p.n-n), min(p.block.p, p.p-h), min(p.block.q, p.q-w)}
-	if p.depthwise {
-		p.channels(n, h, b, out, in, e, t)
-		return
-	}
 	src := p.read(in, n, h, w, b, scratch)
 	to := p.out.at(n, h, w)
 	if p.gather() == readColumns && p.out.dense(p.p, p.q) {

@@ -7,19 +7,17 @@ package cpu
 //	  out[n,p,q,j] = Σ over r, s, c of in[n, p·stride₀+r·dil₀−pad₀, q·stride₁+s·dil₁−pad₁, c] · b[r,s,c,j]
 //
 // It reads and writes some channels of each pixel: offsets and distances of
-// pixels, rows and images say where in memory they lie. A depthwise correlation
-// has b[r,s,j], and reads channel j where the loop above sums over c.
+// pixels, rows and images say where in memory they lie.
 type correlation struct {
-	n, h, w   int // what is read: images, height, width,
-	c         int // and elements of a pixel: channels, or pairs of them
-	p, q      int // height and width of what is written,
-	cols      int // and its channels
-	r, s      int
-	stride    [2]int
-	pad       [2]int // may be negative
-	dil       [2]int
-	depthwise bool
-	in, out   layout
+	n, h, w int // what is read: images, height, width,
+	c       int // and elements of a pixel: channels, or pairs of them
+	p, q    int // height and width of what is written,
+	cols    int // and its channels
+	r, s    int
+	stride  [2]int
+	pad     [2]int // may be negative
+	dil     [2]int
+	in, out layout
 
 	batch int // images of the whole call, of which n may be a slice; 0 is n
 	norm  *inputNorm

@@ -1,177 +1,258 @@
 package cpu
 
-import "mdp/engine"
+import (
+	"fmt"
 
-// A region is output rows, or pixels of a row, that the same taps of the window read the image for: all but
-// those at the image's edges have them all.
-type region struct{ from, to, first, last int } // from ≤ output < to, first ≤ tap < last
+	"mdp/engine"
+)
 
-// regions of one direction.
-func (g *correlation) regions(dim int) []region {
-	size, n, taps := [2]int{g.h, g.w}[dim], [2]int{g.p, g.q}[dim], [2]int{g.r, g.s}[dim]
-	var all []region
-	for i := range n {
-		at := i*g.stride[dim] - g.pad[dim]
-		v := region{i, i + 1, taps, taps}
-		for t := range taps {
-			if x := at + t*g.dil[dim]; x >= 0 && x < size {
-				v.first, v.last = min(v.first, t), t+1
-			}
+// A direction is how rows or columns of a depthwise correlation are read: output i takes input i·stride − pad + t·dil
+// times the filter's first − t·step, for every t < taps for which there is such an input.
+type direction struct {
+	phase
+	n, size, stride int // outputs, inputs, and distance of windows
+}
+
+// directions are those of the forward pass.
+func directions(c engine.Conv) (rows, cols direction) {
+	return direction{phase{c.R, 0, -1, c.Dilation[0], c.Pad[0]}, c.P, c.H, c.Stride[0]},
+		direction{phase{c.S, 0, -1, c.Dilation[1], c.Pad[1]}, c.Q, c.W, c.Stride[1]}
+}
+
+// last is the last input that output 0 takes, if it is there.
+func (d direction) last() int { return (d.taps-1)*d.dil - d.pad }
+
+// A run is outputs that take the same taps: all but those at the image's edges take them all.
+type run struct{ from, to, first, last int } // from ≤ output < to, first ≤ tap < last
+
+// run is output i's, alone.
+func (d direction) run(i int) run {
+	u := run{i, i + 1, d.taps, d.taps}
+	for t := range d.taps {
+		if x := i*d.stride - d.pad + t*d.dil; x >= 0 && x < d.size {
+			u.first, u.last = min(u.first, t), t+1
 		}
-		if k := len(all) - 1; k >= 0 && all[k].first == v.first && all[k].last == v.last {
+	}
+	return u
+}
+
+func (d direction) runs() []run {
+	var all []run
+	for i := range d.n {
+		u := d.run(i)
+		if k := len(all) - 1; k >= 0 && all[k].first == u.first && all[k].last == u.last {
 			all[k].to++
 		} else {
-			all = append(all, v)
+			all = append(all, u)
 		}
 	}
 	return all
 }
 
-// cutRows cuts a depthwise part into blocks of whole output rows and lists the taps of every pair of regions.
-func (p *part) cutRows(workers int) {
-	p.slabs = []slab{{0, 0, p.s, p.r}}
-	p.rows, p.pixels = p.regions(0), p.regions(1)
-	for _, v := range p.rows {
-		for _, u := range p.pixels {
-			var taps []tap
-			for r := v.first; r < v.last; r++ {
-				for s := u.first; s < u.last; s++ {
-					taps = append(taps, tap{
-						(r-v.first)*p.dil[0]*p.in.row + (s-u.first)*p.dil[1]*p.in.pixel,
-						(r*p.s + s) * p.kernels.padded(p.cols),
+// A path is the pixels of the output that the same taps write: all of them or, of a strided gradient, a phase.
+type path struct {
+	rows, cols direction
+	at         int // the first pixel
+}
+
+// depthwise is the op of a depthwise ConvForward or ConvBackwardData. A step writes a row or, of a strided gradient,
+// a row of each phase, so that what it reads comes from memory once.
+type depthwise struct {
+	kernels  *convKernels
+	c, taps  int // channels, and taps of each one's filter
+	n, p     int // images, and steps of each
+	from, to layout
+	stride   [2]int   // of what is read, from a step or a pixel to the next
+	kinds    []int    // of steps
+	spans    [][]span // of kinds
+
+	w, bias  []float32
+	packed   []float32
+	walks    []walk // one per worker
+	packing  depthwisePacking
+	pieces   int // of the steps,
+	shares   int // and of the channels: a task is one of each
+	constant bool
+	ready    bool
+}
+
+func newDepthwiseForward(i isa, c engine.Conv) *depthwise {
+	rows, cols := directions(c)
+	return newDepthwise(i, c, nhwc(c.H, c.W, c.C, 0), nhwc(c.P, c.Q, c.C, 0), []path{{rows, cols, 0}})
+}
+
+// newDepthwiseBackward has a path for each phase (see backwardParts).
+func newDepthwiseBackward(i isa, c engine.Conv) *depthwise {
+	to := nhwc(c.H, c.W, c.C, 0)
+	var paths []path
+	for h := range min(c.Stride[0], c.H) {
+		for w := range min(c.Stride[1], c.W) {
+			paths = append(paths, path{
+				direction{newPhase(c, 0, h), ceil(c.H-h, c.Stride[0]), c.P, 1},
+				direction{newPhase(c, 1, w), ceil(c.W-w, c.Stride[1]), c.Q, 1},
+				h*to.row + w*to.pixel,
+			})
+		}
+	}
+	to.row *= c.Stride[0]
+	to.pixel *= c.Stride[1]
+	return newDepthwise(i, c, nhwc(c.P, c.Q, c.C, 0), to, paths)
+}
+
+func newDepthwise(i isa, c engine.Conv, from, to layout, paths []path) *depthwise {
+	o := &depthwise{
+		kernels: convKernelsOf(i.float32()), c: c.C, taps: c.R * c.S, n: c.N, p: paths[0].rows.n,
+		from: from, to: to, stride: [2]int{paths[0].rows.stride, paths[0].cols.stride},
+	}
+	known := map[string]int{}
+	for p := range o.p {
+		var rows []run
+		for _, f := range paths {
+			u := f.rows.run(p)
+			u.from, u.to = 0, min(max(f.rows.n-p, 0), 1)
+			rows = append(rows, u)
+		}
+		kind := fmt.Sprint(rows)
+		if _, ok := known[kind]; !ok {
+			known[kind] = len(o.spans)
+			o.spans = append(o.spans, o.step(c.S, paths, rows))
+		}
+		o.kinds = append(o.kinds, known[kind])
+	}
+	return o
+}
+
+// step lists the spans of a step in which the paths take these taps' rows. The first path's pixels read ahead.
+func (o *depthwise) step(width int, paths []path, rows []run) []span {
+	reach := 0
+	for _, f := range paths {
+		reach = max(reach, f.rows.last())
+	}
+	var ahead []int
+	for r := range o.stride[0] {
+		for s := range o.stride[1] {
+			ahead = append(ahead, (reach+o.stride[0]-r)*o.from.row+s*o.from.pixel)
+		}
+	}
+	var all []span
+	for i, f := range paths {
+		if rows[i].to == 0 {
+			continue // a row less than the first path
+		}
+		for _, u := range f.cols.runs() {
+			s := span{
+				pixels: u.to - u.from, step: even(u.to-u.from, o.kernels.pixels),
+				a: u.from * o.stride[1] * o.from.pixel, c: f.at + u.from*o.to.pixel,
+			}
+			for t := rows[i].first; t < rows[i].last; t++ {
+				for k := u.first; k < u.last; k++ {
+					s.taps = append(s.taps, tap{
+						(t*f.rows.dil-f.rows.pad)*o.from.row + (k*f.cols.dil-f.cols.pad)*o.from.pixel,
+						((f.rows.first-t*f.rows.step)*width + f.cols.first - k*f.cols.step) * o.kernels.lanes,
 					})
 				}
 			}
-			p.windows = append(p.windows, taps)
-		}
-	}
-	for r := range p.stride[0] {
-		for s := range p.stride[1] {
-			p.ahead = append(p.ahead, (p.stride[0]+(p.r-1)*p.dil[0]-r)*p.in.row+s*p.in.pixel)
-		}
-	}
-	most := min(blockLen/(p.q*p.c*p.stride[0]*p.stride[1]), ceil(p.n*p.p, 3*workers))
-	p.block = block{1, even(p.p, max(most, 1)), p.q}
-	p.grid = p.correlation.grid(p.block)
-	p.shares = 1
-}
-
-// channels computes the rows of a depthwise block, each region's pixels of it at a time.
-func (p *part) channels(n, h int, b block, out, in []float32, e epilogue, t *tile) {
-	t.b, t.cols, t.lda, t.ldc = p.packed, p.cols, p.stride[1]*p.in.pixel, p.out.pixel
-	t.terms(e, p.out.offset, true, true)
-	t.ahead = p.ahead
-	i := 0
-	for row := h; row < h+b.p; row++ {
-		for row >= p.rows[i].to {
-			i++
-		}
-		v := p.rows[i]
-		for j, u := range p.pixels {
-			t.taps = p.windows[i*len(p.pixels)+j]
-			if len(t.taps) > 0 {
-				t.a = in[p.in.at(n, row*p.stride[0]-p.pad[0]+v.first*p.dil[0], u.from*p.stride[1]-p.pad[1]+u.first*p.dil[1]):]
+			if i == 0 {
+				s.ahead = ahead
 			}
-			at := p.out.at(n, row, u.from)
-			t.c = out[at:]
-			if e.z != nil {
-				t.z = e.z[at:]
-			}
-			t.rows = u.to - u.from
-			t.step = even(t.rows, p.kernels.tapRows)
-			p.kernels.depthwise(t)
+			all = append(all, s)
 		}
 	}
+	return all
 }
 
-// depthwiseGradient is the op of a depthwise ConvBackwardFilter. The rows of all images are cut into slices
-// that are summed by themselves, taps first, and then added up in order; how many depends on the sizes alone.
-type depthwiseGradient struct {
-	correlation
-	kernels      *convKernels
-	rows, pixels []region
-	slices       int
+func (o *depthwise) vectors() int { return ceil(o.c, o.kernels.lanes) }
 
-	dw, dy, x []float32
-	sums      []float32 // one slice's after the other
-	tiles     []outer   // one per worker
-	addition  depthwiseAddition
+// size is how many elements a vector's filter has.
+func (o *depthwise) size() int { return o.taps * o.kernels.lanes }
+
+func (o *depthwise) filters() int { return o.vectors() * o.size() }
+
+// init makes the op ready; that of a constant filter keeps its own packed copy of it.
+func (o *depthwise) init(out, in, w []float32, e epilogue, ws []float32, workers int, constant bool) *depthwise {
+	o.w, o.bias, o.constant = w, e.bias, constant
+	if !constant {
+		o.packed = ws[:o.filters()]
+	}
+	o.pieces = min(tasksEach*workers, o.n*o.p)
+	o.shares = min(ceil(tasksEach*workers, o.pieces), o.vectors())
+	o.walks = make([]walk, workers)
+	cache := Info().L3
+	for i := range o.walks {
+		t := &o.walks[i]
+		t.a, t.c, t.z, t.size, t.lo, t.hi = in, out, e.z, o.size(), e.lo, e.hi
+		t.pixelA, t.pixelC = o.stride[1]*o.from.pixel, o.to.pixel
+		t.stream = o.c%16 == 0 && 4*(len(in)+len(out)) > cache
+	}
+	o.packing.depthwise = o
+	return o
 }
 
-// someChannels is how many are summed at a time, so that their pixels stay in the cache from a row of taps to
-// the next: a multiple of every kernel's vectors.
-const someChannels = 64
+const tasksEach = 8 // of a worker, about
 
-func newDepthwiseGradient(i isa, c engine.Conv) *depthwiseGradient {
-	g := forwardParts(i, c, nil, 1)[0].correlation
-	return &depthwiseGradient{
-		correlation: g, kernels: convKernelsOf(i.float32()), rows: g.regions(0), pixels: g.regions(1),
-		slices: min(mostSlices, g.n*g.p),
+func (o *depthwise) run(t *team) {
+	o.pack(t)
+	t.run(o, o.pieces*o.shares)
+}
+
+func (o *depthwise) bind(y, x, z []float32) {
+	for i := range o.walks {
+		t := &o.walks[i]
+		t.c, t.a, t.z = y, x, z
 	}
 }
 
-// size is how many elements a slice's sums have.
-func (o *depthwiseGradient) size() int { return line(o.r * o.s * o.kernels.padded(o.c)) }
-
-func (o *depthwiseGradient) run(t *team) {
-	t.run(o, o.slices)
-	t.run(&o.addition, ceil(o.c, someChannels))
+// pack the filter, unless that was done.
+func (o *depthwise) pack(t *team) {
+	if o.ready {
+		return
+	}
+	if o.packed == nil {
+		o.packed = aligned(o.filters())
+	}
+	t.run(&o.packing, ceil(o.vectors(), packedVectors))
+	o.ready = o.constant
 }
 
-func (o *depthwiseGradient) do(worker, slice int) {
-	t, sum := &o.tiles[worker], o.sums[slice*o.size():][:o.size()]
-	clear(sum)
-	t.lda, t.segA = o.out.pixel, o.out.row
-	t.ldb, t.segB, t.tap = o.stride[1]*o.in.pixel, o.stride[0]*o.in.row, o.dil[1]*o.in.pixel
-	t.ldc, t.add = o.kernels.padded(o.c), true
-	from, to := slice*o.n*o.p/o.slices, (slice+1)*o.n*o.p/o.slices
-	for n := from / o.p; n*o.p < to; n++ {
-		for c := 0; c < o.c; c += someChannels {
-			t.cols = min(someChannels, o.c-c)
-			for _, v := range o.rows {
-				v.from, v.to = max(v.from, from-n*o.p), min(v.to, to-n*o.p)
-				if v.from < v.to {
-					o.image(t, n, c, v, sum)
+// forget makes the next run pack the filter again.
+func (o *depthwise) forget() { o.ready = false }
+
+func (o *depthwise) share(with op) { o.packed, o.ready = with.(*depthwise).packed, true }
+
+// depthwisePacking is the task that packs some vectors' filters, zeros after the last channel.
+type depthwisePacking struct{ *depthwise }
+
+const packedVectors = 8
+
+func (o *depthwisePacking) do(_, i int) {
+	lanes := o.kernels.lanes
+	for v := i * packedVectors; v < min((i+1)*packedVectors, o.vectors()); v++ {
+		to, from := o.packed[v*o.size():][:o.size()], o.w[v*lanes*o.taps:]
+		for t := range o.taps {
+			for l := range lanes {
+				if to[t*lanes+l] = 0; l < o.c-v*lanes {
+					to[t*lanes+l] = from[l*o.taps+t]
 				}
 			}
 		}
 	}
 }
 
-// image adds some rows of an image to some channels' sums.
-func (o *depthwiseGradient) image(t *outer, n, c int, v region, sum []float32) {
-	t.segs = v.to - v.from
-	for _, u := range o.pixels {
-		t.rows, t.seg = u.last-u.first, u.to-u.from
-		if t.rows == 0 {
-			continue
-		}
-		t.step = even(t.rows, o.kernels.tapRows)
-		t.a = o.dy[o.out.at(n, v.from, u.from)+c:]
-		w := u.from*o.stride[1] - o.pad[1] + u.first*o.dil[1]
-		for r := v.first; r < v.last; r++ {
-			t.b = o.x[o.in.at(n, v.from*o.stride[0]-o.pad[0]+r*o.dil[0], w)+c:]
-			t.c = sum[(r*o.s+u.first)*t.ldc+c:]
-			o.kernels.taps(t)
-		}
+// do computes some channels of some steps.
+func (o *depthwise) do(worker, i int) {
+	t, share := &o.walks[worker], i%o.shares
+	i /= o.shares
+	first, last := share*o.vectors()/o.shares, (share+1)*o.vectors()/o.shares
+	t.vectors, t.last = last-first, min(o.c-(last-1)*o.kernels.lanes, o.kernels.lanes)
+	t.b = o.packed[first*o.size():]
+	channel := first * o.kernels.lanes
+	if o.bias != nil {
+		t.bias = o.bias[channel:]
 	}
-}
-
-// depthwiseAddition is the task that adds up some channels' slices and lays them out as a filter.
-type depthwiseAddition struct{ *depthwiseGradient }
-
-func (o *depthwiseAddition) do(_, i int) {
-	taps, width := o.r*o.s, o.kernels.padded(o.c)
-	from, to := i*someChannels, min(o.c, (i+1)*someChannels)
-	for tap := range taps {
-		var sum [someChannels]float32
-		for s := range o.slices {
-			for c, v := range o.sums[s*o.size()+tap*width:][from:to] {
-				sum[c] += v
-			}
-		}
-		for c := from; c < to; c++ {
-			o.dw[c*taps+tap] = sum[c-from]
-		}
+	for k := i * o.n * o.p / o.pieces; k < (i+1)*o.n*o.p/o.pieces; k++ {
+		n, p := k/o.p, k%o.p
+		t.from, t.to = o.from.at(n, p*o.stride[0], 0)+channel, o.to.at(n, p, 0)+channel
+		t.spans = o.spans[o.kinds[p]]
+		o.kernels.walk(t)
 	}
 }

@@ -56,11 +56,7 @@ func newFilterGradient(i isa, c engine.Conv, norm *inputNorm, workers int) *filt
 
 func newConvBackwardFilter(i isa, c engine.ConvBackwardFilter, norm *inputNorm, dw, dy, x, ws []float32, workers int) op {
 	if c.Depthwise() {
-		o := newDepthwiseGradient(i, c.Conv)
-		o.dw, o.dy, o.x, o.sums = dw, dy, x, ws
-		o.tiles = make([]outer, workers)
-		o.addition.depthwiseGradient = o
-		return o
+		return newDepthwiseGradient(i, c.Conv).init(dw, dy, x, ws, workers)
 	}
 	if o := newWinogradGradient(i, c.Conv, norm, workers); o != nil {
 		return o.init(dw, dy, x, ws, workers)

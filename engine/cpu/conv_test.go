@@ -5,6 +5,7 @@ import (
 	"hash/fnv"
 	"math"
 	"math/rand"
+	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -132,71 +133,75 @@ func convCases() []convCase {
 
 func TestConv(t *testing.T) {
 	for _, c := range convCases() {
-		h := fnv.New64()
-		fmt.Fprint(h, c)
-		seed := int64(h.Sum64())
-		rng := rand.New(rand.NewSource(seed))
-		small := func() float32 { return float32(rng.Intn(7) - 3) }
-		in, out, fil := c.N*c.H*c.W*c.C, c.N*c.P*c.Q*c.K, c.K*c.R*c.S*c.C/c.Groups
-		x, dy, w := newGuarded(in, small), newGuarded(out, small), newGuarded(fil, small)
-		b, z, dx := newGuarded(c.K, small), newGuarded(out, small), newGuarded(in, small)
-		wantY, wantDX, wantDW := reference(c, x.data, dy.data, w.data, b.data, z.data, dx.data)
-		for _, isa := range all() {
-			sameY, sameDX, sameDW := requireSame, requireSame, requireSame
-			if newWinograd(isa, forwardParts(isa, c.Conv, nil, 1), 1) != nil {
-				sameY = requireIntegers
-			}
-			if newWinogradGradient(isa, c.Conv, nil, 1) != nil {
-				sameDW = requireIntegers
-			}
-			if newWinograd(isa, backwardParts(isa, c.Conv, 1), 1) != nil {
-				sameDX = requireIntegers
-			}
-			for _, workers := range []int{1, 3} {
-				t.Run(fmt.Sprintf("%v/%v/%d", c, isa, workers), func(t *testing.T) {
-					team := newTeam(workers)
-					defer team.close()
-					fwd := engine.ConvForward{Conv: c.Conv, Act: c.act}
-					bwd := engine.ConvBackwardData{Conv: c.Conv, Accumulate: c.accumulate}
-					fil := engine.ConvBackwardFilter{Conv: c.Conv}
-					ws := func(call engine.Call) guarded {
-						return newGuarded(convWorkspace(isa, call, workers), nan)
-					}
-					bias, sum := b.data, z.data
-					if !c.bias {
-						bias = nil
-					}
-					if !c.add {
-						sum = nil
-					}
-					for _, constant := range []bool{false, true} {
-						y, ws := newGuarded(out, nan), ws(fwd)
-						o := newConvForward(isa, fwd, nil, y.data, x.data, w.data, bias, sum, ws.data, workers, constant)
-						o.run(team)
-						o.run(team)
-						sameY(t, wantY, y.data)
-						y.requireIntact(t, "y")
-						ws.requireIntact(t, "workspace")
-					}
+		testConv(t, c)
+	}
+}
 
-					got, scratch := newGuarded(in, nan), ws(bwd)
-					if c.accumulate {
-						copy(got.data, dx.data)
-					}
-					newConvBackwardData(isa, bwd, got.data, dy.data, w.data, scratch.data, workers).run(team)
-					sameDX(t, wantDX, got.data)
-					got.requireIntact(t, "dx")
-					scratch.requireIntact(t, "workspace")
-
-					got, scratch = newGuarded(len(w.data), nan), ws(fil)
-					o := newConvBackwardFilter(isa, fil, nil, got.data, dy.data, x.data, scratch.data, workers)
+func testConv(t *testing.T, c convCase) {
+	h := fnv.New64()
+	fmt.Fprint(h, c)
+	seed := int64(h.Sum64())
+	rng := rand.New(rand.NewSource(seed))
+	small := func() float32 { return float32(rng.Intn(7) - 3) }
+	in, out, fil := c.N*c.H*c.W*c.C, c.N*c.P*c.Q*c.K, c.K*c.R*c.S*c.C/c.Groups
+	x, dy, w := newGuarded(in, small), newGuarded(out, small), newGuarded(fil, small)
+	b, z, dx := newGuarded(c.K, small), newGuarded(out, small), newGuarded(in, small)
+	wantY, wantDX, wantDW := reference(c, x.data, dy.data, w.data, b.data, z.data, dx.data)
+	for _, isa := range all() {
+		sameY, sameDX, sameDW := requireSame, requireSame, requireSame
+		if newWinograd(isa, forwardParts(isa, c.Conv, nil, 1), 1) != nil {
+			sameY = requireIntegers
+		}
+		if newWinogradGradient(isa, c.Conv, nil, 1) != nil {
+			sameDW = requireIntegers
+		}
+		if newWinograd(isa, backwardParts(isa, c.Conv, 1), 1) != nil {
+			sameDX = requireIntegers
+		}
+		for _, workers := range []int{1, 3} {
+			t.Run(fmt.Sprintf("%v/%v/%d", c, isa, workers), func(t *testing.T) {
+				team := newTeam(workers)
+				defer team.close()
+				fwd := engine.ConvForward{Conv: c.Conv, Act: c.act}
+				bwd := engine.ConvBackwardData{Conv: c.Conv, Accumulate: c.accumulate}
+				fil := engine.ConvBackwardFilter{Conv: c.Conv}
+				ws := func(call engine.Call) guarded {
+					return newGuarded(convWorkspace(isa, call, workers), nan)
+				}
+				bias, sum := b.data, z.data
+				if !c.bias {
+					bias = nil
+				}
+				if !c.add {
+					sum = nil
+				}
+				for _, constant := range []bool{false, true} {
+					y, ws := newGuarded(out, nan), ws(fwd)
+					o := newConvForward(isa, fwd, nil, y.data, x.data, w.data, bias, sum, ws.data, workers, constant)
 					o.run(team)
 					o.run(team)
-					sameDW(t, wantDW, got.data)
-					got.requireIntact(t, "dw")
-					scratch.requireIntact(t, "workspace")
-				})
-			}
+					sameY(t, wantY, y.data)
+					y.requireIntact(t, "y")
+					ws.requireIntact(t, "workspace")
+				}
+
+				got, scratch := newGuarded(in, nan), ws(bwd)
+				if c.accumulate {
+					copy(got.data, dx.data)
+				}
+				newConvBackwardData(isa, bwd, got.data, dy.data, w.data, scratch.data, workers).run(team)
+				sameDX(t, wantDX, got.data)
+				got.requireIntact(t, "dx")
+				scratch.requireIntact(t, "workspace")
+
+				got, scratch = newGuarded(len(w.data), nan), ws(fil)
+				o := newConvBackwardFilter(isa, fil, nil, got.data, dy.data, x.data, scratch.data, workers)
+				o.run(team)
+				o.run(team)
+				sameDW(t, wantDW, got.data)
+				got.requireIntact(t, "dw")
+				scratch.requireIntact(t, "workspace")
+			})
 		}
 	}
 }
@@ -250,6 +255,31 @@ func reference(c convCase, x, dy, w, b, z, dx []float32) (y, outDX, dw []float32
 		dw[i] = float32(v)
 	}
 	return y, outDX, dw
+}
+
+// TestDepthwise holds depthwise convolutions of many odd sizes to the loops.
+func TestDepthwise(t *testing.T) {
+	seed := int64(1)
+	if s := os.Getenv("DEPTHWISE_SEED"); s != "" {
+		fmt.Sscan(s, &seed)
+	}
+	rng := rand.New(rand.NewSource(seed))
+	for range 120 {
+		taps := []int{3, 3, 5, 1 + rng.Intn(7)}[rng.Intn(4)]
+		pad, stride, dil := same(rng.Intn(3)), same(1+rng.Intn(3)), same(1)
+		if rng.Intn(4) == 0 {
+			dil, stride[0] = [2]int{1 + rng.Intn(2), 1 + rng.Intn(2)}, 1+rng.Intn(3)
+		}
+		channels := 2 + rng.Intn(69)
+		g := geometry(1+rng.Intn(3), 1+rng.Intn(20), 1+rng.Intn(40), channels, channels, taps, taps, stride, pad, dil, channels)
+		if rng.Intn(8) == 0 {
+			g.P, g.Q = g.P+rng.Intn(2), g.Q+rng.Intn(2) // more below and right than above and left
+		}
+		if g.P < 1 || g.Q < 1 || g.H+2*pad[0] < dil[0]*(taps-1)+1 || g.W+2*pad[1] < dil[1]*(taps-1)+1 {
+			continue
+		}
+		testConv(t, convCase{g, rng.Intn(2) == 0, rng.Intn(2) == 0, rng.Intn(2) == 0, engine.Act(rng.Intn(3))})
+	}
 }
 
 // TestConvIsDeterministic holds results to the same bits for any number of workers.

@@ -16,8 +16,6 @@ type tile struct {
 	lda, ldc  int
 	seg, segs int
 	segStride int
-	taps      []tap // depthwise only, in place of segments
-	ahead     []int // depthwise only: from a to what the next row's tile reads anew, one at least
 	lo, hi    float32
 	_         ownLines
 }
@@ -25,9 +23,6 @@ type tile struct {
 // ownLines keeps the arguments of two workers off each other's cache lines, and off the pairs of them that are
 // fetched together: the kernels read their fields while the other worker writes its own.
 type ownLines [128]byte
-
-// tap is one term of a depthwise sum: where it reads what is convolved, and where its factors lie.
-type tap struct{ a, b int }
 
 // outer is the argument of the two kernels that write filter gradients: the sum
 // runs over segs segments of seg pixels.
@@ -42,14 +37,13 @@ type outer struct {
 	segA, segB int // distance of segments
 	seg, segs  int
 	ldc        int
-	tap        int  // depthwise only: distance of taps in b
 	add        bool // add to c
 	_          ownLines
 }
 
 // convKernels are the inner loops for one instruction set. A panel is 1 to
 // maxVectors vectors of lanes columns wide, and a tile as high as fits into the
-// registers beside it; depthwise and taps take one vector of columns.
+// registers beside it; the kernels of depthwise convolutions take one vector of columns.
 type convKernels struct {
 	lanes int
 
@@ -59,13 +53,13 @@ type convKernels struct {
 	outerRows [maxVectors + 1]int
 	outer     [maxVectors + 1]func(*outer)
 
-	tapRows   int
-	depthwise func(*tile)
-	taps      func(*outer)
+	pixels   int // of a walk's tile
+	walk     func(*walk)
+	products func(*products)
 
 	// pairs, where set, says that gemm and outer multiply bfloat16: an element of
-	// their factors is two of them, and this makes them. There is neither depthwise
-	// nor taps then: exact has them, and is for all that would not gain.
+	// their factors is two of them, and this makes them. There is nothing for depthwise
+	// convolutions then: exact has it, and is for all that would not gain.
 	pairs *pairs
 	exact *convKernels
 }

@@ -15,9 +15,9 @@ var avx2Conv = convKernels{
 	outerRows: [maxVectors + 1]int{0, 12, 6, 3},
 	outer:     [maxVectors + 1]func(*outer){nil, outerAVX2x1, outerAVX2x2, outerAVX2x3},
 
-	tapRows:   9,
-	depthwise: depthwiseAVX2,
-	taps:      tapsAVX2,
+	pixels:   12,
+	walk:     walkAVX2,
+	products: productsAVX2,
 }
 
 var avx512Conv = convKernels{
@@ -28,14 +28,14 @@ var avx512Conv = convKernels{
 	outerRows: [maxVectors + 1]int{0, 28, 14, 9},
 	outer:     [maxVectors + 1]func(*outer){nil, outerAVX512x1, outerAVX512x2, outerAVX512x3},
 
-	tapRows:   9,
-	depthwise: depthwiseAVX512,
-	taps:      tapsAVX512,
+	pixels:   14,
+	walk:     walkAVX512,
+	products: productsAVX512,
 }
 
 // The kernels in assembly compute the loops of gemmGeneric, with
-// n = vectors·lanes, of outerGeneric, depthwiseGeneric and tapsGeneric. A sum's
-// order is that of its loop, starting with the bias.
+// n = vectors·lanes, of outerGeneric, walkGeneric and
+// productsGeneric. A sum's order is that of its loop, starting with the bias.
 
 //go:noescape
 func gemmAVX2x1(t *tile)
@@ -74,13 +74,13 @@ func outerAVX512x2(t *outer)
 func outerAVX512x3(t *outer)
 
 //go:noescape
-func depthwiseAVX2(t *tile)
+func walkAVX2(t *walk)
 
 //go:noescape
-func depthwiseAVX512(t *tile)
+func walkAVX512(t *walk)
 
 //go:noescape
-func tapsAVX2(t *outer)
+func productsAVX2(t *products)
 
 //go:noescape
-func tapsAVX512(t *outer)
+func productsAVX512(t *products)

@@ -543,8 +543,8 @@ element1:
 	JNZ          segment1
 
 finish:
-	VBROADCASTSS 232(DI), Y12
-	VBROADCASTSS 236(DI), Y13
+	VBROADCASTSS 184(DI), Y12
+	VBROADCASTSS 188(DI), Y13
 	MOVQ         48(SP), CX
 	VMOVUPS      (CX), Y15
 	MOVQ         16(SP), DX
@@ -1075,8 +1075,8 @@ element1:
 	JNZ          segment1
 
 finish:
-	VBROADCASTSS 232(DI), Y12
-	VBROADCASTSS 236(DI), Y13
+	VBROADCASTSS 184(DI), Y12
+	VBROADCASTSS 188(DI), Y13
 	MOVQ         48(SP), CX
 	VMOVUPS      (CX), Y15
 	MOVQ         16(SP), DX
@@ -1457,8 +1457,8 @@ element1:
 	JNZ          segment1
 
 finish:
-	VBROADCASTSS 232(DI), Y12
-	VBROADCASTSS 236(DI), Y13
+	VBROADCASTSS 184(DI), Y12
+	VBROADCASTSS 188(DI), Y13
 	MOVQ         48(SP), CX
 	VMOVUPS      (CX), Y15
 	MOVQ         16(SP), DX
@@ -2145,7 +2145,7 @@ element1:
 	JNZ          segment1
 
 finish:
-	MOVBLZX 160(DI), R9
+	MOVBLZX 152(DI), R9
 	MOVQ    24(SP), CX
 	VMOVUPS (CX), Y15
 	MOVQ    144(DI), R10
@@ -2644,7 +2644,7 @@ element1:
 	JNZ          segment1
 
 finish:
-	MOVBLZX 160(DI), R9
+	MOVBLZX 152(DI), R9
 	MOVQ    24(SP), CX
 	VMOVUPS (CX), Y15
 	MOVQ    144(DI), R10
@@ -2927,7 +2927,7 @@ element1:
 	JNZ          segment1
 
 finish:
-	MOVBLZX 160(DI), R9
+	MOVBLZX 152(DI), R9
 	MOVQ    24(SP), CX
 	VMOVUPS (CX), Y15
 	MOVQ    144(DI), R10
@@ -3000,153 +3000,231 @@ done:
 	VZEROUPPER
 	RET
 
-// func depthwiseAVX2(t uintptr)
+// func walkAVX2(t uintptr)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·depthwiseAVX2(SB), NOSPLIT, $64-8
-	// for j < cols, i < rows:
-	//   s = bias[j] + Σ over t in taps of a[t.a + i·lda + j] · b[t.b + j]
-	//   c[i·ldc+j] = min(max(s + z[i·ldc+j], lo), hi)
-	MOVQ t+0(FP), DI
-	MOVQ $0x00000000, (SP)
+TEXT ·walkAVX2(SB), NOSPLIT, $136-8
+	// for v < vectors, s in spans, i < s.pixels, j = v·lanes + l, l < lanes, where there is such a channel:
+	//   sum = bias[j] + z[to + s.c + i·pixelC + j]
+	//   sum += Σ over t in s.taps of a[from + s.a + i·pixelA + t.a + j] · b[v·size + t.b + l]
+	//   c[to + s.c + i·pixelC + j] = min(max(sum, lo), hi)
+	MOVQ  t+0(FP), DI
+	MOVQ  24(DI), CX
+	MOVQ  CX, 32(SP)
+	MOVQ  160(DI), CX
+	MOVQ  CX, 40(SP)
+	MOVQ  192(DI), CX
+	SHLQ  $0x02, CX
+	MOVQ  CX, 48(SP)
+	MOVQ  176(DI), CX
+	SHLQ  $0x02, CX
+	MOVQ  CX, 56(SP)
+	MOVQ  144(DI), R9
+	MOVQ  (DI), CX
+	TESTQ CX, CX
+	JZ    no_a
+	LEAQ  (CX)(R9*4), CX
 
-columns:
-	MOVQ  (DI), R8
-	TESTQ R8, R8
-	JZ    absent_a
-	MOVQ  (SP), CX
-	LEAQ  (R8)(CX*4), R8
+no_a:
+	MOVQ  CX, 64(SP)
+	MOVQ  152(DI), R9
+	MOVQ  48(DI), CX
+	TESTQ CX, CX
+	JZ    no_c
+	LEAQ  (CX)(R9*4), CX
 
-absent_a:
-	MOVQ  R8, 8(SP)
-	MOVQ  24(DI), R8
-	TESTQ R8, R8
-	JZ    absent_b
-	MOVQ  (SP), CX
-	LEAQ  (R8)(CX*4), R8
+no_c:
+	MOVQ  CX, 72(SP)
+	MOVQ  72(DI), CX
+	TESTQ CX, CX
+	JZ    no_z
+	LEAQ  (CX)(R9*4), CX
 
-absent_b:
-	MOVQ  R8, 16(SP)
-	MOVQ  48(DI), R8
-	TESTQ R8, R8
-	JZ    absent_c
-	MOVQ  (SP), CX
-	LEAQ  (R8)(CX*4), R8
+no_z:
+	MOVQ  CX, 80(SP)
+	MOVQ  $0x00000000, R9
+	MOVQ  96(DI), CX
+	TESTQ CX, CX
+	JZ    no_bias
+	LEAQ  (CX)(R9*4), CX
 
-absent_c:
-	MOVQ  R8, 24(SP)
-	MOVQ  72(DI), R8
-	TESTQ R8, R8
-	JZ    absent_z
-	MOVQ  (SP), CX
-	LEAQ  (R8)(CX*4), R8
+no_bias:
+	MOVQ CX, 88(SP)
+	MOVQ 184(DI), R10
+	SHLQ $0x02, R10
+	LEAQ (R10)(R10*2), R11
+	LEAQ (R10)(R10*4), R12
+	LEAQ (R11)(R10*4), R13
 
-absent_z:
-	MOVQ  R8, 32(SP)
-	MOVQ  96(DI), R8
-	TESTQ R8, R8
-	JZ    absent_bias
-	MOVQ  (SP), CX
-	LEAQ  (R8)(CX*4), R8
+vector:
+	MOVQ $0x00000008, CX
+	CMPQ 40(SP), $0x01
+	JNE  whole
+	MOVQ 168(DI), CX
 
-absent_bias:
-	MOVQ    R8, 40(SP)
+whole:
+	LEAQ       gemmTail<>+0(SB), AX
+	SHLQ       $0x02, CX
+	SUBQ       CX, AX
+	ADDQ       $0x20, AX
+	MOVQ       AX, 96(SP)
+	VMOVUPS    (AX), Y15
+	VXORPS     Y12, Y12, Y12
+	MOVQ       88(SP), CX
+	TESTQ      CX, CX
+	JZ         unbiased
+	VMASKMOVPS (CX), Y15, Y12
+	ADDQ       $0x20, 88(SP)
+
+unbiased:
+	VMOVUPS Y12, (SP)
+	MOVQ    120(DI), CX
+	MOVQ    CX, 104(SP)
 	MOVQ    128(DI), CX
-	SUBQ    (SP), CX
-	MOVQ    $0x00000008, R8
-	CMPQ    CX, R8
-	CMOVQGT R8, CX
-	LEAQ    gemmTail<>+0(SB), AX
-	SHLQ    $0x02, CX
-	SUBQ    CX, AX
-	ADDQ    $0x20, AX
-	MOVQ    AX, 48(SP)
-	VMOVUPS (AX), Y15
-	MOVQ    120(DI), R8
-	MOVQ    R8, 56(SP)
+	MOVQ    CX, 112(SP)
 
-next:
-	MOVQ  56(SP), R15
-	TESTQ R15, R15
-	JZ    done
-	CMPQ  R15, 136(DI)
-	JLE   tile
-	MOVQ  136(DI), R15
+span:
+	MOVQ  104(SP), R9
+	MOVQ  (R9), CX
+	MOVQ  CX, 120(SP)
+	MOVQ  16(R9), CX
+	SHLQ  $0x02, CX
+	ADDQ  64(SP), CX
+	MOVQ  CX, 128(SP)
+	MOVQ  24(R9), CX
+	MOVQ  72(SP), DX
+	LEAQ  (DX)(CX*4), DX
+	MOVQ  80(SP), SI
+	TESTQ SI, SI
+	JZ    tile
+	LEAQ  (SI)(CX*4), SI
 
 tile:
-	VXORPS     Y0, Y0, Y0
-	MOVQ       40(SP), AX
-	TESTQ      AX, AX
-	JZ         started
-	MOVQ       48(SP), CX
-	VMOVUPS    (CX), Y15
-	VMASKMOVPS (AX), Y15, Y0
-
-started:
-	VMOVAPS Y0, Y1
-	VMOVAPS Y0, Y2
-	VMOVAPS Y0, Y3
-	VMOVAPS Y0, Y4
-	VMOVAPS Y0, Y5
-	VMOVAPS Y0, Y6
-	VMOVAPS Y0, Y7
-	VMOVAPS Y0, Y8
-	MOVQ    144(DI), R10
-	SHLQ    $0x02, R10
-	LEAQ    (R10)(R10*2), R11
-	LEAQ    (R10)(R10*4), R12
-	LEAQ    (R11)(R10*4), R13
-	MOVQ    8(SP), BX
-	MOVQ    16(SP), CX
-	MOVQ    192(DI), R8
-	TESTQ   R8, R8
-	JZ      finish
-	CMPQ    R15, $0x05
-	JGE     rowsFrom5
-	CMPQ    R15, $0x03
-	JGE     rowsFrom3
+	MOVQ    104(SP), R8
+	MOVQ    8(R8), R15
+	MOVQ    120(SP), R9
+	CMPQ    R9, R15
+	CMOVQLT R9, R15
+	SUBQ    R15, R9
+	MOVQ    R9, 120(SP)
+	VMOVUPS (SP), Y0
+	CMPQ    R15, $0x07
+	JGE     pixelsFrom7
+	CMPQ    R15, $0x04
+	JGE     pixelsFrom4
 	CMPQ    R15, $0x02
-	JGE     rowsFrom2
-	JMP     rows1
+	JGE     pixelsFrom2
+	JMP     pixels1
 
-rowsFrom2:
-	JMP rows2
+pixelsFrom2:
+	CMPQ R15, $0x03
+	JGE  pixelsFrom3
+	JMP  pixels2
 
-rowsFrom3:
-	CMPQ R15, $0x04
-	JGE  rowsFrom4
-	JMP  rows3
+pixelsFrom3:
+	JMP pixels3
 
-rowsFrom4:
-	JMP rows4
+pixelsFrom4:
+	CMPQ R15, $0x05
+	JGE  pixelsFrom5
+	JMP  pixels4
 
-rowsFrom5:
-	CMPQ R15, $0x07
-	JGE  rowsFrom7
+pixelsFrom5:
 	CMPQ R15, $0x06
-	JGE  rowsFrom6
-	JMP  rows5
+	JGE  pixelsFrom6
+	JMP  pixels5
 
-rowsFrom6:
-	JMP rows6
+pixelsFrom6:
+	JMP pixels6
 
-rowsFrom7:
+pixelsFrom7:
+	CMPQ R15, $0x0a
+	JGE  pixelsFrom10
 	CMPQ R15, $0x08
-	JGE  rowsFrom8
-	JMP  rows7
+	JGE  pixelsFrom8
+	JMP  pixels7
 
-rowsFrom8:
+pixelsFrom8:
 	CMPQ R15, $0x09
-	JGE  rowsFrom9
-	JMP  rows8
+	JGE  pixelsFrom9
+	JMP  pixels8
 
-rowsFrom9:
-	MOVQ 208(DI), SI
-	MOVQ 216(DI), R8
+pixelsFrom9:
+	JMP pixels9
 
-ahead9:
-	MOVQ       (SI), DX
+pixelsFrom10:
+	CMPQ R15, $0x0b
+	JGE  pixelsFrom11
+	JMP  pixels10
+
+pixelsFrom11:
+	CMPQ R15, $0x0c
+	JGE  pixelsFrom12
+	JMP  pixels11
+
+pixelsFrom12:
+	MOVQ       128(SP), R15
+	VMOVAPS    Y0, Y1
+	VMOVAPS    Y0, Y2
+	VMOVAPS    Y0, Y3
+	VMOVAPS    Y0, Y4
+	VMOVAPS    Y0, Y5
+	VMOVAPS    Y0, Y6
+	VMOVAPS    Y0, Y7
+	VMOVAPS    Y0, Y8
+	VMOVAPS    Y0, Y9
+	VMOVAPS    Y0, Y10
+	VMOVAPS    Y0, Y11
+	TESTQ      SI, SI
+	JZ         bare12
+	MOVQ       48(SP), CX
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y0, Y0
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y1, Y1
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y2, Y2
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y3, Y3
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y4, Y4
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y5, Y5
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y6, Y6
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y7, Y7
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y8, Y8
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y9, Y9
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y10, Y10
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y11, Y11
+
+bare12:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched12
+
+ahead12:
+	MOVQ       (SI), CX
 	ADDQ       $0x08, SI
-	LEAQ       (BX)(DX*4), AX
+	LEAQ       (R15)(CX*4), AX
+	LEAQ       (AX)(R10*8), BX
+	ADDQ       R10, BX
 	PREFETCHT0 (AX)
 	PREFETCHT0 (AX)(R10*1)
 	PREFETCHT0 (AX)(R10*2)
@@ -3156,47 +3234,171 @@ ahead9:
 	PREFETCHT0 (AX)(R11*2)
 	PREFETCHT0 (AX)(R13*1)
 	PREFETCHT0 (AX)(R10*8)
-	DECQ       R8
-	JNZ        ahead9
-	MOVQ       184(DI), SI
-	MOVQ       192(DI), R8
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(R10*1)
+	PREFETCHT0 (BX)(R10*2)
+	DECQ       R9
+	JNZ        ahead12
 
-tap9:
-	MOVQ        (SI), DX
-	LEAQ        (BX)(DX*4), AX
-	MOVQ        8(SI), DX
-	ADDQ        $0x10, SI
-	VMASKMOVPS  (CX)(DX*4), Y15, Y9
-	VMASKMOVPS  (AX), Y15, Y10
-	VFMADD231PS Y10, Y9, Y0
-	VMASKMOVPS  (AX)(R10*1), Y15, Y11
-	VFMADD231PS Y11, Y9, Y1
-	VMASKMOVPS  (AX)(R10*2), Y15, Y10
-	VFMADD231PS Y10, Y9, Y2
-	VMASKMOVPS  (AX)(R11*1), Y15, Y11
-	VFMADD231PS Y11, Y9, Y3
-	VMASKMOVPS  (AX)(R10*4), Y15, Y10
-	VFMADD231PS Y10, Y9, Y4
-	VMASKMOVPS  (AX)(R12*1), Y15, Y11
-	VFMADD231PS Y11, Y9, Y5
-	VMASKMOVPS  (AX)(R11*2), Y15, Y10
-	VFMADD231PS Y10, Y9, Y6
-	VMASKMOVPS  (AX)(R13*1), Y15, Y11
-	VFMADD231PS Y11, Y9, Y7
-	VMASKMOVPS  (AX)(R10*8), Y15, Y10
-	VFMADD231PS Y10, Y9, Y8
-	DECQ        R8
-	JNZ         tap9
-	JMP         finish
+fetched12:
+	MOVQ  32(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store12
 
-rows8:
-	MOVQ 208(DI), SI
-	MOVQ 216(DI), R8
+tap12:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	LEAQ        (AX)(R10*8), BX
+	ADDQ        R10, BX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Y12
+	VMASKMOVPS  (AX), Y15, Y13
+	VFMADD231PS Y13, Y12, Y0
+	VMASKMOVPS  (AX)(R10*1), Y15, Y13
+	VFMADD231PS Y13, Y12, Y1
+	VMASKMOVPS  (AX)(R10*2), Y15, Y13
+	VFMADD231PS Y13, Y12, Y2
+	VMASKMOVPS  (AX)(R11*1), Y15, Y13
+	VFMADD231PS Y13, Y12, Y3
+	VMASKMOVPS  (AX)(R10*4), Y15, Y13
+	VFMADD231PS Y13, Y12, Y4
+	VMASKMOVPS  (AX)(R12*1), Y15, Y13
+	VFMADD231PS Y13, Y12, Y5
+	VMASKMOVPS  (AX)(R11*2), Y15, Y13
+	VFMADD231PS Y13, Y12, Y6
+	VMASKMOVPS  (AX)(R13*1), Y15, Y13
+	VFMADD231PS Y13, Y12, Y7
+	VMASKMOVPS  (AX)(R10*8), Y15, Y13
+	VFMADD231PS Y13, Y12, Y8
+	VMASKMOVPS  (BX), Y15, Y13
+	VFMADD231PS Y13, Y12, Y9
+	VMASKMOVPS  (BX)(R10*1), Y15, Y13
+	VFMADD231PS Y13, Y12, Y10
+	VMASKMOVPS  (BX)(R10*2), Y15, Y13
+	VFMADD231PS Y13, Y12, Y11
+	DECQ        R9
+	JNZ         tap12
 
-ahead8:
-	MOVQ       (SI), DX
+store12:
+	MOVQ         $0x0000000c, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 128(SP)
+	VBROADCASTSS 204(DI), Y12
+	VBROADCASTSS 208(DI), Y13
+	VMAXPS       Y0, Y12, Y0
+	VMINPS       Y0, Y13, Y0
+	VMAXPS       Y1, Y12, Y1
+	VMINPS       Y1, Y13, Y1
+	VMAXPS       Y2, Y12, Y2
+	VMINPS       Y2, Y13, Y2
+	VMAXPS       Y3, Y12, Y3
+	VMINPS       Y3, Y13, Y3
+	VMAXPS       Y4, Y12, Y4
+	VMINPS       Y4, Y13, Y4
+	VMAXPS       Y5, Y12, Y5
+	VMINPS       Y5, Y13, Y5
+	VMAXPS       Y6, Y12, Y6
+	VMINPS       Y6, Y13, Y6
+	VMAXPS       Y7, Y12, Y7
+	VMINPS       Y7, Y13, Y7
+	VMAXPS       Y8, Y12, Y8
+	VMINPS       Y8, Y13, Y8
+	VMAXPS       Y9, Y12, Y9
+	VMINPS       Y9, Y13, Y9
+	VMAXPS       Y10, Y12, Y10
+	VMINPS       Y10, Y13, Y10
+	VMAXPS       Y11, Y12, Y11
+	VMINPS       Y11, Y13, Y11
+	MOVQ         48(SP), R9
+	VMASKMOVPS   Y0, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y1, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y2, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y3, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y4, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y5, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y6, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y7, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y8, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y9, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y10, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y11, Y15, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+pixels11:
+	MOVQ       128(SP), R15
+	VMOVAPS    Y0, Y1
+	VMOVAPS    Y0, Y2
+	VMOVAPS    Y0, Y3
+	VMOVAPS    Y0, Y4
+	VMOVAPS    Y0, Y5
+	VMOVAPS    Y0, Y6
+	VMOVAPS    Y0, Y7
+	VMOVAPS    Y0, Y8
+	VMOVAPS    Y0, Y9
+	VMOVAPS    Y0, Y10
+	TESTQ      SI, SI
+	JZ         bare11
+	MOVQ       48(SP), CX
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y0, Y0
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y1, Y1
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y2, Y2
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y3, Y3
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y4, Y4
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y5, Y5
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y6, Y6
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y7, Y7
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y8, Y8
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y9, Y9
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y10, Y10
+
+bare11:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched11
+
+ahead11:
+	MOVQ       (SI), CX
 	ADDQ       $0x08, SI
-	LEAQ       (BX)(DX*4), AX
+	LEAQ       (R15)(CX*4), AX
+	LEAQ       (AX)(R10*8), BX
+	ADDQ       R10, BX
 	PREFETCHT0 (AX)
 	PREFETCHT0 (AX)(R10*1)
 	PREFETCHT0 (AX)(R10*2)
@@ -3205,45 +3407,161 @@ ahead8:
 	PREFETCHT0 (AX)(R12*1)
 	PREFETCHT0 (AX)(R11*2)
 	PREFETCHT0 (AX)(R13*1)
-	DECQ       R8
-	JNZ        ahead8
-	MOVQ       184(DI), SI
-	MOVQ       192(DI), R8
+	PREFETCHT0 (AX)(R10*8)
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(R10*1)
+	DECQ       R9
+	JNZ        ahead11
 
-tap8:
-	MOVQ        (SI), DX
-	LEAQ        (BX)(DX*4), AX
-	MOVQ        8(SI), DX
-	ADDQ        $0x10, SI
-	VMASKMOVPS  (CX)(DX*4), Y15, Y9
-	VMASKMOVPS  (AX), Y15, Y10
-	VFMADD231PS Y10, Y9, Y0
-	VMASKMOVPS  (AX)(R10*1), Y15, Y11
-	VFMADD231PS Y11, Y9, Y1
-	VMASKMOVPS  (AX)(R10*2), Y15, Y10
-	VFMADD231PS Y10, Y9, Y2
-	VMASKMOVPS  (AX)(R11*1), Y15, Y11
-	VFMADD231PS Y11, Y9, Y3
-	VMASKMOVPS  (AX)(R10*4), Y15, Y10
-	VFMADD231PS Y10, Y9, Y4
-	VMASKMOVPS  (AX)(R12*1), Y15, Y11
-	VFMADD231PS Y11, Y9, Y5
-	VMASKMOVPS  (AX)(R11*2), Y15, Y10
-	VFMADD231PS Y10, Y9, Y6
-	VMASKMOVPS  (AX)(R13*1), Y15, Y11
-	VFMADD231PS Y11, Y9, Y7
-	DECQ        R8
-	JNZ         tap8
-	JMP         finish
+fetched11:
+	MOVQ  32(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store11
 
-rows7:
-	MOVQ 208(DI), SI
-	MOVQ 216(DI), R8
+tap11:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	LEAQ        (AX)(R10*8), BX
+	ADDQ        R10, BX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Y12
+	VMASKMOVPS  (AX), Y15, Y13
+	VFMADD231PS Y13, Y12, Y0
+	VMASKMOVPS  (AX)(R10*1), Y15, Y13
+	VFMADD231PS Y13, Y12, Y1
+	VMASKMOVPS  (AX)(R10*2), Y15, Y13
+	VFMADD231PS Y13, Y12, Y2
+	VMASKMOVPS  (AX)(R11*1), Y15, Y13
+	VFMADD231PS Y13, Y12, Y3
+	VMASKMOVPS  (AX)(R10*4), Y15, Y13
+	VFMADD231PS Y13, Y12, Y4
+	VMASKMOVPS  (AX)(R12*1), Y15, Y13
+	VFMADD231PS Y13, Y12, Y5
+	VMASKMOVPS  (AX)(R11*2), Y15, Y13
+	VFMADD231PS Y13, Y12, Y6
+	VMASKMOVPS  (AX)(R13*1), Y15, Y13
+	VFMADD231PS Y13, Y12, Y7
+	VMASKMOVPS  (AX)(R10*8), Y15, Y13
+	VFMADD231PS Y13, Y12, Y8
+	VMASKMOVPS  (BX), Y15, Y13
+	VFMADD231PS Y13, Y12, Y9
+	VMASKMOVPS  (BX)(R10*1), Y15, Y13
+	VFMADD231PS Y13, Y12, Y10
+	DECQ        R9
+	JNZ         tap11
 
-ahead7:
-	MOVQ       (SI), DX
+store11:
+	MOVQ         $0x0000000b, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 128(SP)
+	VBROADCASTSS 204(DI), Y12
+	VBROADCASTSS 208(DI), Y13
+	VMAXPS       Y0, Y12, Y0
+	VMINPS       Y0, Y13, Y0
+	VMAXPS       Y1, Y12, Y1
+	VMINPS       Y1, Y13, Y1
+	VMAXPS       Y2, Y12, Y2
+	VMINPS       Y2, Y13, Y2
+	VMAXPS       Y3, Y12, Y3
+	VMINPS       Y3, Y13, Y3
+	VMAXPS       Y4, Y12, Y4
+	VMINPS       Y4, Y13, Y4
+	VMAXPS       Y5, Y12, Y5
+	VMINPS       Y5, Y13, Y5
+	VMAXPS       Y6, Y12, Y6
+	VMINPS       Y6, Y13, Y6
+	VMAXPS       Y7, Y12, Y7
+	VMINPS       Y7, Y13, Y7
+	VMAXPS       Y8, Y12, Y8
+	VMINPS       Y8, Y13, Y8
+	VMAXPS       Y9, Y12, Y9
+	VMINPS       Y9, Y13, Y9
+	VMAXPS       Y10, Y12, Y10
+	VMINPS       Y10, Y13, Y10
+	MOVQ         48(SP), R9
+	VMASKMOVPS   Y0, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y1, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y2, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y3, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y4, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y5, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y6, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y7, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y8, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y9, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y10, Y15, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+pixels10:
+	MOVQ       128(SP), R15
+	VMOVAPS    Y0, Y1
+	VMOVAPS    Y0, Y2
+	VMOVAPS    Y0, Y3
+	VMOVAPS    Y0, Y4
+	VMOVAPS    Y0, Y5
+	VMOVAPS    Y0, Y6
+	VMOVAPS    Y0, Y7
+	VMOVAPS    Y0, Y8
+	VMOVAPS    Y0, Y9
+	TESTQ      SI, SI
+	JZ         bare10
+	MOVQ       48(SP), CX
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y0, Y0
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y1, Y1
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y2, Y2
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y3, Y3
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y4, Y4
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y5, Y5
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y6, Y6
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y7, Y7
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y8, Y8
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y9, Y9
+
+bare10:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched10
+
+ahead10:
+	MOVQ       (SI), CX
 	ADDQ       $0x08, SI
-	LEAQ       (BX)(DX*4), AX
+	LEAQ       (R15)(CX*4), AX
+	LEAQ       (AX)(R10*8), BX
+	ADDQ       R10, BX
 	PREFETCHT0 (AX)
 	PREFETCHT0 (AX)(R10*1)
 	PREFETCHT0 (AX)(R10*2)
@@ -3251,1038 +3569,1723 @@ ahead7:
 	PREFETCHT0 (AX)(R10*4)
 	PREFETCHT0 (AX)(R12*1)
 	PREFETCHT0 (AX)(R11*2)
-	DECQ       R8
-	JNZ        ahead7
-	MOVQ       184(DI), SI
-	MOVQ       192(DI), R8
+	PREFETCHT0 (AX)(R13*1)
+	PREFETCHT0 (AX)(R10*8)
+	PREFETCHT0 (BX)
+	DECQ       R9
+	JNZ        ahead10
 
-tap7:
-	MOVQ        (SI), DX
-	LEAQ        (BX)(DX*4), AX
-	MOVQ        8(SI), DX
-	ADDQ        $0x10, SI
-	VMASKMOVPS  (CX)(DX*4), Y15, Y9
-	VMASKMOVPS  (AX), Y15, Y10
-	VFMADD231PS Y10, Y9, Y0
-	VMASKMOVPS  (AX)(R10*1), Y15, Y11
-	VFMADD231PS Y11, Y9, Y1
-	VMASKMOVPS  (AX)(R10*2), Y15, Y10
-	VFMADD231PS Y10, Y9, Y2
-	VMASKMOVPS  (AX)(R11*1), Y15, Y11
-	VFMADD231PS Y11, Y9, Y3
-	VMASKMOVPS  (AX)(R10*4), Y15, Y10
-	VFMADD231PS Y10, Y9, Y4
-	VMASKMOVPS  (AX)(R12*1), Y15, Y11
-	VFMADD231PS Y11, Y9, Y5
-	VMASKMOVPS  (AX)(R11*2), Y15, Y10
-	VFMADD231PS Y10, Y9, Y6
-	DECQ        R8
-	JNZ         tap7
-	JMP         finish
+fetched10:
+	MOVQ  32(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store10
 
-rows6:
-	MOVQ 208(DI), SI
-	MOVQ 216(DI), R8
+tap10:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	LEAQ        (AX)(R10*8), BX
+	ADDQ        R10, BX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Y12
+	VMASKMOVPS  (AX), Y15, Y13
+	VFMADD231PS Y13, Y12, Y0
+	VMASKMOVPS  (AX)(R10*1), Y15, Y13
+	VFMADD231PS Y13, Y12, Y1
+	VMASKMOVPS  (AX)(R10*2), Y15, Y13
+	VFMADD231PS Y13, Y12, Y2
+	VMASKMOVPS  (AX)(R11*1), Y15, Y13
+	VFMADD231PS Y13, Y12, Y3
+	VMASKMOVPS  (AX)(R10*4), Y15, Y13
+	VFMADD231PS Y13, Y12, Y4
+	VMASKMOVPS  (AX)(R12*1), Y15, Y13
+	VFMADD231PS Y13, Y12, Y5
+	VMASKMOVPS  (AX)(R11*2), Y15, Y13
+	VFMADD231PS Y13, Y12, Y6
+	VMASKMOVPS  (AX)(R13*1), Y15, Y13
+	VFMADD231PS Y13, Y12, Y7
+	VMASKMOVPS  (AX)(R10*8), Y15, Y13
+	VFMADD231PS Y13, Y12, Y8
+	VMASKMOVPS  (BX), Y15, Y13
+	VFMADD231PS Y13, Y12, Y9
+	DECQ        R9
+	JNZ         tap10
 
-ahead6:
-	MOVQ       (SI), DX
+store10:
+	MOVQ         $0x0000000a, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 128(SP)
+	VBROADCASTSS 204(DI), Y12
+	VBROADCASTSS 208(DI), Y13
+	VMAXPS       Y0, Y12, Y0
+	VMINPS       Y0, Y13, Y0
+	VMAXPS       Y1, Y12, Y1
+	VMINPS       Y1, Y13, Y1
+	VMAXPS       Y2, Y12, Y2
+	VMINPS       Y2, Y13, Y2
+	VMAXPS       Y3, Y12, Y3
+	VMINPS       Y3, Y13, Y3
+	VMAXPS       Y4, Y12, Y4
+	VMINPS       Y4, Y13, Y4
+	VMAXPS       Y5, Y12, Y5
+	VMINPS       Y5, Y13, Y5
+	VMAXPS       Y6, Y12, Y6
+	VMINPS       Y6, Y13, Y6
+	VMAXPS       Y7, Y12, Y7
+	VMINPS       Y7, Y13, Y7
+	VMAXPS       Y8, Y12, Y8
+	VMINPS       Y8, Y13, Y8
+	VMAXPS       Y9, Y12, Y9
+	VMINPS       Y9, Y13, Y9
+	MOVQ         48(SP), R9
+	VMASKMOVPS   Y0, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y1, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y2, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y3, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y4, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y5, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y6, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y7, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y8, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y9, Y15, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+pixels9:
+	MOVQ       128(SP), R15
+	VMOVAPS    Y0, Y1
+	VMOVAPS    Y0, Y2
+	VMOVAPS    Y0, Y3
+	VMOVAPS    Y0, Y4
+	VMOVAPS    Y0, Y5
+	VMOVAPS    Y0, Y6
+	VMOVAPS    Y0, Y7
+	VMOVAPS    Y0, Y8
+	TESTQ      SI, SI
+	JZ         bare9
+	MOVQ       48(SP), CX
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y0, Y0
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y1, Y1
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y2, Y2
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y3, Y3
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y4, Y4
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y5, Y5
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y6, Y6
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y7, Y7
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y8, Y8
+
+bare9:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched9
+
+ahead9:
+	MOVQ       (SI), CX
 	ADDQ       $0x08, SI
-	LEAQ       (BX)(DX*4), AX
+	LEAQ       (R15)(CX*4), AX
 	PREFETCHT0 (AX)
 	PREFETCHT0 (AX)(R10*1)
 	PREFETCHT0 (AX)(R10*2)
 	PREFETCHT0 (AX)(R11*1)
 	PREFETCHT0 (AX)(R10*4)
 	PREFETCHT0 (AX)(R12*1)
-	DECQ       R8
-	JNZ        ahead6
-	MOVQ       184(DI), SI
-	MOVQ       192(DI), R8
+	PREFETCHT0 (AX)(R11*2)
+	PREFETCHT0 (AX)(R13*1)
+	PREFETCHT0 (AX)(R10*8)
+	DECQ       R9
+	JNZ        ahead9
 
-tap6:
-	MOVQ        (SI), DX
-	LEAQ        (BX)(DX*4), AX
-	MOVQ        8(SI), DX
-	ADDQ        $0x10, SI
-	VMASKMOVPS  (CX)(DX*4), Y15, Y9
-	VMASKMOVPS  (AX), Y15, Y10
-	VFMADD231PS Y10, Y9, Y0
-	VMASKMOVPS  (AX)(R10*1), Y15, Y11
-	VFMADD231PS Y11, Y9, Y1
-	VMASKMOVPS  (AX)(R10*2), Y15, Y10
-	VFMADD231PS Y10, Y9, Y2
-	VMASKMOVPS  (AX)(R11*1), Y15, Y11
-	VFMADD231PS Y11, Y9, Y3
-	VMASKMOVPS  (AX)(R10*4), Y15, Y10
-	VFMADD231PS Y10, Y9, Y4
-	VMASKMOVPS  (AX)(R12*1), Y15, Y11
-	VFMADD231PS Y11, Y9, Y5
-	DECQ        R8
-	JNZ         tap6
-	JMP         finish
+fetched9:
+	MOVQ  32(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store9
 
-rows5:
-	MOVQ 208(DI), SI
-	MOVQ 216(DI), R8
+tap9:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Y12
+	VMASKMOVPS  (AX), Y15, Y13
+	VFMADD231PS Y13, Y12, Y0
+	VMASKMOVPS  (AX)(R10*1), Y15, Y13
+	VFMADD231PS Y13, Y12, Y1
+	VMASKMOVPS  (AX)(R10*2), Y15, Y13
+	VFMADD231PS Y13, Y12, Y2
+	VMASKMOVPS  (AX)(R11*1), Y15, Y13
+	VFMADD231PS Y13, Y12, Y3
+	VMASKMOVPS  (AX)(R10*4), Y15, Y13
+	VFMADD231PS Y13, Y12, Y4
+	VMASKMOVPS  (AX)(R12*1), Y15, Y13
+	VFMADD231PS Y13, Y12, Y5
+	VMASKMOVPS  (AX)(R11*2), Y15, Y13
+	VFMADD231PS Y13, Y12, Y6
+	VMASKMOVPS  (AX)(R13*1), Y15, Y13
+	VFMADD231PS Y13, Y12, Y7
+	VMASKMOVPS  (AX)(R10*8), Y15, Y13
+	VFMADD231PS Y13, Y12, Y8
+	DECQ        R9
+	JNZ         tap9
 
-ahead5:
-	MOVQ       (SI), DX
+store9:
+	MOVQ         $0x00000009, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 128(SP)
+	VBROADCASTSS 204(DI), Y12
+	VBROADCASTSS 208(DI), Y13
+	VMAXPS       Y0, Y12, Y0
+	VMINPS       Y0, Y13, Y0
+	VMAXPS       Y1, Y12, Y1
+	VMINPS       Y1, Y13, Y1
+	VMAXPS       Y2, Y12, Y2
+	VMINPS       Y2, Y13, Y2
+	VMAXPS       Y3, Y12, Y3
+	VMINPS       Y3, Y13, Y3
+	VMAXPS       Y4, Y12, Y4
+	VMINPS       Y4, Y13, Y4
+	VMAXPS       Y5, Y12, Y5
+	VMINPS       Y5, Y13, Y5
+	VMAXPS       Y6, Y12, Y6
+	VMINPS       Y6, Y13, Y6
+	VMAXPS       Y7, Y12, Y7
+	VMINPS       Y7, Y13, Y7
+	VMAXPS       Y8, Y12, Y8
+	VMINPS       Y8, Y13, Y8
+	MOVQ         48(SP), R9
+	VMASKMOVPS   Y0, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y1, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y2, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y3, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y4, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y5, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y6, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y7, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y8, Y15, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+pixels8:
+	MOVQ       128(SP), R15
+	VMOVAPS    Y0, Y1
+	VMOVAPS    Y0, Y2
+	VMOVAPS    Y0, Y3
+	VMOVAPS    Y0, Y4
+	VMOVAPS    Y0, Y5
+	VMOVAPS    Y0, Y6
+	VMOVAPS    Y0, Y7
+	TESTQ      SI, SI
+	JZ         bare8
+	MOVQ       48(SP), CX
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y0, Y0
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y1, Y1
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y2, Y2
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y3, Y3
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y4, Y4
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y5, Y5
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y6, Y6
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y7, Y7
+
+bare8:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched8
+
+ahead8:
+	MOVQ       (SI), CX
 	ADDQ       $0x08, SI
-	LEAQ       (BX)(DX*4), AX
+	LEAQ       (R15)(CX*4), AX
 	PREFETCHT0 (AX)
 	PREFETCHT0 (AX)(R10*1)
 	PREFETCHT0 (AX)(R10*2)
 	PREFETCHT0 (AX)(R11*1)
 	PREFETCHT0 (AX)(R10*4)
-	DECQ       R8
-	JNZ        ahead5
-	MOVQ       184(DI), SI
-	MOVQ       192(DI), R8
+	PREFETCHT0 (AX)(R12*1)
+	PREFETCHT0 (AX)(R11*2)
+	PREFETCHT0 (AX)(R13*1)
+	DECQ       R9
+	JNZ        ahead8
 
-tap5:
-	MOVQ        (SI), DX
-	LEAQ        (BX)(DX*4), AX
-	MOVQ        8(SI), DX
-	ADDQ        $0x10, SI
-	VMASKMOVPS  (CX)(DX*4), Y15, Y9
-	VMASKMOVPS  (AX), Y15, Y10
-	VFMADD231PS Y10, Y9, Y0
-	VMASKMOVPS  (AX)(R10*1), Y15, Y11
-	VFMADD231PS Y11, Y9, Y1
-	VMASKMOVPS  (AX)(R10*2), Y15, Y10
-	VFMADD231PS Y10, Y9, Y2
-	VMASKMOVPS  (AX)(R11*1), Y15, Y11
-	VFMADD231PS Y11, Y9, Y3
-	VMASKMOVPS  (AX)(R10*4), Y15, Y10
-	VFMADD231PS Y10, Y9, Y4
-	DECQ        R8
-	JNZ         tap5
-	JMP         finish
+fetched8:
+	MOVQ  32(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store8
 
-rows4:
-	MOVQ 208(DI), SI
-	MOVQ 216(DI), R8
+tap8:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Y12
+	VMASKMOVPS  (AX), Y15, Y13
+	VFMADD231PS Y13, Y12, Y0
+	VMASKMOVPS  (AX)(R10*1), Y15, Y13
+	VFMADD231PS Y13, Y12, Y1
+	VMASKMOVPS  (AX)(R10*2), Y15, Y13
+	VFMADD231PS Y13, Y12, Y2
+	VMASKMOVPS  (AX)(R11*1), Y15, Y13
+	VFMADD231PS Y13, Y12, Y3
+	VMASKMOVPS  (AX)(R10*4), Y15, Y13
+	VFMADD231PS Y13, Y12, Y4
+	VMASKMOVPS  (AX)(R12*1), Y15, Y13
+	VFMADD231PS Y13, Y12, Y5
+	VMASKMOVPS  (AX)(R11*2), Y15, Y13
+	VFMADD231PS Y13, Y12, Y6
+	VMASKMOVPS  (AX)(R13*1), Y15, Y13
+	VFMADD231PS Y13, Y12, Y7
+	DECQ        R9
+	JNZ         tap8
 
-ahead4:
-	MOVQ       (SI), DX
+store8:
+	MOVQ         $0x00000008, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 128(SP)
+	VBROADCASTSS 204(DI), Y12
+	VBROADCASTSS 208(DI), Y13
+	VMAXPS       Y0, Y12, Y0
+	VMINPS       Y0, Y13, Y0
+	VMAXPS       Y1, Y12, Y1
+	VMINPS       Y1, Y13, Y1
+	VMAXPS       Y2, Y12, Y2
+	VMINPS       Y2, Y13, Y2
+	VMAXPS       Y3, Y12, Y3
+	VMINPS       Y3, Y13, Y3
+	VMAXPS       Y4, Y12, Y4
+	VMINPS       Y4, Y13, Y4
+	VMAXPS       Y5, Y12, Y5
+	VMINPS       Y5, Y13, Y5
+	VMAXPS       Y6, Y12, Y6
+	VMINPS       Y6, Y13, Y6
+	VMAXPS       Y7, Y12, Y7
+	VMINPS       Y7, Y13, Y7
+	MOVQ         48(SP), R9
+	VMASKMOVPS   Y0, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y1, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y2, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y3, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y4, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y5, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y6, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y7, Y15, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+pixels7:
+	MOVQ       128(SP), R15
+	VMOVAPS    Y0, Y1
+	VMOVAPS    Y0, Y2
+	VMOVAPS    Y0, Y3
+	VMOVAPS    Y0, Y4
+	VMOVAPS    Y0, Y5
+	VMOVAPS    Y0, Y6
+	TESTQ      SI, SI
+	JZ         bare7
+	MOVQ       48(SP), CX
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y0, Y0
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y1, Y1
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y2, Y2
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y3, Y3
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y4, Y4
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y5, Y5
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y6, Y6
+
+bare7:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched7
+
+ahead7:
+	MOVQ       (SI), CX
 	ADDQ       $0x08, SI
-	LEAQ       (BX)(DX*4), AX
+	LEAQ       (R15)(CX*4), AX
 	PREFETCHT0 (AX)
 	PREFETCHT0 (AX)(R10*1)
 	PREFETCHT0 (AX)(R10*2)
 	PREFETCHT0 (AX)(R11*1)
-	DECQ       R8
-	JNZ        ahead4
-	MOVQ       184(DI), SI
-	MOVQ       192(DI), R8
+	PREFETCHT0 (AX)(R10*4)
+	PREFETCHT0 (AX)(R12*1)
+	PREFETCHT0 (AX)(R11*2)
+	DECQ       R9
+	JNZ        ahead7
 
-tap4:
-	MOVQ        (SI), DX
-	LEAQ        (BX)(DX*4), AX
-	MOVQ        8(SI), DX
-	ADDQ        $0x10, SI
-	VMASKMOVPS  (CX)(DX*4), Y15, Y9
-	VMASKMOVPS  (AX), Y15, Y10
-	VFMADD231PS Y10, Y9, Y0
-	VMASKMOVPS  (AX)(R10*1), Y15, Y11
-	VFMADD231PS Y11, Y9, Y1
-	VMASKMOVPS  (AX)(R10*2), Y15, Y10
-	VFMADD231PS Y10, Y9, Y2
-	VMASKMOVPS  (AX)(R11*1), Y15, Y11
-	VFMADD231PS Y11, Y9, Y3
-	DECQ        R8
-	JNZ         tap4
-	JMP         finish
+fetched7:
+	MOVQ  32(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store7
 
-rows3:
-	MOVQ 208(DI), SI
-	MOVQ 216(DI), R8
+tap7:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Y12
+	VMASKMOVPS  (AX), Y15, Y13
+	VFMADD231PS Y13, Y12, Y0
+	VMASKMOVPS  (AX)(R10*1), Y15, Y13
+	VFMADD231PS Y13, Y12, Y1
+	VMASKMOVPS  (AX)(R10*2), Y15, Y13
+	VFMADD231PS Y13, Y12, Y2
+	VMASKMOVPS  (AX)(R11*1), Y15, Y13
+	VFMADD231PS Y13, Y12, Y3
+	VMASKMOVPS  (AX)(R10*4), Y15, Y13
+	VFMADD231PS Y13, Y12, Y4
+	VMASKMOVPS  (AX)(R12*1), Y15, Y13
+	VFMADD231PS Y13, Y12, Y5
+	VMASKMOVPS  (AX)(R11*2), Y15, Y13
+	VFMADD231PS Y13, Y12, Y6
+	DECQ        R9
+	JNZ         tap7
 
-ahead3:
-	MOVQ       (SI), DX
+store7:
+	MOVQ         $0x00000007, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 128(SP)
+	VBROADCASTSS 204(DI), Y12
+	VBROADCASTSS 208(DI), Y13
+	VMAXPS       Y0, Y12, Y0
+	VMINPS       Y0, Y13, Y0
+	VMAXPS       Y1, Y12, Y1
+	VMINPS       Y1, Y13, Y1
+	VMAXPS       Y2, Y12, Y2
+	VMINPS       Y2, Y13, Y2
+	VMAXPS       Y3, Y12, Y3
+	VMINPS       Y3, Y13, Y3
+	VMAXPS       Y4, Y12, Y4
+	VMINPS       Y4, Y13, Y4
+	VMAXPS       Y5, Y12, Y5
+	VMINPS       Y5, Y13, Y5
+	VMAXPS       Y6, Y12, Y6
+	VMINPS       Y6, Y13, Y6
+	MOVQ         48(SP), R9
+	VMASKMOVPS   Y0, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y1, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y2, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y3, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y4, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y5, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y6, Y15, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+pixels6:
+	MOVQ       128(SP), R15
+	VMOVAPS    Y0, Y1
+	VMOVAPS    Y0, Y2
+	VMOVAPS    Y0, Y3
+	VMOVAPS    Y0, Y4
+	VMOVAPS    Y0, Y5
+	TESTQ      SI, SI
+	JZ         bare6
+	MOVQ       48(SP), CX
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y0, Y0
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y1, Y1
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y2, Y2
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y3, Y3
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y4, Y4
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y5, Y5
+
+bare6:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched6
+
+ahead6:
+	MOVQ       (SI), CX
 	ADDQ       $0x08, SI
-	LEAQ       (BX)(DX*4), AX
+	LEAQ       (R15)(CX*4), AX
 	PREFETCHT0 (AX)
 	PREFETCHT0 (AX)(R10*1)
 	PREFETCHT0 (AX)(R10*2)
-	DECQ       R8
-	JNZ        ahead3
-	MOVQ       184(DI), SI
-	MOVQ       192(DI), R8
+	PREFETCHT0 (AX)(R11*1)
+	PREFETCHT0 (AX)(R10*4)
+	PREFETCHT0 (AX)(R12*1)
+	DECQ       R9
+	JNZ        ahead6
 
-tap3:
-	MOVQ        (SI), DX
-	LEAQ        (BX)(DX*4), AX
-	MOVQ        8(SI), DX
-	ADDQ        $0x10, SI
-	VMASKMOVPS  (CX)(DX*4), Y15, Y9
-	VMASKMOVPS  (AX), Y15, Y10
-	VFMADD231PS Y10, Y9, Y0
-	VMASKMOVPS  (AX)(R10*1), Y15, Y11
-	VFMADD231PS Y11, Y9, Y1
-	VMASKMOVPS  (AX)(R10*2), Y15, Y10
-	VFMADD231PS Y10, Y9, Y2
-	DECQ        R8
-	JNZ         tap3
-	JMP         finish
+fetched6:
+	MOVQ  32(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store6
 
-rows2:
-	MOVQ 208(DI), SI
-	MOVQ 216(DI), R8
-
-ahead2:
-	MOVQ       (SI), DX
-	ADDQ       $0x08, SI
-	LEAQ       (BX)(DX*4), AX
-	PREFETCHT0 (AX)
-	PREFETCHT0 (AX)(R10*1)
-	DECQ       R8
-	JNZ        ahead2
-	MOVQ       184(DI), SI
-	MOVQ       192(DI), R8
-
-tap2:
-	MOVQ        (SI), DX
-	LEAQ        (BX)(DX*4), AX
-	MOVQ        8(SI), DX
-	ADDQ        $0x10, SI
-	VMASKMOVPS  (CX)(DX*4), Y15, Y9
-	VMASKMOVPS  (AX), Y15, Y10
-	VFMADD231PS Y10, Y9, Y0
-	VMASKMOVPS  (AX)(R10*1), Y15, Y11
-	VFMADD231PS Y11, Y9, Y1
-	DECQ        R8
-	JNZ         tap2
-	JMP         finish
-
-rows1:
-	MOVQ 208(DI), SI
-	MOVQ 216(DI), R8
-
-ahead1:
-	MOVQ       (SI), DX
-	ADDQ       $0x08, SI
-	LEAQ       (BX)(DX*4), AX
-	PREFETCHT0 (AX)
-	DECQ       R8
-	JNZ        ahead1
-	MOVQ       184(DI), SI
-	MOVQ       192(DI), R8
-
-tap1:
-	MOVQ        (SI), DX
-	LEAQ        (BX)(DX*4), AX
-	MOVQ        8(SI), DX
-	ADDQ        $0x10, SI
-	VMASKMOVPS  (CX)(DX*4), Y15, Y9
-	VMASKMOVPS  (AX), Y15, Y10
-	VFMADD231PS Y10, Y9, Y0
-	DECQ        R8
-	JNZ         tap1
-
-finish:
-	VBROADCASTSS 232(DI), Y9
-	VBROADCASTSS 236(DI), Y10
-	MOVQ         48(SP), CX
-	VMOVUPS      (CX), Y15
-	MOVQ         32(SP), DX
-	MOVQ         DX, R9
-	MOVQ         152(DI), R10
-	SHLQ         $0x02, R10
-	MOVQ         R15, R8
-	IMULQ        R10, R8
-	MOVQ         24(SP), BX
-	ADDQ         R8, 24(SP)
-	TESTQ        R9, R9
-	JZ           advanced
-	ADDQ         R8, 32(SP)
-
-advanced:
-	SUBQ R10, R8
-	ADDQ R8, BX
-	ADDQ R8, DX
-	CMPQ R15, $0x05
-	JGE  storeFrom5
-	CMPQ R15, $0x03
-	JGE  storeFrom3
-	CMPQ R15, $0x02
-	JGE  storeFrom2
-	JMP  store1
-
-storeFrom2:
-	JMP store2
-
-storeFrom3:
-	CMPQ R15, $0x04
-	JGE  storeFrom4
-	JMP  store3
-
-storeFrom4:
-	JMP store4
-
-storeFrom5:
-	CMPQ R15, $0x07
-	JGE  storeFrom7
-	CMPQ R15, $0x06
-	JGE  storeFrom6
-	JMP  store5
-
-storeFrom6:
-	JMP store6
-
-storeFrom7:
-	CMPQ R15, $0x08
-	JGE  storeFrom8
-	JMP  store7
-
-storeFrom8:
-	CMPQ R15, $0x09
-	JGE  storeFrom9
-	JMP  store8
-
-storeFrom9:
-	TESTQ      R9, R9
-	JZ         bare8
-	VMASKMOVPS (DX), Y15, Y11
-	VADDPS     Y11, Y8, Y8
-
-bare8:
-	VMAXPS     Y8, Y9, Y8
-	VMINPS     Y8, Y10, Y8
-	VMASKMOVPS Y8, Y15, (BX)
-	SUBQ       R10, BX
-	SUBQ       R10, DX
-
-store8:
-	TESTQ      R9, R9
-	JZ         bare7
-	VMASKMOVPS (DX), Y15, Y11
-	VADDPS     Y11, Y7, Y7
-
-bare7:
-	VMAXPS     Y7, Y9, Y7
-	VMINPS     Y7, Y10, Y7
-	VMASKMOVPS Y7, Y15, (BX)
-	SUBQ       R10, BX
-	SUBQ       R10, DX
-
-store7:
-	TESTQ      R9, R9
-	JZ         bare6
-	VMASKMOVPS (DX), Y15, Y11
-	VADDPS     Y11, Y6, Y6
-
-bare6:
-	VMAXPS     Y6, Y9, Y6
-	VMINPS     Y6, Y10, Y6
-	VMASKMOVPS Y6, Y15, (BX)
-	SUBQ       R10, BX
-	SUBQ       R10, DX
+tap6:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Y12
+	VMASKMOVPS  (AX), Y15, Y13
+	VFMADD231PS Y13, Y12, Y0
+	VMASKMOVPS  (AX)(R10*1), Y15, Y13
+	VFMADD231PS Y13, Y12, Y1
+	VMASKMOVPS  (AX)(R10*2), Y15, Y13
+	VFMADD231PS Y13, Y12, Y2
+	VMASKMOVPS  (AX)(R11*1), Y15, Y13
+	VFMADD231PS Y13, Y12, Y3
+	VMASKMOVPS  (AX)(R10*4), Y15, Y13
+	VFMADD231PS Y13, Y12, Y4
+	VMASKMOVPS  (AX)(R12*1), Y15, Y13
+	VFMADD231PS Y13, Y12, Y5
+	DECQ        R9
+	JNZ         tap6
 
 store6:
-	TESTQ      R9, R9
+	MOVQ         $0x00000006, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 128(SP)
+	VBROADCASTSS 204(DI), Y12
+	VBROADCASTSS 208(DI), Y13
+	VMAXPS       Y0, Y12, Y0
+	VMINPS       Y0, Y13, Y0
+	VMAXPS       Y1, Y12, Y1
+	VMINPS       Y1, Y13, Y1
+	VMAXPS       Y2, Y12, Y2
+	VMINPS       Y2, Y13, Y2
+	VMAXPS       Y3, Y12, Y3
+	VMINPS       Y3, Y13, Y3
+	VMAXPS       Y4, Y12, Y4
+	VMINPS       Y4, Y13, Y4
+	VMAXPS       Y5, Y12, Y5
+	VMINPS       Y5, Y13, Y5
+	MOVQ         48(SP), R9
+	VMASKMOVPS   Y0, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y1, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y2, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y3, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y4, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y5, Y15, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+pixels5:
+	MOVQ       128(SP), R15
+	VMOVAPS    Y0, Y1
+	VMOVAPS    Y0, Y2
+	VMOVAPS    Y0, Y3
+	VMOVAPS    Y0, Y4
+	TESTQ      SI, SI
 	JZ         bare5
-	VMASKMOVPS (DX), Y15, Y11
-	VADDPS     Y11, Y5, Y5
+	MOVQ       48(SP), CX
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y0, Y0
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y1, Y1
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y2, Y2
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y3, Y3
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y4, Y4
 
 bare5:
-	VMAXPS     Y5, Y9, Y5
-	VMINPS     Y5, Y10, Y5
-	VMASKMOVPS Y5, Y15, (BX)
-	SUBQ       R10, BX
-	SUBQ       R10, DX
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched5
+
+ahead5:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	PREFETCHT0 (AX)(R11*1)
+	PREFETCHT0 (AX)(R10*4)
+	DECQ       R9
+	JNZ        ahead5
+
+fetched5:
+	MOVQ  32(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store5
+
+tap5:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Y12
+	VMASKMOVPS  (AX), Y15, Y13
+	VFMADD231PS Y13, Y12, Y0
+	VMASKMOVPS  (AX)(R10*1), Y15, Y13
+	VFMADD231PS Y13, Y12, Y1
+	VMASKMOVPS  (AX)(R10*2), Y15, Y13
+	VFMADD231PS Y13, Y12, Y2
+	VMASKMOVPS  (AX)(R11*1), Y15, Y13
+	VFMADD231PS Y13, Y12, Y3
+	VMASKMOVPS  (AX)(R10*4), Y15, Y13
+	VFMADD231PS Y13, Y12, Y4
+	DECQ        R9
+	JNZ         tap5
 
 store5:
-	TESTQ      R9, R9
+	MOVQ         $0x00000005, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 128(SP)
+	VBROADCASTSS 204(DI), Y12
+	VBROADCASTSS 208(DI), Y13
+	VMAXPS       Y0, Y12, Y0
+	VMINPS       Y0, Y13, Y0
+	VMAXPS       Y1, Y12, Y1
+	VMINPS       Y1, Y13, Y1
+	VMAXPS       Y2, Y12, Y2
+	VMINPS       Y2, Y13, Y2
+	VMAXPS       Y3, Y12, Y3
+	VMINPS       Y3, Y13, Y3
+	VMAXPS       Y4, Y12, Y4
+	VMINPS       Y4, Y13, Y4
+	MOVQ         48(SP), R9
+	VMASKMOVPS   Y0, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y1, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y2, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y3, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y4, Y15, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+pixels4:
+	MOVQ       128(SP), R15
+	VMOVAPS    Y0, Y1
+	VMOVAPS    Y0, Y2
+	VMOVAPS    Y0, Y3
+	TESTQ      SI, SI
 	JZ         bare4
-	VMASKMOVPS (DX), Y15, Y11
-	VADDPS     Y11, Y4, Y4
+	MOVQ       48(SP), CX
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y0, Y0
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y1, Y1
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y2, Y2
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y3, Y3
 
 bare4:
-	VMAXPS     Y4, Y9, Y4
-	VMINPS     Y4, Y10, Y4
-	VMASKMOVPS Y4, Y15, (BX)
-	SUBQ       R10, BX
-	SUBQ       R10, DX
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched4
+
+ahead4:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	PREFETCHT0 (AX)(R11*1)
+	DECQ       R9
+	JNZ        ahead4
+
+fetched4:
+	MOVQ  32(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store4
+
+tap4:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Y12
+	VMASKMOVPS  (AX), Y15, Y13
+	VFMADD231PS Y13, Y12, Y0
+	VMASKMOVPS  (AX)(R10*1), Y15, Y13
+	VFMADD231PS Y13, Y12, Y1
+	VMASKMOVPS  (AX)(R10*2), Y15, Y13
+	VFMADD231PS Y13, Y12, Y2
+	VMASKMOVPS  (AX)(R11*1), Y15, Y13
+	VFMADD231PS Y13, Y12, Y3
+	DECQ        R9
+	JNZ         tap4
 
 store4:
-	TESTQ      R9, R9
+	MOVQ         $0x00000004, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 128(SP)
+	VBROADCASTSS 204(DI), Y12
+	VBROADCASTSS 208(DI), Y13
+	VMAXPS       Y0, Y12, Y0
+	VMINPS       Y0, Y13, Y0
+	VMAXPS       Y1, Y12, Y1
+	VMINPS       Y1, Y13, Y1
+	VMAXPS       Y2, Y12, Y2
+	VMINPS       Y2, Y13, Y2
+	VMAXPS       Y3, Y12, Y3
+	VMINPS       Y3, Y13, Y3
+	MOVQ         48(SP), R9
+	VMASKMOVPS   Y0, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y1, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y2, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y3, Y15, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+pixels3:
+	MOVQ       128(SP), R15
+	VMOVAPS    Y0, Y1
+	VMOVAPS    Y0, Y2
+	TESTQ      SI, SI
 	JZ         bare3
-	VMASKMOVPS (DX), Y15, Y11
-	VADDPS     Y11, Y3, Y3
+	MOVQ       48(SP), CX
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y0, Y0
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y1, Y1
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y2, Y2
 
 bare3:
-	VMAXPS     Y3, Y9, Y3
-	VMINPS     Y3, Y10, Y3
-	VMASKMOVPS Y3, Y15, (BX)
-	SUBQ       R10, BX
-	SUBQ       R10, DX
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched3
+
+ahead3:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	DECQ       R9
+	JNZ        ahead3
+
+fetched3:
+	MOVQ  32(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store3
+
+tap3:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Y12
+	VMASKMOVPS  (AX), Y15, Y13
+	VFMADD231PS Y13, Y12, Y0
+	VMASKMOVPS  (AX)(R10*1), Y15, Y13
+	VFMADD231PS Y13, Y12, Y1
+	VMASKMOVPS  (AX)(R10*2), Y15, Y13
+	VFMADD231PS Y13, Y12, Y2
+	DECQ        R9
+	JNZ         tap3
 
 store3:
-	TESTQ      R9, R9
+	MOVQ         $0x00000003, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 128(SP)
+	VBROADCASTSS 204(DI), Y12
+	VBROADCASTSS 208(DI), Y13
+	VMAXPS       Y0, Y12, Y0
+	VMINPS       Y0, Y13, Y0
+	VMAXPS       Y1, Y12, Y1
+	VMINPS       Y1, Y13, Y1
+	VMAXPS       Y2, Y12, Y2
+	VMINPS       Y2, Y13, Y2
+	MOVQ         48(SP), R9
+	VMASKMOVPS   Y0, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y1, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y2, Y15, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+pixels2:
+	MOVQ       128(SP), R15
+	VMOVAPS    Y0, Y1
+	TESTQ      SI, SI
 	JZ         bare2
-	VMASKMOVPS (DX), Y15, Y11
-	VADDPS     Y11, Y2, Y2
+	MOVQ       48(SP), CX
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y0, Y0
+	ADDQ       CX, SI
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y1, Y1
 
 bare2:
-	VMAXPS     Y2, Y9, Y2
-	VMINPS     Y2, Y10, Y2
-	VMASKMOVPS Y2, Y15, (BX)
-	SUBQ       R10, BX
-	SUBQ       R10, DX
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched2
+
+ahead2:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	DECQ       R9
+	JNZ        ahead2
+
+fetched2:
+	MOVQ  32(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store2
+
+tap2:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Y12
+	VMASKMOVPS  (AX), Y15, Y13
+	VFMADD231PS Y13, Y12, Y0
+	VMASKMOVPS  (AX)(R10*1), Y15, Y13
+	VFMADD231PS Y13, Y12, Y1
+	DECQ        R9
+	JNZ         tap2
 
 store2:
-	TESTQ      R9, R9
+	MOVQ         $0x00000002, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 128(SP)
+	VBROADCASTSS 204(DI), Y12
+	VBROADCASTSS 208(DI), Y13
+	VMAXPS       Y0, Y12, Y0
+	VMINPS       Y0, Y13, Y0
+	VMAXPS       Y1, Y12, Y1
+	VMINPS       Y1, Y13, Y1
+	MOVQ         48(SP), R9
+	VMASKMOVPS   Y0, Y15, (DX)
+	ADDQ         R9, DX
+	VMASKMOVPS   Y1, Y15, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+pixels1:
+	MOVQ       128(SP), R15
+	TESTQ      SI, SI
 	JZ         bare1
-	VMASKMOVPS (DX), Y15, Y11
-	VADDPS     Y11, Y1, Y1
+	MOVQ       48(SP), CX
+	VMASKMOVPS (SI), Y15, Y13
+	VADDPS     Y13, Y0, Y0
 
 bare1:
-	VMAXPS     Y1, Y9, Y1
-	VMINPS     Y1, Y10, Y1
-	VMASKMOVPS Y1, Y15, (BX)
-	SUBQ       R10, BX
-	SUBQ       R10, DX
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched1
+
+ahead1:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	PREFETCHT0 (AX)
+	DECQ       R9
+	JNZ        ahead1
+
+fetched1:
+	MOVQ  32(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store1
+
+tap1:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Y12
+	VMASKMOVPS  (AX), Y15, Y13
+	VFMADD231PS Y13, Y12, Y0
+	DECQ        R9
+	JNZ         tap1
 
 store1:
-	TESTQ      R9, R9
-	JZ         bare0
-	VMASKMOVPS (DX), Y15, Y11
-	VADDPS     Y11, Y0, Y0
+	MOVQ         $0x00000001, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 128(SP)
+	VBROADCASTSS 204(DI), Y12
+	VBROADCASTSS 208(DI), Y13
+	VMAXPS       Y0, Y12, Y0
+	VMINPS       Y0, Y13, Y0
+	MOVQ         48(SP), R9
+	VMASKMOVPS   Y0, Y15, (DX)
+	ADDQ         R9, DX
 
-bare0:
-	VMAXPS     Y0, Y9, Y0
-	VMINPS     Y0, Y10, Y0
-	VMASKMOVPS Y0, Y15, (BX)
-	MOVQ       R15, R8
-	SUBQ       R8, 56(SP)
-	MOVQ       144(DI), R10
-	SHLQ       $0x02, R10
-	IMULQ      R10, R8
-	ADDQ       R8, 8(SP)
-	JMP        next
+next:
+	MOVQ  80(SP), SI
+	TESTQ SI, SI
+	JZ    alone
+	MOVQ  DX, SI
+	SUBQ  72(SP), SI
+	ADDQ  80(SP), SI
 
-done:
-	MOVQ (SP), R8
-	ADDQ $0x08, R8
-	MOVQ R8, (SP)
-	CMPQ R8, 128(DI)
-	JL   columns
+alone:
+	CMPQ 120(SP), $0x00
+	JNE  tile
+	ADDQ $0x50, 104(SP)
+	DECQ 112(SP)
+	JNZ  span
+	ADDQ $0x20, 64(SP)
+	ADDQ $0x20, 72(SP)
+	CMPQ 80(SP), $0x00
+	JEQ  advanced
+	ADDQ $0x20, 80(SP)
+
+advanced:
+	MOVQ 56(SP), CX
+	ADDQ CX, 32(SP)
+	DECQ 40(SP)
+	JNZ  vector
 	VZEROUPPER
 	RET
 
-// func tapsAVX2(t uintptr)
-// Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·tapsAVX2(SB), NOSPLIT, $64-8
-	// for j < cols, i < rows:
-	//   c[i·ldc+j] += Σ over g < segs, m < seg of a[g·segA + m·lda + j] · b[g·segB + m·ldb + i·tap + j]
-	MOVQ t+0(FP), DI
-	MOVQ $0x00000000, (SP)
-
-columns:
-	MOVQ  (DI), R8
-	TESTQ R8, R8
-	JZ    absent_a
-	MOVQ  (SP), CX
-	LEAQ  (R8)(CX*4), R8
-
-absent_a:
-	MOVQ  R8, 8(SP)
-	MOVQ  24(DI), R8
-	TESTQ R8, R8
-	JZ    absent_b
-	MOVQ  (SP), CX
-	LEAQ  (R8)(CX*4), R8
-
-absent_b:
-	MOVQ  R8, 16(SP)
-	MOVQ  48(DI), R8
-	TESTQ R8, R8
-	JZ    absent_c
-	MOVQ  (SP), CX
-	LEAQ  (R8)(CX*4), R8
-
-absent_c:
-	MOVQ    R8, 24(SP)
-	MOVQ    80(DI), CX
-	SUBQ    (SP), CX
-	MOVQ    $0x00000008, R8
-	CMPQ    CX, R8
-	CMOVQGT R8, CX
+// func productsAVX2(t uintptr)
+// Requires: AVX, FMA3, MMX+
+TEXT ·productsAVX2(SB), NOSPLIT, $80-8
+	// for t in taps, l < lanes:
+	//   c[t.b + l] += Σ over i < rows, j < cols of a[from + i·rowA + j·pixelA + t.a + l] · b[to + i·rowB + j·pixelB + l]
+	MOVQ    t+0(FP), DI
+	MOVQ    160(DI), CX
 	LEAQ    gemmTail<>+0(SB), AX
 	SHLQ    $0x02, CX
 	SUBQ    CX, AX
 	ADDQ    $0x20, AX
-	MOVQ    AX, 32(SP)
+	MOVQ    AX, (SP)
 	VMOVUPS (AX), Y15
-	MOVQ    72(DI), R8
-	MOVQ    R8, 40(SP)
+	MOVQ    112(DI), R13
+	MOVQ    R13, 8(SP)
+	MOVQ    120(DI), R13
+	MOVQ    R13, 16(SP)
+	MOVQ    128(DI), R13
+	SHLQ    $0x02, R13
+	MOVQ    R13, 24(SP)
+	MOVQ    136(DI), R13
+	SHLQ    $0x02, R13
+	MOVQ    R13, 32(SP)
+	MOVQ    144(DI), R13
+	SHLQ    $0x02, R13
+	MOVQ    R13, 40(SP)
+	MOVQ    96(DI), CX
+	MOVQ    (DI), R13
+	TESTQ   R13, R13
+	JZ      no_a
+	LEAQ    (R13)(CX*4), R13
 
-next:
-	MOVQ  40(SP), R15
-	TESTQ R15, R15
-	JZ    done
-	CMPQ  R15, 88(DI)
-	JLE   tile
-	MOVQ  88(DI), R15
+no_a:
+	MOVQ  R13, 48(SP)
+	MOVQ  104(DI), CX
+	MOVQ  24(DI), R13
+	TESTQ R13, R13
+	JZ    no_b
+	LEAQ  (R13)(CX*4), R13
 
-tile:
-	MOVQ   152(DI), R10
-	SHLQ   $0x02, R10
-	LEAQ   (R10)(R10*2), R11
-	LEAQ   (R10)(R10*4), R12
-	LEAQ   (R11)(R10*4), R13
-	MOVQ   16(SP), AX
-	MOVQ   AX, 48(SP)
-	MOVQ   8(SP), SI
-	MOVQ   SI, 56(SP)
-	MOVQ   96(DI), BX
-	MOVQ   104(DI), CX
-	SHLQ   $0x02, BX
-	SHLQ   $0x02, CX
+no_b:
+	MOVQ R13, 56(SP)
+	MOVQ 152(DI), R13
+	SHLQ $0x02, R13
+	MOVQ R13, 64(SP)
+	MOVQ 168(DI), R13
+	SHLQ $0x02, R13
+	MOVQ R13, 72(SP)
+	MOVQ 176(DI), R15
+	MOVQ 80(DI), R13
+	CMPQ R13, $0x05
+	JGE  tapsFrom5
+	CMPQ R13, $0x03
+	JGE  tapsFrom3
+	CMPQ R13, $0x02
+	JGE  tapsFrom2
+	JMP  taps1
+
+tapsFrom2:
+	JMP taps2
+
+tapsFrom3:
+	CMPQ R13, $0x04
+	JGE  tapsFrom4
+	JMP  taps3
+
+tapsFrom4:
+	JMP taps4
+
+tapsFrom5:
+	CMPQ R13, $0x07
+	JGE  tapsFrom7
+	CMPQ R13, $0x06
+	JGE  tapsFrom6
+	JMP  taps5
+
+tapsFrom6:
+	JMP taps6
+
+tapsFrom7:
+	CMPQ R13, $0x08
+	JGE  tapsFrom8
+	JMP  taps7
+
+tapsFrom8:
+	CMPQ R13, $0x09
+	JGE  tapsFrom9
+	JMP  taps8
+
+tapsFrom9:
+	MOVQ   72(DI), R13
+	MOVQ   (R13), AX
 	VXORPS Y0, Y0, Y0
+	MOVQ   16(R13), BX
 	VXORPS Y1, Y1, Y1
+	MOVQ   32(R13), DX
 	VXORPS Y2, Y2, Y2
+	MOVQ   48(R13), SI
 	VXORPS Y3, Y3, Y3
+	MOVQ   64(R13), R8
 	VXORPS Y4, Y4, Y4
+	MOVQ   80(R13), R9
 	VXORPS Y5, Y5, Y5
+	MOVQ   96(R13), R10
 	VXORPS Y6, Y6, Y6
+	MOVQ   112(R13), R11
 	VXORPS Y7, Y7, Y7
+	MOVQ   128(R13), R12
 	VXORPS Y8, Y8, Y8
-	MOVQ   136(DI), R9
-	CMPQ   R15, $0x05
-	JGE    rowsFrom5
-	CMPQ   R15, $0x03
-	JGE    rowsFrom3
-	CMPQ   R15, $0x02
-	JGE    rowsFrom2
-	JMP    rows1
+	CMPB   184(DI), $0x00
+	JEQ    dense
 
-rowsFrom2:
-	JMP rows2
+strided_row9:
+	MOVQ 48(SP), DI
+	MOVQ 72(SP), R14
+	ADDQ DI, R14
+	MOVQ 56(SP), R13
+	MOVQ 16(SP), CX
 
-rowsFrom3:
-	CMPQ R15, $0x04
-	JGE  rowsFrom4
-	JMP  rows3
-
-rowsFrom4:
-	JMP rows4
-
-rowsFrom5:
-	CMPQ R15, $0x07
-	JGE  rowsFrom7
-	CMPQ R15, $0x06
-	JGE  rowsFrom6
-	JMP  rows5
-
-rowsFrom6:
-	JMP rows6
-
-rowsFrom7:
-	CMPQ R15, $0x08
-	JGE  rowsFrom8
-	JMP  rows7
-
-rowsFrom8:
-	CMPQ R15, $0x09
-	JGE  rowsFrom9
-	JMP  rows8
-
-rowsFrom9:
-	TESTQ R9, R9
-	JZ    finish
-
-segment9:
-	MOVQ 128(DI), R8
-	MOVQ 48(SP), AX
-	MOVQ 120(DI), DX
-	SHLQ $0x02, DX
-	ADDQ DX, 48(SP)
-	MOVQ 56(SP), SI
-	MOVQ 112(DI), DX
-	SHLQ $0x02, DX
-	ADDQ DX, 56(SP)
-
-element9:
-	VMASKMOVPS  (SI), Y15, Y9
-	PREFETCHT0  (SI)(BX*8)
-	PREFETCHT0  (AX)(CX*8)
-	ADDQ        BX, SI
-	VMASKMOVPS  (AX), Y15, Y10
+strided_column9:
+	VMASKMOVPS  (R13), Y15, Y9
+	PREFETCHT0  (R13)(R15*4)
+	PREFETCHT0  (R14)(R8*4)
+	PREFETCHT0  (R14)(R9*4)
+	PREFETCHT0  (R14)(R11*4)
+	PREFETCHT0  (R14)(R12*4)
+	ADDQ        64(SP), R13
+	VMASKMOVPS  (DI)(AX*4), Y15, Y10
 	VFMADD231PS Y10, Y9, Y0
-	VMASKMOVPS  (AX)(R10*1), Y15, Y11
+	VMASKMOVPS  (DI)(BX*4), Y15, Y11
 	VFMADD231PS Y11, Y9, Y1
-	VMASKMOVPS  (AX)(R10*2), Y15, Y10
+	VMASKMOVPS  (DI)(DX*4), Y15, Y10
 	VFMADD231PS Y10, Y9, Y2
-	VMASKMOVPS  (AX)(R11*1), Y15, Y11
+	VMASKMOVPS  (DI)(SI*4), Y15, Y11
 	VFMADD231PS Y11, Y9, Y3
-	VMASKMOVPS  (AX)(R10*4), Y15, Y10
+	VMASKMOVPS  (DI)(R8*4), Y15, Y10
 	VFMADD231PS Y10, Y9, Y4
-	VMASKMOVPS  (AX)(R12*1), Y15, Y11
+	VMASKMOVPS  (DI)(R9*4), Y15, Y11
 	VFMADD231PS Y11, Y9, Y5
-	VMASKMOVPS  (AX)(R11*2), Y15, Y10
+	VMASKMOVPS  (DI)(R10*4), Y15, Y10
 	VFMADD231PS Y10, Y9, Y6
-	VMASKMOVPS  (AX)(R13*1), Y15, Y11
+	VMASKMOVPS  (DI)(R11*4), Y15, Y11
 	VFMADD231PS Y11, Y9, Y7
-	VMASKMOVPS  (AX)(R10*8), Y15, Y10
+	VMASKMOVPS  (DI)(R12*4), Y15, Y10
 	VFMADD231PS Y10, Y9, Y8
-	ADDQ        CX, AX
-	DECQ        R8
-	JNZ         element9
-	DECQ        R9
-	JNZ         segment9
-	JMP         finish
+	ADDQ        40(SP), DI
+	ADDQ        40(SP), R14
+	DECQ        CX
+	JNZ         strided_column9
+	MOVQ        24(SP), DI
+	MOVQ        32(SP), R13
+	ADDQ        DI, 48(SP)
+	ADDQ        R13, 56(SP)
+	DECQ        8(SP)
+	JNZ         strided_row9
+	JMP         summed
 
-rows8:
-	TESTQ R9, R9
-	JZ    finish
+dense:
+row9:
+	MOVQ 48(SP), DI
+	MOVQ 72(SP), R14
+	ADDQ DI, R14
+	MOVQ 56(SP), R13
+	MOVQ 16(SP), CX
 
-segment8:
-	MOVQ 128(DI), R8
-	MOVQ 48(SP), AX
-	MOVQ 120(DI), DX
-	SHLQ $0x02, DX
-	ADDQ DX, 48(SP)
-	MOVQ 56(SP), SI
-	MOVQ 112(DI), DX
-	SHLQ $0x02, DX
-	ADDQ DX, 56(SP)
-
-element8:
-	VMASKMOVPS  (SI), Y15, Y9
-	PREFETCHT0  (SI)(BX*8)
-	PREFETCHT0  (AX)(CX*8)
-	ADDQ        BX, SI
-	VMASKMOVPS  (AX), Y15, Y10
+column9:
+	VMASKMOVPS  (R13), Y15, Y9
+	PREFETCHT0  (R13)(R15*4)
+	PREFETCHT0  (R14)(R12*4)
+	ADDQ        64(SP), R13
+	VMASKMOVPS  (DI)(AX*4), Y15, Y10
 	VFMADD231PS Y10, Y9, Y0
-	VMASKMOVPS  (AX)(R10*1), Y15, Y11
+	VMASKMOVPS  (DI)(BX*4), Y15, Y11
 	VFMADD231PS Y11, Y9, Y1
-	VMASKMOVPS  (AX)(R10*2), Y15, Y10
+	VMASKMOVPS  (DI)(DX*4), Y15, Y10
 	VFMADD231PS Y10, Y9, Y2
-	VMASKMOVPS  (AX)(R11*1), Y15, Y11
+	VMASKMOVPS  (DI)(SI*4), Y15, Y11
 	VFMADD231PS Y11, Y9, Y3
-	VMASKMOVPS  (AX)(R10*4), Y15, Y10
+	VMASKMOVPS  (DI)(R8*4), Y15, Y10
 	VFMADD231PS Y10, Y9, Y4
-	VMASKMOVPS  (AX)(R12*1), Y15, Y11
+	VMASKMOVPS  (DI)(R9*4), Y15, Y11
 	VFMADD231PS Y11, Y9, Y5
-	VMASKMOVPS  (AX)(R11*2), Y15, Y10
+	VMASKMOVPS  (DI)(R10*4), Y15, Y10
 	VFMADD231PS Y10, Y9, Y6
-	VMASKMOVPS  (AX)(R13*1), Y15, Y11
+	VMASKMOVPS  (DI)(R11*4), Y15, Y11
 	VFMADD231PS Y11, Y9, Y7
-	ADDQ        CX, AX
-	DECQ        R8
-	JNZ         element8
-	DECQ        R9
-	JNZ         segment8
-	JMP         finish
+	VMASKMOVPS  (DI)(R12*4), Y15, Y10
+	VFMADD231PS Y10, Y9, Y8
+	ADDQ        40(SP), DI
+	ADDQ        40(SP), R14
+	DECQ        CX
+	JNZ         column9
+	MOVQ        24(SP), DI
+	MOVQ        32(SP), R13
+	ADDQ        DI, 48(SP)
+	ADDQ        R13, 56(SP)
+	DECQ        8(SP)
+	JNZ         row9
 
-rows7:
-	TESTQ R9, R9
-	JZ    finish
+summed:
+	MOVQ    t+0(FP), DI
+	MOVQ    48(DI), R13
+	MOVQ    72(DI), DI
+	MOVQ    8(DI), CX
+	VADDPS  (R13)(CX*4), Y0, Y0
+	VMOVUPS Y0, (R13)(CX*4)
+	MOVQ    24(DI), CX
+	VADDPS  (R13)(CX*4), Y1, Y1
+	VMOVUPS Y1, (R13)(CX*4)
+	MOVQ    40(DI), CX
+	VADDPS  (R13)(CX*4), Y2, Y2
+	VMOVUPS Y2, (R13)(CX*4)
+	MOVQ    56(DI), CX
+	VADDPS  (R13)(CX*4), Y3, Y3
+	VMOVUPS Y3, (R13)(CX*4)
+	MOVQ    72(DI), CX
+	VADDPS  (R13)(CX*4), Y4, Y4
+	VMOVUPS Y4, (R13)(CX*4)
+	MOVQ    88(DI), CX
+	VADDPS  (R13)(CX*4), Y5, Y5
+	VMOVUPS Y5, (R13)(CX*4)
+	MOVQ    104(DI), CX
+	VADDPS  (R13)(CX*4), Y6, Y6
+	VMOVUPS Y6, (R13)(CX*4)
+	MOVQ    120(DI), CX
+	VADDPS  (R13)(CX*4), Y7, Y7
+	VMOVUPS Y7, (R13)(CX*4)
+	MOVQ    136(DI), CX
+	VADDPS  (R13)(CX*4), Y8, Y8
+	VMOVUPS Y8, (R13)(CX*4)
+	JMP     done
 
-segment7:
-	MOVQ 128(DI), R8
-	MOVQ 48(SP), AX
-	MOVQ 120(DI), DX
-	SHLQ $0x02, DX
-	ADDQ DX, 48(SP)
-	MOVQ 56(SP), SI
-	MOVQ 112(DI), DX
-	SHLQ $0x02, DX
-	ADDQ DX, 56(SP)
+taps8:
+	MOVQ   72(DI), R13
+	MOVQ   (R13), AX
+	VXORPS Y0, Y0, Y0
+	MOVQ   16(R13), BX
+	VXORPS Y1, Y1, Y1
+	MOVQ   32(R13), DX
+	VXORPS Y2, Y2, Y2
+	MOVQ   48(R13), SI
+	VXORPS Y3, Y3, Y3
+	MOVQ   64(R13), R8
+	VXORPS Y4, Y4, Y4
+	MOVQ   80(R13), R9
+	VXORPS Y5, Y5, Y5
+	MOVQ   96(R13), R10
+	VXORPS Y6, Y6, Y6
+	MOVQ   112(R13), R11
+	VXORPS Y7, Y7, Y7
 
-element7:
-	VMASKMOVPS  (SI), Y15, Y9
-	PREFETCHT0  (SI)(BX*8)
-	PREFETCHT0  (AX)(CX*8)
-	ADDQ        BX, SI
-	VMASKMOVPS  (AX), Y15, Y10
+row8:
+	MOVQ 48(SP), DI
+	MOVQ 72(SP), R14
+	ADDQ DI, R14
+	MOVQ 56(SP), R13
+	MOVQ 16(SP), CX
+
+column8:
+	VMASKMOVPS  (R13), Y15, Y9
+	PREFETCHT0  (R13)(R15*4)
+	PREFETCHT0  (R14)(R11*4)
+	ADDQ        64(SP), R13
+	VMASKMOVPS  (DI)(AX*4), Y15, Y10
 	VFMADD231PS Y10, Y9, Y0
-	VMASKMOVPS  (AX)(R10*1), Y15, Y11
+	VMASKMOVPS  (DI)(BX*4), Y15, Y11
 	VFMADD231PS Y11, Y9, Y1
-	VMASKMOVPS  (AX)(R10*2), Y15, Y10
+	VMASKMOVPS  (DI)(DX*4), Y15, Y10
 	VFMADD231PS Y10, Y9, Y2
-	VMASKMOVPS  (AX)(R11*1), Y15, Y11
+	VMASKMOVPS  (DI)(SI*4), Y15, Y11
 	VFMADD231PS Y11, Y9, Y3
-	VMASKMOVPS  (AX)(R10*4), Y15, Y10
+	VMASKMOVPS  (DI)(R8*4), Y15, Y10
 	VFMADD231PS Y10, Y9, Y4
-	VMASKMOVPS  (AX)(R12*1), Y15, Y11
+	VMASKMOVPS  (DI)(R9*4), Y15, Y11
 	VFMADD231PS Y11, Y9, Y5
-	VMASKMOVPS  (AX)(R11*2), Y15, Y10
+	VMASKMOVPS  (DI)(R10*4), Y15, Y10
 	VFMADD231PS Y10, Y9, Y6
-	ADDQ        CX, AX
-	DECQ        R8
-	JNZ         element7
-	DECQ        R9
-	JNZ         segment7
-	JMP         finish
+	VMASKMOVPS  (DI)(R11*4), Y15, Y11
+	VFMADD231PS Y11, Y9, Y7
+	ADDQ        40(SP), DI
+	ADDQ        40(SP), R14
+	DECQ        CX
+	JNZ         column8
+	MOVQ        24(SP), DI
+	MOVQ        32(SP), R13
+	ADDQ        DI, 48(SP)
+	ADDQ        R13, 56(SP)
+	DECQ        8(SP)
+	JNZ         row8
+	MOVQ        t+0(FP), DI
+	MOVQ        48(DI), R13
+	MOVQ        72(DI), DI
+	MOVQ        8(DI), CX
+	VADDPS      (R13)(CX*4), Y0, Y0
+	VMOVUPS     Y0, (R13)(CX*4)
+	MOVQ        24(DI), CX
+	VADDPS      (R13)(CX*4), Y1, Y1
+	VMOVUPS     Y1, (R13)(CX*4)
+	MOVQ        40(DI), CX
+	VADDPS      (R13)(CX*4), Y2, Y2
+	VMOVUPS     Y2, (R13)(CX*4)
+	MOVQ        56(DI), CX
+	VADDPS      (R13)(CX*4), Y3, Y3
+	VMOVUPS     Y3, (R13)(CX*4)
+	MOVQ        72(DI), CX
+	VADDPS      (R13)(CX*4), Y4, Y4
+	VMOVUPS     Y4, (R13)(CX*4)
+	MOVQ        88(DI), CX
+	VADDPS      (R13)(CX*4), Y5, Y5
+	VMOVUPS     Y5, (R13)(CX*4)
+	MOVQ        104(DI), CX
+	VADDPS      (R13)(CX*4), Y6, Y6
+	VMOVUPS     Y6, (R13)(CX*4)
+	MOVQ        120(DI), CX
+	VADDPS      (R13)(CX*4), Y7, Y7
+	VMOVUPS     Y7, (R13)(CX*4)
+	JMP         done
 
-rows6:
-	TESTQ R9, R9
-	JZ    finish
+taps7:
+	MOVQ   72(DI), R13
+	MOVQ   (R13), AX
+	VXORPS Y0, Y0, Y0
+	MOVQ   16(R13), BX
+	VXORPS Y1, Y1, Y1
+	MOVQ   32(R13), DX
+	VXORPS Y2, Y2, Y2
+	MOVQ   48(R13), SI
+	VXORPS Y3, Y3, Y3
+	MOVQ   64(R13), R8
+	VXORPS Y4, Y4, Y4
+	MOVQ   80(R13), R9
+	VXORPS Y5, Y5, Y5
+	MOVQ   96(R13), R10
+	VXORPS Y6, Y6, Y6
 
-segment6:
-	MOVQ 128(DI), R8
-	MOVQ 48(SP), AX
-	MOVQ 120(DI), DX
-	SHLQ $0x02, DX
-	ADDQ DX, 48(SP)
-	MOVQ 56(SP), SI
-	MOVQ 112(DI), DX
-	SHLQ $0x02, DX
-	ADDQ DX, 56(SP)
+row7:
+	MOVQ 48(SP), DI
+	MOVQ 72(SP), R14
+	ADDQ DI, R14
+	MOVQ 56(SP), R13
+	MOVQ 16(SP), CX
 
-element6:
-	VMASKMOVPS  (SI), Y15, Y9
-	PREFETCHT0  (SI)(BX*8)
-	PREFETCHT0  (AX)(CX*8)
-	ADDQ        BX, SI
-	VMASKMOVPS  (AX), Y15, Y10
+column7:
+	VMASKMOVPS  (R13), Y15, Y9
+	PREFETCHT0  (R13)(R15*4)
+	PREFETCHT0  (R14)(R10*4)
+	ADDQ        64(SP), R13
+	VMASKMOVPS  (DI)(AX*4), Y15, Y10
 	VFMADD231PS Y10, Y9, Y0
-	VMASKMOVPS  (AX)(R10*1), Y15, Y11
+	VMASKMOVPS  (DI)(BX*4), Y15, Y11
 	VFMADD231PS Y11, Y9, Y1
-	VMASKMOVPS  (AX)(R10*2), Y15, Y10
+	VMASKMOVPS  (DI)(DX*4), Y15, Y10
 	VFMADD231PS Y10, Y9, Y2
-	VMASKMOVPS  (AX)(R11*1), Y15, Y11
+	VMASKMOVPS  (DI)(SI*4), Y15, Y11
 	VFMADD231PS Y11, Y9, Y3
-	VMASKMOVPS  (AX)(R10*4), Y15, Y10
+	VMASKMOVPS  (DI)(R8*4), Y15, Y10
 	VFMADD231PS Y10, Y9, Y4
-	VMASKMOVPS  (AX)(R12*1), Y15, Y11
+	VMASKMOVPS  (DI)(R9*4), Y15, Y11
 	VFMADD231PS Y11, Y9, Y5
-	ADDQ        CX, AX
-	DECQ        R8
-	JNZ         element6
-	DECQ        R9
-	JNZ         segment6
-	JMP         finish
+	VMASKMOVPS  (DI)(R10*4), Y15, Y10
+	VFMADD231PS Y10, Y9, Y6
+	ADDQ        40(SP), DI
+	ADDQ        40(SP), R14
+	DECQ        CX
+	JNZ         column7
+	MOVQ        24(SP), DI
+	MOVQ        32(SP), R13
+	ADDQ        DI, 48(SP)
+	ADDQ        R13, 56(SP)
+	DECQ        8(SP)
+	JNZ         row7
+	MOVQ        t+0(FP), DI
+	MOVQ        48(DI), R13
+	MOVQ        72(DI), DI
+	MOVQ        8(DI), CX
+	VADDPS      (R13)(CX*4), Y0, Y0
+	VMOVUPS     Y0, (R13)(CX*4)
+	MOVQ        24(DI), CX
+	VADDPS      (R13)(CX*4), Y1, Y1
+	VMOVUPS     Y1, (R13)(CX*4)
+	MOVQ        40(DI), CX
+	VADDPS      (R13)(CX*4), Y2, Y2
+	VMOVUPS     Y2, (R13)(CX*4)
+	MOVQ        56(DI), CX
+	VADDPS      (R13)(CX*4), Y3, Y3
+	VMOVUPS     Y3, (R13)(CX*4)
+	MOVQ        72(DI), CX
+	VADDPS      (R13)(CX*4), Y4, Y4
+	VMOVUPS     Y4, (R13)(CX*4)
+	MOVQ        88(DI), CX
+	VADDPS      (R13)(CX*4), Y5, Y5
+	VMOVUPS     Y5, (R13)(CX*4)
+	MOVQ        104(DI), CX
+	VADDPS      (R13)(CX*4), Y6, Y6
+	VMOVUPS     Y6, (R13)(CX*4)
+	JMP         done
 
-rows5:
-	TESTQ R9, R9
-	JZ    finish
+taps6:
+	MOVQ   72(DI), R13
+	MOVQ   (R13), AX
+	VXORPS Y0, Y0, Y0
+	MOVQ   16(R13), BX
+	VXORPS Y1, Y1, Y1
+	MOVQ   32(R13), DX
+	VXORPS Y2, Y2, Y2
+	MOVQ   48(R13), SI
+	VXORPS Y3, Y3, Y3
+	MOVQ   64(R13), R8
+	VXORPS Y4, Y4, Y4
+	MOVQ   80(R13), R9
+	VXORPS Y5, Y5, Y5
 
-segment5:
-	MOVQ 128(DI), R8
-	MOVQ 48(SP), AX
-	MOVQ 120(DI), DX
-	SHLQ $0x02, DX
-	ADDQ DX, 48(SP)
-	MOVQ 56(SP), SI
-	MOVQ 112(DI), DX
-	SHLQ $0x02, DX
-	ADDQ DX, 56(SP)
+row6:
+	MOVQ 48(SP), DI
+	MOVQ 72(SP), R14
+	ADDQ DI, R14
+	MOVQ 56(SP), R13
+	MOVQ 16(SP), CX
 
-element5:
-	VMASKMOVPS  (SI), Y15, Y9
-	PREFETCHT0  (SI)(BX*8)
-	PREFETCHT0  (AX)(CX*8)
-	ADDQ        BX, SI
-	VMASKMOVPS  (AX), Y15, Y10
+column6:
+	VMASKMOVPS  (R13), Y15, Y9
+	PREFETCHT0  (R13)(R15*4)
+	PREFETCHT0  (R14)(R9*4)
+	ADDQ        64(SP), R13
+	VMASKMOVPS  (DI)(AX*4), Y15, Y10
 	VFMADD231PS Y10, Y9, Y0
-	VMASKMOVPS  (AX)(R10*1), Y15, Y11
+	VMASKMOVPS  (DI)(BX*4), Y15, Y11
 	VFMADD231PS Y11, Y9, Y1
-	VMASKMOVPS  (AX)(R10*2), Y15, Y10
+	VMASKMOVPS  (DI)(DX*4), Y15, Y10
 	VFMADD231PS Y10, Y9, Y2
-	VMASKMOVPS  (AX)(R11*1), Y15, Y11
+	VMASKMOVPS  (DI)(SI*4), Y15, Y11
 	VFMADD231PS Y11, Y9, Y3
-	VMASKMOVPS  (AX)(R10*4), Y15, Y10
+	VMASKMOVPS  (DI)(R8*4), Y15, Y10
 	VFMADD231PS Y10, Y9, Y4
-	ADDQ        CX, AX
-	DECQ        R8
-	JNZ         element5
-	DECQ        R9
-	JNZ         segment5
-	JMP         finish
+	VMASKMOVPS  (DI)(R9*4), Y15, Y11
+	VFMADD231PS Y11, Y9, Y5
+	ADDQ        40(SP), DI
+	ADDQ        40(SP), R14
+	DECQ        CX
+	JNZ         column6
+	MOVQ        24(SP), DI
+	MOVQ        32(SP), R13
+	ADDQ        DI, 48(SP)
+	ADDQ        R13, 56(SP)
+	DECQ        8(SP)
+	JNZ         row6
+	MOVQ        t+0(FP), DI
+	MOVQ        48(DI), R13
+	MOVQ        72(DI), DI
+	MOVQ        8(DI), CX
+	VADDPS      (R13)(CX*4), Y0, Y0
+	VMOVUPS     Y0, (R13)(CX*4)
+	MOVQ        24(DI), CX
+	VADDPS      (R13)(CX*4), Y1, Y1
+	VMOVUPS     Y1, (R13)(CX*4)
+	MOVQ        40(DI), CX
+	VADDPS      (R13)(CX*4), Y2, Y2
+	VMOVUPS     Y2, (R13)(CX*4)
+	MOVQ        56(DI), CX
+	VADDPS      (R13)(CX*4), Y3, Y3
+	VMOVUPS     Y3, (R13)(CX*4)
+	MOVQ        72(DI), CX
+	VADDPS      (R13)(CX*4), Y4, Y4
+	VMOVUPS     Y4, (R13)(CX*4)
+	MOVQ        88(DI), CX
+	VADDPS      (R13)(CX*4), Y5, Y5
+	VMOVUPS     Y5, (R13)(CX*4)
+	JMP         done
 
-rows4:
-	TESTQ R9, R9
-	JZ    finish
+taps5:
+	MOVQ   72(DI), R13
+	MOVQ   (R13), AX
+	VXORPS Y0, Y0, Y0
+	MOVQ   16(R13), BX
+	VXORPS Y1, Y1, Y1
+	MOVQ   32(R13), DX
+	VXORPS Y2, Y2, Y2
+	MOVQ   48(R13), SI
+	VXORPS Y3, Y3, Y3
+	MOVQ   64(R13), R8
+	VXORPS Y4, Y4, Y4
 
-segment4:
-	MOVQ 128(DI), R8
-	MOVQ 48(SP), AX
-	MOVQ 120(DI), DX
-	SHLQ $0x02, DX
-	ADDQ DX, 48(SP)
-	MOVQ 56(SP), SI
-	MOVQ 112(DI), DX
-	SHLQ $0x02, DX
-	ADDQ DX, 56(SP)
+row5:
+	MOVQ 48(SP), DI
+	MOVQ 72(SP), R14
+	ADDQ DI, R14
+	MOVQ 56(SP), R13
+	MOVQ 16(SP), CX
 
-element4:
-	VMASKMOVPS  (SI), Y15, Y9
-	PREFETCHT0  (SI)(BX*8)
-	PREFETCHT0  (AX)(CX*8)
-	ADDQ        BX, SI
-	VMASKMOVPS  (AX), Y15, Y10
+column5:
+	VMASKMOVPS  (R13), Y15, Y9
+	PREFETCHT0  (R13)(R15*4)
+	PREFETCHT0  (R14)(R8*4)
+	ADDQ        64(SP), R13
+	VMASKMOVPS  (DI)(AX*4), Y15, Y10
 	VFMADD231PS Y10, Y9, Y0
-	VMASKMOVPS  (AX)(R10*1), Y15, Y11
+	VMASKMOVPS  (DI)(BX*4), Y15, Y11
 	VFMADD231PS Y11, Y9, Y1
-	VMASKMOVPS  (AX)(R10*2), Y15, Y10
+	VMASKMOVPS  (DI)(DX*4), Y15, Y10
 	VFMADD231PS Y10, Y9, Y2
-	VMASKMOVPS  (AX)(R11*1), Y15, Y11
+	VMASKMOVPS  (DI)(SI*4), Y15, Y11
 	VFMADD231PS Y11, Y9, Y3
-	ADDQ        CX, AX
-	DECQ        R8
-	JNZ         element4
-	DECQ        R9
-	JNZ         segment4
-	JMP         finish
+	VMASKMOVPS  (DI)(R8*4), Y15, Y10
+	VFMADD231PS Y10, Y9, Y4
+	ADDQ        40(SP), DI
+	ADDQ        40(SP), R14
+	DECQ        CX
+	JNZ         column5
+	MOVQ        24(SP), DI
+	MOVQ        32(SP), R13
+	ADDQ        DI, 48(SP)
+	ADDQ        R13, 56(SP)
+	DECQ        8(SP)
+	JNZ         row5
+	MOVQ        t+0(FP), DI
+	MOVQ        48(DI), R13
+	MOVQ        72(DI), DI
+	MOVQ        8(DI), CX
+	VADDPS      (R13)(CX*4), Y0, Y0
+	VMOVUPS     Y0, (R13)(CX*4)
+	MOVQ        24(DI), CX
+	VADDPS      (R13)(CX*4), Y1, Y1
+	VMOVUPS     Y1, (R13)(CX*4)
+	MOVQ        40(DI), CX
+	VADDPS      (R13)(CX*4), Y2, Y2
+	VMOVUPS     Y2, (R13)(CX*4)
+	MOVQ        56(DI), CX
+	VADDPS      (R13)(CX*4), Y3, Y3
+	VMOVUPS     Y3, (R13)(CX*4)
+	MOVQ        72(DI), CX
+	VADDPS      (R13)(CX*4), Y4, Y4
+	VMOVUPS     Y4, (R13)(CX*4)
+	JMP         done
 
-rows3:
-	TESTQ R9, R9
-	JZ    finish
+taps4:
+	MOVQ   72(DI), R13
+	MOVQ   (R13), AX
+	VXORPS Y0, Y0, Y0
+	MOVQ   16(R13), BX
+	VXORPS Y1, Y1, Y1
+	MOVQ   32(R13), DX
+	VXORPS Y2, Y2, Y2
+	MOVQ   48(R13), SI
+	VXORPS Y3, Y3, Y3
 
-segment3:
-	MOVQ 128(DI), R8
-	MOVQ 48(SP), AX
-	MOVQ 120(DI), DX
-	SHLQ $0x02, DX
-	ADDQ DX, 48(SP)
-	MOVQ 56(SP), SI
-	MOVQ 112(DI), DX
-	SHLQ $0x02, DX
-	ADDQ DX, 56(SP)
+row4:
+	MOVQ 48(SP), DI
+	MOVQ 72(SP), R14
+	ADDQ DI, R14
+	MOVQ 56(SP), R13
+	MOVQ 16(SP), CX
 
-element3:
-	VMASKMOVPS  (SI), Y15, Y9
-	PREFETCHT0  (SI)(BX*8)
-	PREFETCHT0  (AX)(CX*8)
-	ADDQ        BX, SI
-	VMASKMOVPS  (AX), Y15, Y10
+column4:
+	VMASKMOVPS  (R13), Y15, Y9
+	PREFETCHT0  (R13)(R15*4)
+	PREFETCHT0  (R14)(SI*4)
+	ADDQ        64(SP), R13
+	VMASKMOVPS  (DI)(AX*4), Y15, Y10
 	VFMADD231PS Y10, Y9, Y0
-	VMASKMOVPS  (AX)(R10*1), Y15, Y11
+	VMASKMOVPS  (DI)(BX*4), Y15, Y11
 	VFMADD231PS Y11, Y9, Y1
-	VMASKMOVPS  (AX)(R10*2), Y15, Y10
+	VMASKMOVPS  (DI)(DX*4), Y15, Y10
 	VFMADD231PS Y10, Y9, Y2
-	ADDQ        CX, AX
-	DECQ        R8
-	JNZ         element3
-	DECQ        R9
-	JNZ         segment3
-	JMP         finish
+	VMASKMOVPS  (DI)(SI*4), Y15, Y11
+	VFMADD231PS Y11, Y9, Y3
+	ADDQ        40(SP), DI
+	ADDQ        40(SP), R14
+	DECQ        CX
+	JNZ         column4
+	MOVQ        24(SP), DI
+	MOVQ        32(SP), R13
+	ADDQ        DI, 48(SP)
+	ADDQ        R13, 56(SP)
+	DECQ        8(SP)
+	JNZ         row4
+	MOVQ        t+0(FP), DI
+	MOVQ        48(DI), R13
+	MOVQ        72(DI), DI
+	MOVQ        8(DI), CX
+	VADDPS      (R13)(CX*4), Y0, Y0
+	VMOVUPS     Y0, (R13)(CX*4)
+	MOVQ        24(DI), CX
+	VADDPS      (R13)(CX*4), Y1, Y1
+	VMOVUPS     Y1, (R13)(CX*4)
+	MOVQ        40(DI), CX
+	VADDPS      (R13)(CX*4), Y2, Y2
+	VMOVUPS     Y2, (R13)(CX*4)
+	MOVQ        56(DI), CX
+	VADDPS      (R13)(CX*4), Y3, Y3
+	VMOVUPS     Y3, (R13)(CX*4)
+	JMP         done
 
-rows2:
-	TESTQ R9, R9
-	JZ    finish
+taps3:
+	MOVQ   72(DI), R13
+	MOVQ   (R13), AX
+	VXORPS Y0, Y0, Y0
+	MOVQ   16(R13), BX
+	VXORPS Y1, Y1, Y1
+	MOVQ   32(R13), DX
+	VXORPS Y2, Y2, Y2
 
-segment2:
-	MOVQ 128(DI), R8
-	MOVQ 48(SP), AX
-	MOVQ 120(DI), DX
-	SHLQ $0x02, DX
-	ADDQ DX, 48(SP)
-	MOVQ 56(SP), SI
-	MOVQ 112(DI), DX
-	SHLQ $0x02, DX
-	ADDQ DX, 56(SP)
+row3:
+	MOVQ 48(SP), DI
+	MOVQ 72(SP), R14
+	ADDQ DI, R14
+	MOVQ 56(SP), R13
+	MOVQ 16(SP), CX
 
-element2:
-	VMASKMOVPS  (SI), Y15, Y9
-	PREFETCHT0  (SI)(BX*8)
-	PREFETCHT0  (AX)(CX*8)
-	ADDQ        BX, SI
-	VMASKMOVPS  (AX), Y15, Y10
+column3:
+	VMASKMOVPS  (R13), Y15, Y9
+	PREFETCHT0  (R13)(R15*4)
+	PREFETCHT0  (R14)(DX*4)
+	ADDQ        64(SP), R13
+	VMASKMOVPS  (DI)(AX*4), Y15, Y10
 	VFMADD231PS Y10, Y9, Y0
-	VMASKMOVPS  (AX)(R10*1), Y15, Y11
+	VMASKMOVPS  (DI)(BX*4), Y15, Y11
 	VFMADD231PS Y11, Y9, Y1
-	ADDQ        CX, AX
-	DECQ        R8
-	JNZ         element2
-	DECQ        R9
-	JNZ         segment2
-	JMP         finish
+	VMASKMOVPS  (DI)(DX*4), Y15, Y10
+	VFMADD231PS Y10, Y9, Y2
+	ADDQ        40(SP), DI
+	ADDQ        40(SP), R14
+	DECQ        CX
+	JNZ         column3
+	MOVQ        24(SP), DI
+	MOVQ        32(SP), R13
+	ADDQ        DI, 48(SP)
+	ADDQ        R13, 56(SP)
+	DECQ        8(SP)
+	JNZ         row3
+	MOVQ        t+0(FP), DI
+	MOVQ        48(DI), R13
+	MOVQ        72(DI), DI
+	MOVQ        8(DI), CX
+	VADDPS      (R13)(CX*4), Y0, Y0
+	VMOVUPS     Y0, (R13)(CX*4)
+	MOVQ        24(DI), CX
+	VADDPS      (R13)(CX*4), Y1, Y1
+	VMOVUPS     Y1, (R13)(CX*4)
+	MOVQ        40(DI), CX
+	VADDPS      (R13)(CX*4), Y2, Y2
+	VMOVUPS     Y2, (R13)(CX*4)
+	JMP         done
 
-rows1:
-	TESTQ R9, R9
-	JZ    finish
+taps2:
+	MOVQ   72(DI), R13
+	MOVQ   (R13), AX
+	VXORPS Y0, Y0, Y0
+	MOVQ   16(R13), BX
+	VXORPS Y1, Y1, Y1
 
-segment1:
-	MOVQ 128(DI), R8
-	MOVQ 48(SP), AX
-	MOVQ 120(DI), DX
-	SHLQ $0x02, DX
-	ADDQ DX, 48(SP)
-	MOVQ 56(SP), SI
-	MOVQ 112(DI), DX
-	SHLQ $0x02, DX
-	ADDQ DX, 56(SP)
+row2:
+	MOVQ 48(SP), DI
+	MOVQ 72(SP), R14
+	ADDQ DI, R14
+	MOVQ 56(SP), R13
+	MOVQ 16(SP), CX
 
-element1:
-	VMASKMOVPS  (SI), Y15, Y9
-	PREFETCHT0  (SI)(BX*8)
-	PREFETCHT0  (AX)(CX*8)
-	ADDQ        BX, SI
-	VMASKMOVPS  (AX), Y15, Y10
+column2:
+	VMASKMOVPS  (R13), Y15, Y9
+	PREFETCHT0  (R13)(R15*4)
+	PREFETCHT0  (R14)(BX*4)
+	ADDQ        64(SP), R13
+	VMASKMOVPS  (DI)(AX*4), Y15, Y10
 	VFMADD231PS Y10, Y9, Y0
-	ADDQ        CX, AX
-	DECQ        R8
-	JNZ         element1
-	DECQ        R9
-	JNZ         segment1
+	VMASKMOVPS  (DI)(BX*4), Y15, Y11
+	VFMADD231PS Y11, Y9, Y1
+	ADDQ        40(SP), DI
+	ADDQ        40(SP), R14
+	DECQ        CX
+	JNZ         column2
+	MOVQ        24(SP), DI
+	MOVQ        32(SP), R13
+	ADDQ        DI, 48(SP)
+	ADDQ        R13, 56(SP)
+	DECQ        8(SP)
+	JNZ         row2
+	MOVQ        t+0(FP), DI
+	MOVQ        48(DI), R13
+	MOVQ        72(DI), DI
+	MOVQ        8(DI), CX
+	VADDPS      (R13)(CX*4), Y0, Y0
+	VMOVUPS     Y0, (R13)(CX*4)
+	MOVQ        24(DI), CX
+	VADDPS      (R13)(CX*4), Y1, Y1
+	VMOVUPS     Y1, (R13)(CX*4)
+	JMP         done
 
-finish:
-	MOVBLZX 160(DI), R9
-	MOVQ    32(SP), CX
-	VMOVUPS (CX), Y15
-	MOVQ    144(DI), R10
-	SHLQ    $0x02, R10
-	MOVQ    R15, R8
-	IMULQ   R10, R8
-	MOVQ    24(SP), BX
-	ADDQ    R8, 24(SP)
-	SUBQ    R10, R8
-	ADDQ    R8, BX
-	ADDQ    R8, DX
-	CMPQ    R15, $0x05
-	JGE     storeFrom5
-	CMPQ    R15, $0x03
-	JGE     storeFrom3
-	CMPQ    R15, $0x02
-	JGE     storeFrom2
-	JMP     store1
+taps1:
+	MOVQ   72(DI), R13
+	MOVQ   (R13), AX
+	VXORPS Y0, Y0, Y0
 
-storeFrom2:
-	JMP store2
+row1:
+	MOVQ 48(SP), DI
+	MOVQ 72(SP), R14
+	ADDQ DI, R14
+	MOVQ 56(SP), R13
+	MOVQ 16(SP), CX
 
-storeFrom3:
-	CMPQ R15, $0x04
-	JGE  storeFrom4
-	JMP  store3
-
-storeFrom4:
-	JMP store4
-
-storeFrom5:
-	CMPQ R15, $0x07
-	JGE  storeFrom7
-	CMPQ R15, $0x06
-	JGE  storeFrom6
-	JMP  store5
-
-storeFrom6:
-	JMP store6
-
-storeFrom7:
-	CMPQ R15, $0x08
-	JGE  storeFrom8
-	JMP  store7
-
-storeFrom8:
-	CMPQ R15, $0x09
-	JGE  storeFrom9
-	JMP  store8
-
-storeFrom9:
-	TESTQ      R9, R9
-	JZ         bare8
-	VMASKMOVPS (BX), Y15, Y9
-	VADDPS     Y9, Y8, Y8
-
-bare8:
-	VMASKMOVPS Y8, Y15, (BX)
-	SUBQ       R10, BX
-	SUBQ       R10, DX
-
-store8:
-	TESTQ      R9, R9
-	JZ         bare7
-	VMASKMOVPS (BX), Y15, Y9
-	VADDPS     Y9, Y7, Y7
-
-bare7:
-	VMASKMOVPS Y7, Y15, (BX)
-	SUBQ       R10, BX
-	SUBQ       R10, DX
-
-store7:
-	TESTQ      R9, R9
-	JZ         bare6
-	VMASKMOVPS (BX), Y15, Y9
-	VADDPS     Y9, Y6, Y6
-
-bare6:
-	VMASKMOVPS Y6, Y15, (BX)
-	SUBQ       R10, BX
-	SUBQ       R10, DX
-
-store6:
-	TESTQ      R9, R9
-	JZ         bare5
-	VMASKMOVPS (BX), Y15, Y9
-	VADDPS     Y9, Y5, Y5
-
-bare5:
-	VMASKMOVPS Y5, Y15, (BX)
-	SUBQ       R10, BX
-	SUBQ       R10, DX
-
-store5:
-	TESTQ      R9, R9
-	JZ         bare4
-	VMASKMOVPS (BX), Y15, Y9
-	VADDPS     Y9, Y4, Y4
-
-bare4:
-	VMASKMOVPS Y4, Y15, (BX)
-	SUBQ       R10, BX
-	SUBQ       R10, DX
-
-store4:
-	TESTQ      R9, R9
-	JZ         bare3
-	VMASKMOVPS (BX), Y15, Y9
-	VADDPS     Y9, Y3, Y3
-
-bare3:
-	VMASKMOVPS Y3, Y15, (BX)
-	SUBQ       R10, BX
-	SUBQ       R10, DX
-
-store3:
-	TESTQ      R9, R9
-	JZ         bare2
-	VMASKMOVPS (BX), Y15, Y9
-	VADDPS     Y9, Y2, Y2
-
-bare2:
-	VMASKMOVPS Y2, Y15, (BX)
-	SUBQ       R10, BX
-	SUBQ       R10, DX
-
-store2:
-	TESTQ      R9, R9
-	JZ         bare1
-	VMASKMOVPS (BX), Y15, Y9
-	VADDPS     Y9, Y1, Y1
-
-bare1:
-	VMASKMOVPS Y1, Y15, (BX)
-	SUBQ       R10, BX
-	SUBQ       R10, DX
-
-store1:
-	TESTQ      R9, R9
-	JZ         bare0
-	VMASKMOVPS (BX), Y15, Y9
-	VADDPS     Y9, Y0, Y0
-
-bare0:
-	VMASKMOVPS Y0, Y15, (BX)
-	MOVQ       R15, R8
-	SUBQ       R8, 40(SP)
-	MOVQ       152(DI), R10
-	IMULQ      R10, R8
-	SHLQ       $0x02, R8
-	ADDQ       R8, 16(SP)
-	JMP        next
+column1:
+	VMASKMOVPS  (R13), Y15, Y9
+	PREFETCHT0  (R13)(R15*4)
+	PREFETCHT0  (R14)(AX*4)
+	ADDQ        64(SP), R13
+	VMASKMOVPS  (DI)(AX*4), Y15, Y10
+	VFMADD231PS Y10, Y9, Y0
+	ADDQ        40(SP), DI
+	ADDQ        40(SP), R14
+	DECQ        CX
+	JNZ         column1
+	MOVQ        24(SP), DI
+	MOVQ        32(SP), R13
+	ADDQ        DI, 48(SP)
+	ADDQ        R13, 56(SP)
+	DECQ        8(SP)
+	JNZ         row1
+	MOVQ        t+0(FP), DI
+	MOVQ        48(DI), R13
+	MOVQ        72(DI), DI
+	MOVQ        8(DI), CX
+	VADDPS      (R13)(CX*4), Y0, Y0
+	VMOVUPS     Y0, (R13)(CX*4)
 
 done:
-	MOVQ (SP), R8
-	ADDQ $0x08, R8
-	MOVQ R8, (SP)
-	CMPQ R8, 80(DI)
-	JL   columns
 	VZEROUPPER
 	RET
 
@@ -5519,8 +6522,8 @@ element1:
 	JNZ              segment1
 
 finish:
-	VBROADCASTSS 232(DI), Z28
-	VBROADCASTSS 236(DI), Z29
+	VBROADCASTSS 184(DI), Z28
+	VBROADCASTSS 188(DI), Z29
 	MOVQ         16(SP), DX
 	MOVQ         DX, R9
 	MOVQ         152(DI), R10
@@ -6785,8 +7788,8 @@ element1:
 	JNZ          segment1
 
 finish:
-	VBROADCASTSS 232(DI), Z28
-	VBROADCASTSS 236(DI), Z29
+	VBROADCASTSS 184(DI), Z28
+	VBROADCASTSS 188(DI), Z29
 	MOVQ         16(SP), DX
 	MOVQ         DX, R9
 	MOVQ         152(DI), R10
@@ -7608,8 +8611,8 @@ element1:
 	JNZ          segment1
 
 finish:
-	VBROADCASTSS 232(DI), Z27
-	VBROADCASTSS 236(DI), Z28
+	VBROADCASTSS 184(DI), Z27
+	VBROADCASTSS 188(DI), Z28
 	MOVQ         16(SP), DX
 	MOVQ         DX, R9
 	MOVQ         152(DI), R10
@@ -9159,7 +10162,7 @@ element1:
 	JNZ              segment1
 
 finish:
-	MOVBLZX 160(DI), R9
+	MOVBLZX 152(DI), R9
 	MOVQ    144(DI), R10
 	SHLQ    $0x02, R10
 	MOVQ    R15, R8
@@ -10398,7 +11401,7 @@ element1:
 	JNZ          segment1
 
 finish:
-	MOVBLZX 160(DI), R9
+	MOVBLZX 152(DI), R9
 	MOVQ    144(DI), R10
 	SHLQ    $0x02, R10
 	MOVQ    R15, R8
@@ -11173,7 +12176,7 @@ element1:
 	JNZ          segment1
 
 finish:
-	MOVBLZX 160(DI), R9
+	MOVBLZX 152(DI), R9
 	MOVQ    144(DI), R10
 	SHLQ    $0x02, R10
 	MOVQ    R15, R8
@@ -11355,84 +12358,177 @@ done:
 	VZEROUPPER
 	RET
 
-// func depthwiseAVX512(t uintptr)
+// func walkAVX512(t uintptr)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·depthwiseAVX512(SB), NOSPLIT, $64-8
-	// for j < cols, i < rows:
-	//   s = bias[j] + Σ over t in taps of a[t.a + i·lda + j] · b[t.b + j]
-	//   c[i·ldc+j] = min(max(s + z[i·ldc+j], lo), hi)
-	MOVQ t+0(FP), DI
-	MOVQ $0x00000000, (SP)
+TEXT ·walkAVX512(SB), NOSPLIT, $168-8
+	// for v < vectors, s in spans, i < s.pixels, j = v·lanes + l, l < lanes, where there is such a channel:
+	//   sum = bias[j] + z[to + s.c + i·pixelC + j]
+	//   sum += Σ over t in s.taps of a[from + s.a + i·pixelA + t.a + j] · b[v·size + t.b + l]
+	//   c[to + s.c + i·pixelC + j] = min(max(sum, lo), hi)
+	MOVQ  t+0(FP), DI
+	MOVQ  24(DI), CX
+	MOVQ  CX, 64(SP)
+	MOVQ  160(DI), CX
+	MOVQ  CX, 72(SP)
+	MOVQ  192(DI), CX
+	SHLQ  $0x02, CX
+	MOVQ  CX, 80(SP)
+	MOVQ  176(DI), CX
+	SHLQ  $0x02, CX
+	MOVQ  CX, 88(SP)
+	MOVQ  144(DI), R9
+	MOVQ  (DI), CX
+	TESTQ CX, CX
+	JZ    no_a
+	LEAQ  (CX)(R9*4), CX
 
-columns:
-	MOVQ  (DI), R8
-	TESTQ R8, R8
-	JZ    absent_a
-	MOVQ  (SP), CX
-	LEAQ  (R8)(CX*4), R8
+no_a:
+	MOVQ  CX, 96(SP)
+	MOVQ  152(DI), R9
+	MOVQ  48(DI), CX
+	TESTQ CX, CX
+	JZ    no_c
+	LEAQ  (CX)(R9*4), CX
 
-absent_a:
-	MOVQ  R8, 8(SP)
-	MOVQ  24(DI), R8
-	TESTQ R8, R8
-	JZ    absent_b
-	MOVQ  (SP), CX
-	LEAQ  (R8)(CX*4), R8
+no_c:
+	MOVQ  CX, 104(SP)
+	MOVQ  72(DI), CX
+	TESTQ CX, CX
+	JZ    no_z
+	LEAQ  (CX)(R9*4), CX
 
-absent_b:
-	MOVQ  R8, 16(SP)
-	MOVQ  48(DI), R8
-	TESTQ R8, R8
-	JZ    absent_c
-	MOVQ  (SP), CX
-	LEAQ  (R8)(CX*4), R8
+no_z:
+	MOVQ  CX, 112(SP)
+	MOVQ  $0x00000000, R9
+	MOVQ  96(DI), CX
+	TESTQ CX, CX
+	JZ    no_bias
+	LEAQ  (CX)(R9*4), CX
 
-absent_c:
-	MOVQ  R8, 24(SP)
-	MOVQ  72(DI), R8
-	TESTQ R8, R8
-	JZ    absent_z
-	MOVQ  (SP), CX
-	LEAQ  (R8)(CX*4), R8
+no_bias:
+	MOVQ CX, 120(SP)
+	MOVQ 184(DI), R10
+	SHLQ $0x02, R10
+	LEAQ (R10)(R10*2), R11
+	LEAQ (R10)(R10*4), R12
+	LEAQ (R11)(R10*4), R13
 
-absent_z:
-	MOVQ  R8, 32(SP)
-	MOVQ  96(DI), R8
-	TESTQ R8, R8
-	JZ    absent_bias
-	MOVQ  (SP), CX
-	LEAQ  (R8)(CX*4), R8
+vector:
+	MOVQ $0x00000010, CX
+	CMPQ 72(SP), $0x01
+	JNE  whole
+	MOVQ 168(DI), CX
 
-absent_bias:
-	MOVQ    R8, 40(SP)
+whole:
+	MOVL      $0x00000001, AX
+	SHLL      CL, AX
+	DECL      AX
+	KMOVW     AX, K1
+	VPXORD    Z14, Z14, Z14
+	MOVQ      120(SP), CX
+	TESTQ     CX, CX
+	JZ        unbiased
+	VMOVUPS.Z (CX), K1, Z14
+	ADDQ      $0x40, 120(SP)
+
+unbiased:
+	VMOVUPS Z14, (SP)
+	MOVQ    120(DI), CX
+	MOVQ    CX, 136(SP)
 	MOVQ    128(DI), CX
-	SUBQ    (SP), CX
-	MOVQ    $0x00000010, R8
-	CMPQ    CX, R8
-	CMOVQGT R8, CX
-	MOVL    $0x00000001, AX
-	SHLL    CL, AX
-	DECL    AX
-	KMOVW   AX, K1
-	MOVQ    120(DI), R8
-	MOVQ    R8, 56(SP)
+	MOVQ    CX, 144(SP)
 
-next:
-	MOVQ  56(SP), R15
-	TESTQ R15, R15
-	JZ    done
-	CMPQ  R15, 136(DI)
-	JLE   tile
-	MOVQ  136(DI), R15
+span:
+	MOVQ  136(SP), R9
+	MOVQ  (R9), CX
+	MOVQ  CX, 152(SP)
+	MOVQ  16(R9), CX
+	SHLQ  $0x02, CX
+	ADDQ  96(SP), CX
+	MOVQ  CX, 160(SP)
+	MOVQ  24(R9), CX
+	MOVQ  104(SP), DX
+	LEAQ  (DX)(CX*4), DX
+	MOVQ  112(SP), SI
+	TESTQ SI, SI
+	JZ    tile
+	LEAQ  (SI)(CX*4), SI
 
 tile:
-	VPXORD    Z0, Z0, Z0
-	MOVQ      40(SP), AX
-	TESTQ     AX, AX
-	JZ        started
-	VMOVUPS.Z (AX), K1, Z0
+	MOVQ    136(SP), R8
+	MOVQ    8(R8), R15
+	MOVQ    152(SP), R9
+	CMPQ    R9, R15
+	CMOVQLT R9, R15
+	SUBQ    R15, R9
+	MOVQ    R9, 152(SP)
+	VMOVUPS (SP), Z0
+	CMPQ    R15, $0x08
+	JGE     pixelsFrom8
+	CMPQ    R15, $0x04
+	JGE     pixelsFrom4
+	CMPQ    R15, $0x02
+	JGE     pixelsFrom2
+	JMP     pixels1
 
-started:
+pixelsFrom2:
+	CMPQ R15, $0x03
+	JGE  pixelsFrom3
+	JMP  pixels2
+
+pixelsFrom3:
+	JMP pixels3
+
+pixelsFrom4:
+	CMPQ R15, $0x06
+	JGE  pixelsFrom6
+	CMPQ R15, $0x05
+	JGE  pixelsFrom5
+	JMP  pixels4
+
+pixelsFrom5:
+	JMP pixels5
+
+pixelsFrom6:
+	CMPQ R15, $0x07
+	JGE  pixelsFrom7
+	JMP  pixels6
+
+pixelsFrom7:
+	JMP pixels7
+
+pixelsFrom8:
+	CMPQ R15, $0x0b
+	JGE  pixelsFrom11
+	CMPQ R15, $0x09
+	JGE  pixelsFrom9
+	JMP  pixels8
+
+pixelsFrom9:
+	CMPQ R15, $0x0a
+	JGE  pixelsFrom10
+	JMP  pixels9
+
+pixelsFrom10:
+	JMP pixels10
+
+pixelsFrom11:
+	CMPQ R15, $0x0d
+	JGE  pixelsFrom13
+	CMPQ R15, $0x0c
+	JGE  pixelsFrom12
+	JMP  pixels11
+
+pixelsFrom12:
+	JMP pixels12
+
+pixelsFrom13:
+	CMPQ R15, $0x0e
+	JGE  pixelsFrom14
+	JMP  pixels13
+
+pixelsFrom14:
+	MOVQ    160(SP), R15
 	VMOVAPS Z0, Z1
 	VMOVAPS Z0, Z2
 	VMOVAPS Z0, Z3
@@ -11441,63 +12537,54 @@ started:
 	VMOVAPS Z0, Z6
 	VMOVAPS Z0, Z7
 	VMOVAPS Z0, Z8
-	MOVQ    144(DI), R10
-	SHLQ    $0x02, R10
-	LEAQ    (R10)(R10*2), R11
-	LEAQ    (R10)(R10*4), R12
-	LEAQ    (R11)(R10*4), R13
-	MOVQ    8(SP), BX
-	MOVQ    16(SP), CX
-	MOVQ    192(DI), R8
-	TESTQ   R8, R8
-	JZ      finish
-	CMPQ    R15, $0x05
-	JGE     rowsFrom5
-	CMPQ    R15, $0x03
-	JGE     rowsFrom3
-	CMPQ    R15, $0x02
-	JGE     rowsFrom2
-	JMP     rows1
+	VMOVAPS Z0, Z9
+	VMOVAPS Z0, Z10
+	VMOVAPS Z0, Z11
+	VMOVAPS Z0, Z12
+	VMOVAPS Z0, Z13
+	TESTQ   SI, SI
+	JZ      bare14
+	MOVQ    80(SP), CX
+	VADDPS  (SI), Z0, K1, Z0
+	ADDQ    CX, SI
+	VADDPS  (SI), Z1, K1, Z1
+	ADDQ    CX, SI
+	VADDPS  (SI), Z2, K1, Z2
+	ADDQ    CX, SI
+	VADDPS  (SI), Z3, K1, Z3
+	ADDQ    CX, SI
+	VADDPS  (SI), Z4, K1, Z4
+	ADDQ    CX, SI
+	VADDPS  (SI), Z5, K1, Z5
+	ADDQ    CX, SI
+	VADDPS  (SI), Z6, K1, Z6
+	ADDQ    CX, SI
+	VADDPS  (SI), Z7, K1, Z7
+	ADDQ    CX, SI
+	VADDPS  (SI), Z8, K1, Z8
+	ADDQ    CX, SI
+	VADDPS  (SI), Z9, K1, Z9
+	ADDQ    CX, SI
+	VADDPS  (SI), Z10, K1, Z10
+	ADDQ    CX, SI
+	VADDPS  (SI), Z11, K1, Z11
+	ADDQ    CX, SI
+	VADDPS  (SI), Z12, K1, Z12
+	ADDQ    CX, SI
+	VADDPS  (SI), Z13, K1, Z13
 
-rowsFrom2:
-	JMP rows2
+bare14:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched14
 
-rowsFrom3:
-	CMPQ R15, $0x04
-	JGE  rowsFrom4
-	JMP  rows3
-
-rowsFrom4:
-	JMP rows4
-
-rowsFrom5:
-	CMPQ R15, $0x07
-	JGE  rowsFrom7
-	CMPQ R15, $0x06
-	JGE  rowsFrom6
-	JMP  rows5
-
-rowsFrom6:
-	JMP rows6
-
-rowsFrom7:
-	CMPQ R15, $0x08
-	JGE  rowsFrom8
-	JMP  rows7
-
-rowsFrom8:
-	CMPQ R15, $0x09
-	JGE  rowsFrom9
-	JMP  rows8
-
-rowsFrom9:
-	MOVQ 208(DI), SI
-	MOVQ 216(DI), R8
-
-ahead9:
-	MOVQ       (SI), DX
+ahead14:
+	MOVQ       (SI), CX
 	ADDQ       $0x08, SI
-	LEAQ       (BX)(DX*4), AX
+	LEAQ       (R15)(CX*4), AX
+	LEAQ       (AX)(R10*8), BX
+	ADDQ       R10, BX
 	PREFETCHT0 (AX)
 	PREFETCHT0 (AX)(R10*1)
 	PREFETCHT0 (AX)(R10*2)
@@ -11507,38 +12594,199 @@ ahead9:
 	PREFETCHT0 (AX)(R11*2)
 	PREFETCHT0 (AX)(R13*1)
 	PREFETCHT0 (AX)(R10*8)
-	DECQ       R8
-	JNZ        ahead9
-	MOVQ       184(DI), SI
-	MOVQ       192(DI), R8
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(R10*1)
+	PREFETCHT0 (BX)(R10*2)
+	PREFETCHT0 (BX)(R11*1)
+	PREFETCHT0 (BX)(R10*4)
+	DECQ       R9
+	JNZ        ahead14
 
-tap9:
-	MOVQ        (SI), DX
-	LEAQ        (BX)(DX*4), AX
-	MOVQ        8(SI), DX
-	ADDQ        $0x10, SI
-	VMOVUPS.Z   (CX)(DX*4), K1, Z9
-	VFMADD231PS (AX), Z9, K1, Z0
-	VFMADD231PS (AX)(R10*1), Z9, K1, Z1
-	VFMADD231PS (AX)(R10*2), Z9, K1, Z2
-	VFMADD231PS (AX)(R11*1), Z9, K1, Z3
-	VFMADD231PS (AX)(R10*4), Z9, K1, Z4
-	VFMADD231PS (AX)(R12*1), Z9, K1, Z5
-	VFMADD231PS (AX)(R11*2), Z9, K1, Z6
-	VFMADD231PS (AX)(R13*1), Z9, K1, Z7
-	VFMADD231PS (AX)(R10*8), Z9, K1, Z8
-	DECQ        R8
-	JNZ         tap9
-	JMP         finish
+fetched14:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store14
 
-rows8:
-	MOVQ 208(DI), SI
-	MOVQ 216(DI), R8
+tap14:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	LEAQ        (AX)(R10*8), BX
+	ADDQ        R10, BX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	VFMADD231PS (AX)(R10*1), Z14, K1, Z1
+	VFMADD231PS (AX)(R10*2), Z14, K1, Z2
+	VFMADD231PS (AX)(R11*1), Z14, K1, Z3
+	VFMADD231PS (AX)(R10*4), Z14, K1, Z4
+	VFMADD231PS (AX)(R12*1), Z14, K1, Z5
+	VFMADD231PS (AX)(R11*2), Z14, K1, Z6
+	VFMADD231PS (AX)(R13*1), Z14, K1, Z7
+	VFMADD231PS (AX)(R10*8), Z14, K1, Z8
+	VFMADD231PS (BX), Z14, K1, Z9
+	VFMADD231PS (BX)(R10*1), Z14, K1, Z10
+	VFMADD231PS (BX)(R10*2), Z14, K1, Z11
+	VFMADD231PS (BX)(R11*1), Z14, K1, Z12
+	VFMADD231PS (BX)(R10*4), Z14, K1, Z13
+	DECQ        R9
+	JNZ         tap14
 
-ahead8:
-	MOVQ       (SI), DX
+store14:
+	MOVQ         $0x0000000e, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 160(SP)
+	VBROADCASTSS 204(DI), Z14
+	VBROADCASTSS 208(DI), Z15
+	VMAXPS       Z0, Z14, Z0
+	VMINPS       Z0, Z15, Z0
+	VMAXPS       Z1, Z14, Z1
+	VMINPS       Z1, Z15, Z1
+	VMAXPS       Z2, Z14, Z2
+	VMINPS       Z2, Z15, Z2
+	VMAXPS       Z3, Z14, Z3
+	VMINPS       Z3, Z15, Z3
+	VMAXPS       Z4, Z14, Z4
+	VMINPS       Z4, Z15, Z4
+	VMAXPS       Z5, Z14, Z5
+	VMINPS       Z5, Z15, Z5
+	VMAXPS       Z6, Z14, Z6
+	VMINPS       Z6, Z15, Z6
+	VMAXPS       Z7, Z14, Z7
+	VMINPS       Z7, Z15, Z7
+	VMAXPS       Z8, Z14, Z8
+	VMINPS       Z8, Z15, Z8
+	VMAXPS       Z9, Z14, Z9
+	VMINPS       Z9, Z15, Z9
+	VMAXPS       Z10, Z14, Z10
+	VMINPS       Z10, Z15, Z10
+	VMAXPS       Z11, Z14, Z11
+	VMINPS       Z11, Z15, Z11
+	VMAXPS       Z12, Z14, Z12
+	VMINPS       Z12, Z15, Z12
+	VMAXPS       Z13, Z14, Z13
+	VMINPS       Z13, Z15, Z13
+	MOVQ         80(SP), R9
+	CMPB         200(DI), $0x00
+	JEQ          cached14
+	VMOVNTPS     Z0, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z1, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z2, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z3, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z4, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z5, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z6, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z7, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z8, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z9, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z10, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z11, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z12, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z13, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+cached14:
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z2, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z3, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z4, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z5, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z6, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z7, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z8, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z9, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z10, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z11, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z12, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z13, K1, (DX)
+	ADDQ    R9, DX
+	JMP     next
+
+pixels13:
+	MOVQ    160(SP), R15
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z9
+	VMOVAPS Z0, Z10
+	VMOVAPS Z0, Z11
+	VMOVAPS Z0, Z12
+	TESTQ   SI, SI
+	JZ      bare13
+	MOVQ    80(SP), CX
+	VADDPS  (SI), Z0, K1, Z0
+	ADDQ    CX, SI
+	VADDPS  (SI), Z1, K1, Z1
+	ADDQ    CX, SI
+	VADDPS  (SI), Z2, K1, Z2
+	ADDQ    CX, SI
+	VADDPS  (SI), Z3, K1, Z3
+	ADDQ    CX, SI
+	VADDPS  (SI), Z4, K1, Z4
+	ADDQ    CX, SI
+	VADDPS  (SI), Z5, K1, Z5
+	ADDQ    CX, SI
+	VADDPS  (SI), Z6, K1, Z6
+	ADDQ    CX, SI
+	VADDPS  (SI), Z7, K1, Z7
+	ADDQ    CX, SI
+	VADDPS  (SI), Z8, K1, Z8
+	ADDQ    CX, SI
+	VADDPS  (SI), Z9, K1, Z9
+	ADDQ    CX, SI
+	VADDPS  (SI), Z10, K1, Z10
+	ADDQ    CX, SI
+	VADDPS  (SI), Z11, K1, Z11
+	ADDQ    CX, SI
+	VADDPS  (SI), Z12, K1, Z12
+
+bare13:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched13
+
+ahead13:
+	MOVQ       (SI), CX
 	ADDQ       $0x08, SI
-	LEAQ       (BX)(DX*4), AX
+	LEAQ       (R15)(CX*4), AX
+	LEAQ       (AX)(R10*8), BX
+	ADDQ       R10, BX
 	PREFETCHT0 (AX)
 	PREFETCHT0 (AX)(R10*1)
 	PREFETCHT0 (AX)(R10*2)
@@ -11547,37 +12795,189 @@ ahead8:
 	PREFETCHT0 (AX)(R12*1)
 	PREFETCHT0 (AX)(R11*2)
 	PREFETCHT0 (AX)(R13*1)
-	DECQ       R8
-	JNZ        ahead8
-	MOVQ       184(DI), SI
-	MOVQ       192(DI), R8
+	PREFETCHT0 (AX)(R10*8)
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(R10*1)
+	PREFETCHT0 (BX)(R10*2)
+	PREFETCHT0 (BX)(R11*1)
+	DECQ       R9
+	JNZ        ahead13
 
-tap8:
-	MOVQ        (SI), DX
-	LEAQ        (BX)(DX*4), AX
-	MOVQ        8(SI), DX
-	ADDQ        $0x10, SI
-	VMOVUPS.Z   (CX)(DX*4), K1, Z9
-	VFMADD231PS (AX), Z9, K1, Z0
-	VFMADD231PS (AX)(R10*1), Z9, K1, Z1
-	VFMADD231PS (AX)(R10*2), Z9, K1, Z2
-	VFMADD231PS (AX)(R11*1), Z9, K1, Z3
-	VFMADD231PS (AX)(R10*4), Z9, K1, Z4
-	VFMADD231PS (AX)(R12*1), Z9, K1, Z5
-	VFMADD231PS (AX)(R11*2), Z9, K1, Z6
-	VFMADD231PS (AX)(R13*1), Z9, K1, Z7
-	DECQ        R8
-	JNZ         tap8
-	JMP         finish
+fetched13:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store13
 
-rows7:
-	MOVQ 208(DI), SI
-	MOVQ 216(DI), R8
+tap13:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	LEAQ        (AX)(R10*8), BX
+	ADDQ        R10, BX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	VFMADD231PS (AX)(R10*1), Z14, K1, Z1
+	VFMADD231PS (AX)(R10*2), Z14, K1, Z2
+	VFMADD231PS (AX)(R11*1), Z14, K1, Z3
+	VFMADD231PS (AX)(R10*4), Z14, K1, Z4
+	VFMADD231PS (AX)(R12*1), Z14, K1, Z5
+	VFMADD231PS (AX)(R11*2), Z14, K1, Z6
+	VFMADD231PS (AX)(R13*1), Z14, K1, Z7
+	VFMADD231PS (AX)(R10*8), Z14, K1, Z8
+	VFMADD231PS (BX), Z14, K1, Z9
+	VFMADD231PS (BX)(R10*1), Z14, K1, Z10
+	VFMADD231PS (BX)(R10*2), Z14, K1, Z11
+	VFMADD231PS (BX)(R11*1), Z14, K1, Z12
+	DECQ        R9
+	JNZ         tap13
 
-ahead7:
-	MOVQ       (SI), DX
+store13:
+	MOVQ         $0x0000000d, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 160(SP)
+	VBROADCASTSS 204(DI), Z14
+	VBROADCASTSS 208(DI), Z15
+	VMAXPS       Z0, Z14, Z0
+	VMINPS       Z0, Z15, Z0
+	VMAXPS       Z1, Z14, Z1
+	VMINPS       Z1, Z15, Z1
+	VMAXPS       Z2, Z14, Z2
+	VMINPS       Z2, Z15, Z2
+	VMAXPS       Z3, Z14, Z3
+	VMINPS       Z3, Z15, Z3
+	VMAXPS       Z4, Z14, Z4
+	VMINPS       Z4, Z15, Z4
+	VMAXPS       Z5, Z14, Z5
+	VMINPS       Z5, Z15, Z5
+	VMAXPS       Z6, Z14, Z6
+	VMINPS       Z6, Z15, Z6
+	VMAXPS       Z7, Z14, Z7
+	VMINPS       Z7, Z15, Z7
+	VMAXPS       Z8, Z14, Z8
+	VMINPS       Z8, Z15, Z8
+	VMAXPS       Z9, Z14, Z9
+	VMINPS       Z9, Z15, Z9
+	VMAXPS       Z10, Z14, Z10
+	VMINPS       Z10, Z15, Z10
+	VMAXPS       Z11, Z14, Z11
+	VMINPS       Z11, Z15, Z11
+	VMAXPS       Z12, Z14, Z12
+	VMINPS       Z12, Z15, Z12
+	MOVQ         80(SP), R9
+	CMPB         200(DI), $0x00
+	JEQ          cached13
+	VMOVNTPS     Z0, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z1, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z2, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z3, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z4, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z5, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z6, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z7, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z8, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z9, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z10, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z11, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z12, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+cached13:
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z2, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z3, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z4, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z5, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z6, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z7, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z8, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z9, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z10, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z11, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z12, K1, (DX)
+	ADDQ    R9, DX
+	JMP     next
+
+pixels12:
+	MOVQ    160(SP), R15
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z9
+	VMOVAPS Z0, Z10
+	VMOVAPS Z0, Z11
+	TESTQ   SI, SI
+	JZ      bare12
+	MOVQ    80(SP), CX
+	VADDPS  (SI), Z0, K1, Z0
+	ADDQ    CX, SI
+	VADDPS  (SI), Z1, K1, Z1
+	ADDQ    CX, SI
+	VADDPS  (SI), Z2, K1, Z2
+	ADDQ    CX, SI
+	VADDPS  (SI), Z3, K1, Z3
+	ADDQ    CX, SI
+	VADDPS  (SI), Z4, K1, Z4
+	ADDQ    CX, SI
+	VADDPS  (SI), Z5, K1, Z5
+	ADDQ    CX, SI
+	VADDPS  (SI), Z6, K1, Z6
+	ADDQ    CX, SI
+	VADDPS  (SI), Z7, K1, Z7
+	ADDQ    CX, SI
+	VADDPS  (SI), Z8, K1, Z8
+	ADDQ    CX, SI
+	VADDPS  (SI), Z9, K1, Z9
+	ADDQ    CX, SI
+	VADDPS  (SI), Z10, K1, Z10
+	ADDQ    CX, SI
+	VADDPS  (SI), Z11, K1, Z11
+
+bare12:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched12
+
+ahead12:
+	MOVQ       (SI), CX
 	ADDQ       $0x08, SI
-	LEAQ       (BX)(DX*4), AX
+	LEAQ       (R15)(CX*4), AX
+	LEAQ       (AX)(R10*8), BX
+	ADDQ       R10, BX
 	PREFETCHT0 (AX)
 	PREFETCHT0 (AX)(R10*1)
 	PREFETCHT0 (AX)(R10*2)
@@ -11585,940 +12985,2075 @@ ahead7:
 	PREFETCHT0 (AX)(R10*4)
 	PREFETCHT0 (AX)(R12*1)
 	PREFETCHT0 (AX)(R11*2)
-	DECQ       R8
-	JNZ        ahead7
-	MOVQ       184(DI), SI
-	MOVQ       192(DI), R8
+	PREFETCHT0 (AX)(R13*1)
+	PREFETCHT0 (AX)(R10*8)
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(R10*1)
+	PREFETCHT0 (BX)(R10*2)
+	DECQ       R9
+	JNZ        ahead12
 
-tap7:
-	MOVQ        (SI), DX
-	LEAQ        (BX)(DX*4), AX
-	MOVQ        8(SI), DX
-	ADDQ        $0x10, SI
-	VMOVUPS.Z   (CX)(DX*4), K1, Z9
-	VFMADD231PS (AX), Z9, K1, Z0
-	VFMADD231PS (AX)(R10*1), Z9, K1, Z1
-	VFMADD231PS (AX)(R10*2), Z9, K1, Z2
-	VFMADD231PS (AX)(R11*1), Z9, K1, Z3
-	VFMADD231PS (AX)(R10*4), Z9, K1, Z4
-	VFMADD231PS (AX)(R12*1), Z9, K1, Z5
-	VFMADD231PS (AX)(R11*2), Z9, K1, Z6
-	DECQ        R8
-	JNZ         tap7
-	JMP         finish
+fetched12:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store12
 
-rows6:
-	MOVQ 208(DI), SI
-	MOVQ 216(DI), R8
+tap12:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	LEAQ        (AX)(R10*8), BX
+	ADDQ        R10, BX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	VFMADD231PS (AX)(R10*1), Z14, K1, Z1
+	VFMADD231PS (AX)(R10*2), Z14, K1, Z2
+	VFMADD231PS (AX)(R11*1), Z14, K1, Z3
+	VFMADD231PS (AX)(R10*4), Z14, K1, Z4
+	VFMADD231PS (AX)(R12*1), Z14, K1, Z5
+	VFMADD231PS (AX)(R11*2), Z14, K1, Z6
+	VFMADD231PS (AX)(R13*1), Z14, K1, Z7
+	VFMADD231PS (AX)(R10*8), Z14, K1, Z8
+	VFMADD231PS (BX), Z14, K1, Z9
+	VFMADD231PS (BX)(R10*1), Z14, K1, Z10
+	VFMADD231PS (BX)(R10*2), Z14, K1, Z11
+	DECQ        R9
+	JNZ         tap12
 
-ahead6:
-	MOVQ       (SI), DX
+store12:
+	MOVQ         $0x0000000c, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 160(SP)
+	VBROADCASTSS 204(DI), Z14
+	VBROADCASTSS 208(DI), Z15
+	VMAXPS       Z0, Z14, Z0
+	VMINPS       Z0, Z15, Z0
+	VMAXPS       Z1, Z14, Z1
+	VMINPS       Z1, Z15, Z1
+	VMAXPS       Z2, Z14, Z2
+	VMINPS       Z2, Z15, Z2
+	VMAXPS       Z3, Z14, Z3
+	VMINPS       Z3, Z15, Z3
+	VMAXPS       Z4, Z14, Z4
+	VMINPS       Z4, Z15, Z4
+	VMAXPS       Z5, Z14, Z5
+	VMINPS       Z5, Z15, Z5
+	VMAXPS       Z6, Z14, Z6
+	VMINPS       Z6, Z15, Z6
+	VMAXPS       Z7, Z14, Z7
+	VMINPS       Z7, Z15, Z7
+	VMAXPS       Z8, Z14, Z8
+	VMINPS       Z8, Z15, Z8
+	VMAXPS       Z9, Z14, Z9
+	VMINPS       Z9, Z15, Z9
+	VMAXPS       Z10, Z14, Z10
+	VMINPS       Z10, Z15, Z10
+	VMAXPS       Z11, Z14, Z11
+	VMINPS       Z11, Z15, Z11
+	MOVQ         80(SP), R9
+	CMPB         200(DI), $0x00
+	JEQ          cached12
+	VMOVNTPS     Z0, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z1, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z2, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z3, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z4, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z5, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z6, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z7, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z8, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z9, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z10, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z11, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+cached12:
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z2, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z3, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z4, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z5, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z6, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z7, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z8, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z9, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z10, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z11, K1, (DX)
+	ADDQ    R9, DX
+	JMP     next
+
+pixels11:
+	MOVQ    160(SP), R15
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z9
+	VMOVAPS Z0, Z10
+	TESTQ   SI, SI
+	JZ      bare11
+	MOVQ    80(SP), CX
+	VADDPS  (SI), Z0, K1, Z0
+	ADDQ    CX, SI
+	VADDPS  (SI), Z1, K1, Z1
+	ADDQ    CX, SI
+	VADDPS  (SI), Z2, K1, Z2
+	ADDQ    CX, SI
+	VADDPS  (SI), Z3, K1, Z3
+	ADDQ    CX, SI
+	VADDPS  (SI), Z4, K1, Z4
+	ADDQ    CX, SI
+	VADDPS  (SI), Z5, K1, Z5
+	ADDQ    CX, SI
+	VADDPS  (SI), Z6, K1, Z6
+	ADDQ    CX, SI
+	VADDPS  (SI), Z7, K1, Z7
+	ADDQ    CX, SI
+	VADDPS  (SI), Z8, K1, Z8
+	ADDQ    CX, SI
+	VADDPS  (SI), Z9, K1, Z9
+	ADDQ    CX, SI
+	VADDPS  (SI), Z10, K1, Z10
+
+bare11:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched11
+
+ahead11:
+	MOVQ       (SI), CX
 	ADDQ       $0x08, SI
-	LEAQ       (BX)(DX*4), AX
+	LEAQ       (R15)(CX*4), AX
+	LEAQ       (AX)(R10*8), BX
+	ADDQ       R10, BX
 	PREFETCHT0 (AX)
 	PREFETCHT0 (AX)(R10*1)
 	PREFETCHT0 (AX)(R10*2)
 	PREFETCHT0 (AX)(R11*1)
 	PREFETCHT0 (AX)(R10*4)
 	PREFETCHT0 (AX)(R12*1)
-	DECQ       R8
-	JNZ        ahead6
-	MOVQ       184(DI), SI
-	MOVQ       192(DI), R8
+	PREFETCHT0 (AX)(R11*2)
+	PREFETCHT0 (AX)(R13*1)
+	PREFETCHT0 (AX)(R10*8)
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(R10*1)
+	DECQ       R9
+	JNZ        ahead11
 
-tap6:
-	MOVQ        (SI), DX
-	LEAQ        (BX)(DX*4), AX
-	MOVQ        8(SI), DX
-	ADDQ        $0x10, SI
-	VMOVUPS.Z   (CX)(DX*4), K1, Z9
-	VFMADD231PS (AX), Z9, K1, Z0
-	VFMADD231PS (AX)(R10*1), Z9, K1, Z1
-	VFMADD231PS (AX)(R10*2), Z9, K1, Z2
-	VFMADD231PS (AX)(R11*1), Z9, K1, Z3
-	VFMADD231PS (AX)(R10*4), Z9, K1, Z4
-	VFMADD231PS (AX)(R12*1), Z9, K1, Z5
-	DECQ        R8
-	JNZ         tap6
-	JMP         finish
+fetched11:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store11
 
-rows5:
-	MOVQ 208(DI), SI
-	MOVQ 216(DI), R8
+tap11:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	LEAQ        (AX)(R10*8), BX
+	ADDQ        R10, BX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	VFMADD231PS (AX)(R10*1), Z14, K1, Z1
+	VFMADD231PS (AX)(R10*2), Z14, K1, Z2
+	VFMADD231PS (AX)(R11*1), Z14, K1, Z3
+	VFMADD231PS (AX)(R10*4), Z14, K1, Z4
+	VFMADD231PS (AX)(R12*1), Z14, K1, Z5
+	VFMADD231PS (AX)(R11*2), Z14, K1, Z6
+	VFMADD231PS (AX)(R13*1), Z14, K1, Z7
+	VFMADD231PS (AX)(R10*8), Z14, K1, Z8
+	VFMADD231PS (BX), Z14, K1, Z9
+	VFMADD231PS (BX)(R10*1), Z14, K1, Z10
+	DECQ        R9
+	JNZ         tap11
 
-ahead5:
-	MOVQ       (SI), DX
+store11:
+	MOVQ         $0x0000000b, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 160(SP)
+	VBROADCASTSS 204(DI), Z14
+	VBROADCASTSS 208(DI), Z15
+	VMAXPS       Z0, Z14, Z0
+	VMINPS       Z0, Z15, Z0
+	VMAXPS       Z1, Z14, Z1
+	VMINPS       Z1, Z15, Z1
+	VMAXPS       Z2, Z14, Z2
+	VMINPS       Z2, Z15, Z2
+	VMAXPS       Z3, Z14, Z3
+	VMINPS       Z3, Z15, Z3
+	VMAXPS       Z4, Z14, Z4
+	VMINPS       Z4, Z15, Z4
+	VMAXPS       Z5, Z14, Z5
+	VMINPS       Z5, Z15, Z5
+	VMAXPS       Z6, Z14, Z6
+	VMINPS       Z6, Z15, Z6
+	VMAXPS       Z7, Z14, Z7
+	VMINPS       Z7, Z15, Z7
+	VMAXPS       Z8, Z14, Z8
+	VMINPS       Z8, Z15, Z8
+	VMAXPS       Z9, Z14, Z9
+	VMINPS       Z9, Z15, Z9
+	VMAXPS       Z10, Z14, Z10
+	VMINPS       Z10, Z15, Z10
+	MOVQ         80(SP), R9
+	CMPB         200(DI), $0x00
+	JEQ          cached11
+	VMOVNTPS     Z0, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z1, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z2, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z3, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z4, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z5, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z6, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z7, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z8, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z9, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z10, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+cached11:
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z2, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z3, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z4, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z5, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z6, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z7, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z8, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z9, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z10, K1, (DX)
+	ADDQ    R9, DX
+	JMP     next
+
+pixels10:
+	MOVQ    160(SP), R15
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z9
+	TESTQ   SI, SI
+	JZ      bare10
+	MOVQ    80(SP), CX
+	VADDPS  (SI), Z0, K1, Z0
+	ADDQ    CX, SI
+	VADDPS  (SI), Z1, K1, Z1
+	ADDQ    CX, SI
+	VADDPS  (SI), Z2, K1, Z2
+	ADDQ    CX, SI
+	VADDPS  (SI), Z3, K1, Z3
+	ADDQ    CX, SI
+	VADDPS  (SI), Z4, K1, Z4
+	ADDQ    CX, SI
+	VADDPS  (SI), Z5, K1, Z5
+	ADDQ    CX, SI
+	VADDPS  (SI), Z6, K1, Z6
+	ADDQ    CX, SI
+	VADDPS  (SI), Z7, K1, Z7
+	ADDQ    CX, SI
+	VADDPS  (SI), Z8, K1, Z8
+	ADDQ    CX, SI
+	VADDPS  (SI), Z9, K1, Z9
+
+bare10:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched10
+
+ahead10:
+	MOVQ       (SI), CX
 	ADDQ       $0x08, SI
-	LEAQ       (BX)(DX*4), AX
+	LEAQ       (R15)(CX*4), AX
+	LEAQ       (AX)(R10*8), BX
+	ADDQ       R10, BX
 	PREFETCHT0 (AX)
 	PREFETCHT0 (AX)(R10*1)
 	PREFETCHT0 (AX)(R10*2)
 	PREFETCHT0 (AX)(R11*1)
 	PREFETCHT0 (AX)(R10*4)
-	DECQ       R8
-	JNZ        ahead5
-	MOVQ       184(DI), SI
-	MOVQ       192(DI), R8
+	PREFETCHT0 (AX)(R12*1)
+	PREFETCHT0 (AX)(R11*2)
+	PREFETCHT0 (AX)(R13*1)
+	PREFETCHT0 (AX)(R10*8)
+	PREFETCHT0 (BX)
+	DECQ       R9
+	JNZ        ahead10
 
-tap5:
-	MOVQ        (SI), DX
-	LEAQ        (BX)(DX*4), AX
-	MOVQ        8(SI), DX
-	ADDQ        $0x10, SI
-	VMOVUPS.Z   (CX)(DX*4), K1, Z9
-	VFMADD231PS (AX), Z9, K1, Z0
-	VFMADD231PS (AX)(R10*1), Z9, K1, Z1
-	VFMADD231PS (AX)(R10*2), Z9, K1, Z2
-	VFMADD231PS (AX)(R11*1), Z9, K1, Z3
-	VFMADD231PS (AX)(R10*4), Z9, K1, Z4
-	DECQ        R8
-	JNZ         tap5
-	JMP         finish
+fetched10:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store10
 
-rows4:
-	MOVQ 208(DI), SI
-	MOVQ 216(DI), R8
+tap10:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	LEAQ        (AX)(R10*8), BX
+	ADDQ        R10, BX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	VFMADD231PS (AX)(R10*1), Z14, K1, Z1
+	VFMADD231PS (AX)(R10*2), Z14, K1, Z2
+	VFMADD231PS (AX)(R11*1), Z14, K1, Z3
+	VFMADD231PS (AX)(R10*4), Z14, K1, Z4
+	VFMADD231PS (AX)(R12*1), Z14, K1, Z5
+	VFMADD231PS (AX)(R11*2), Z14, K1, Z6
+	VFMADD231PS (AX)(R13*1), Z14, K1, Z7
+	VFMADD231PS (AX)(R10*8), Z14, K1, Z8
+	VFMADD231PS (BX), Z14, K1, Z9
+	DECQ        R9
+	JNZ         tap10
 
-ahead4:
-	MOVQ       (SI), DX
+store10:
+	MOVQ         $0x0000000a, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 160(SP)
+	VBROADCASTSS 204(DI), Z14
+	VBROADCASTSS 208(DI), Z15
+	VMAXPS       Z0, Z14, Z0
+	VMINPS       Z0, Z15, Z0
+	VMAXPS       Z1, Z14, Z1
+	VMINPS       Z1, Z15, Z1
+	VMAXPS       Z2, Z14, Z2
+	VMINPS       Z2, Z15, Z2
+	VMAXPS       Z3, Z14, Z3
+	VMINPS       Z3, Z15, Z3
+	VMAXPS       Z4, Z14, Z4
+	VMINPS       Z4, Z15, Z4
+	VMAXPS       Z5, Z14, Z5
+	VMINPS       Z5, Z15, Z5
+	VMAXPS       Z6, Z14, Z6
+	VMINPS       Z6, Z15, Z6
+	VMAXPS       Z7, Z14, Z7
+	VMINPS       Z7, Z15, Z7
+	VMAXPS       Z8, Z14, Z8
+	VMINPS       Z8, Z15, Z8
+	VMAXPS       Z9, Z14, Z9
+	VMINPS       Z9, Z15, Z9
+	MOVQ         80(SP), R9
+	CMPB         200(DI), $0x00
+	JEQ          cached10
+	VMOVNTPS     Z0, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z1, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z2, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z3, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z4, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z5, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z6, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z7, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z8, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z9, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+cached10:
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z2, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z3, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z4, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z5, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z6, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z7, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z8, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z9, K1, (DX)
+	ADDQ    R9, DX
+	JMP     next
+
+pixels9:
+	MOVQ    160(SP), R15
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	TESTQ   SI, SI
+	JZ      bare9
+	MOVQ    80(SP), CX
+	VADDPS  (SI), Z0, K1, Z0
+	ADDQ    CX, SI
+	VADDPS  (SI), Z1, K1, Z1
+	ADDQ    CX, SI
+	VADDPS  (SI), Z2, K1, Z2
+	ADDQ    CX, SI
+	VADDPS  (SI), Z3, K1, Z3
+	ADDQ    CX, SI
+	VADDPS  (SI), Z4, K1, Z4
+	ADDQ    CX, SI
+	VADDPS  (SI), Z5, K1, Z5
+	ADDQ    CX, SI
+	VADDPS  (SI), Z6, K1, Z6
+	ADDQ    CX, SI
+	VADDPS  (SI), Z7, K1, Z7
+	ADDQ    CX, SI
+	VADDPS  (SI), Z8, K1, Z8
+
+bare9:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched9
+
+ahead9:
+	MOVQ       (SI), CX
 	ADDQ       $0x08, SI
-	LEAQ       (BX)(DX*4), AX
+	LEAQ       (R15)(CX*4), AX
 	PREFETCHT0 (AX)
 	PREFETCHT0 (AX)(R10*1)
 	PREFETCHT0 (AX)(R10*2)
 	PREFETCHT0 (AX)(R11*1)
-	DECQ       R8
-	JNZ        ahead4
-	MOVQ       184(DI), SI
-	MOVQ       192(DI), R8
+	PREFETCHT0 (AX)(R10*4)
+	PREFETCHT0 (AX)(R12*1)
+	PREFETCHT0 (AX)(R11*2)
+	PREFETCHT0 (AX)(R13*1)
+	PREFETCHT0 (AX)(R10*8)
+	DECQ       R9
+	JNZ        ahead9
 
-tap4:
-	MOVQ        (SI), DX
-	LEAQ        (BX)(DX*4), AX
-	MOVQ        8(SI), DX
-	ADDQ        $0x10, SI
-	VMOVUPS.Z   (CX)(DX*4), K1, Z9
-	VFMADD231PS (AX), Z9, K1, Z0
-	VFMADD231PS (AX)(R10*1), Z9, K1, Z1
-	VFMADD231PS (AX)(R10*2), Z9, K1, Z2
-	VFMADD231PS (AX)(R11*1), Z9, K1, Z3
-	DECQ        R8
-	JNZ         tap4
-	JMP         finish
+fetched9:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store9
 
-rows3:
-	MOVQ 208(DI), SI
-	MOVQ 216(DI), R8
+tap9:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	VFMADD231PS (AX)(R10*1), Z14, K1, Z1
+	VFMADD231PS (AX)(R10*2), Z14, K1, Z2
+	VFMADD231PS (AX)(R11*1), Z14, K1, Z3
+	VFMADD231PS (AX)(R10*4), Z14, K1, Z4
+	VFMADD231PS (AX)(R12*1), Z14, K1, Z5
+	VFMADD231PS (AX)(R11*2), Z14, K1, Z6
+	VFMADD231PS (AX)(R13*1), Z14, K1, Z7
+	VFMADD231PS (AX)(R10*8), Z14, K1, Z8
+	DECQ        R9
+	JNZ         tap9
 
-ahead3:
-	MOVQ       (SI), DX
+store9:
+	MOVQ         $0x00000009, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 160(SP)
+	VBROADCASTSS 204(DI), Z14
+	VBROADCASTSS 208(DI), Z15
+	VMAXPS       Z0, Z14, Z0
+	VMINPS       Z0, Z15, Z0
+	VMAXPS       Z1, Z14, Z1
+	VMINPS       Z1, Z15, Z1
+	VMAXPS       Z2, Z14, Z2
+	VMINPS       Z2, Z15, Z2
+	VMAXPS       Z3, Z14, Z3
+	VMINPS       Z3, Z15, Z3
+	VMAXPS       Z4, Z14, Z4
+	VMINPS       Z4, Z15, Z4
+	VMAXPS       Z5, Z14, Z5
+	VMINPS       Z5, Z15, Z5
+	VMAXPS       Z6, Z14, Z6
+	VMINPS       Z6, Z15, Z6
+	VMAXPS       Z7, Z14, Z7
+	VMINPS       Z7, Z15, Z7
+	VMAXPS       Z8, Z14, Z8
+	VMINPS       Z8, Z15, Z8
+	MOVQ         80(SP), R9
+	CMPB         200(DI), $0x00
+	JEQ          cached9
+	VMOVNTPS     Z0, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z1, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z2, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z3, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z4, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z5, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z6, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z7, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z8, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+cached9:
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z2, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z3, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z4, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z5, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z6, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z7, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z8, K1, (DX)
+	ADDQ    R9, DX
+	JMP     next
+
+pixels8:
+	MOVQ    160(SP), R15
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	TESTQ   SI, SI
+	JZ      bare8
+	MOVQ    80(SP), CX
+	VADDPS  (SI), Z0, K1, Z0
+	ADDQ    CX, SI
+	VADDPS  (SI), Z1, K1, Z1
+	ADDQ    CX, SI
+	VADDPS  (SI), Z2, K1, Z2
+	ADDQ    CX, SI
+	VADDPS  (SI), Z3, K1, Z3
+	ADDQ    CX, SI
+	VADDPS  (SI), Z4, K1, Z4
+	ADDQ    CX, SI
+	VADDPS  (SI), Z5, K1, Z5
+	ADDQ    CX, SI
+	VADDPS  (SI), Z6, K1, Z6
+	ADDQ    CX, SI
+	VADDPS  (SI), Z7, K1, Z7
+
+bare8:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched8
+
+ahead8:
+	MOVQ       (SI), CX
 	ADDQ       $0x08, SI
-	LEAQ       (BX)(DX*4), AX
+	LEAQ       (R15)(CX*4), AX
 	PREFETCHT0 (AX)
 	PREFETCHT0 (AX)(R10*1)
 	PREFETCHT0 (AX)(R10*2)
-	DECQ       R8
-	JNZ        ahead3
-	MOVQ       184(DI), SI
-	MOVQ       192(DI), R8
+	PREFETCHT0 (AX)(R11*1)
+	PREFETCHT0 (AX)(R10*4)
+	PREFETCHT0 (AX)(R12*1)
+	PREFETCHT0 (AX)(R11*2)
+	PREFETCHT0 (AX)(R13*1)
+	DECQ       R9
+	JNZ        ahead8
 
-tap3:
-	MOVQ        (SI), DX
-	LEAQ        (BX)(DX*4), AX
-	MOVQ        8(SI), DX
-	ADDQ        $0x10, SI
-	VMOVUPS.Z   (CX)(DX*4), K1, Z9
-	VFMADD231PS (AX), Z9, K1, Z0
-	VFMADD231PS (AX)(R10*1), Z9, K1, Z1
-	VFMADD231PS (AX)(R10*2), Z9, K1, Z2
-	DECQ        R8
-	JNZ         tap3
-	JMP         finish
+fetched8:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store8
 
-rows2:
-	MOVQ 208(DI), SI
-	MOVQ 216(DI), R8
-
-ahead2:
-	MOVQ       (SI), DX
-	ADDQ       $0x08, SI
-	LEAQ       (BX)(DX*4), AX
-	PREFETCHT0 (AX)
-	PREFETCHT0 (AX)(R10*1)
-	DECQ       R8
-	JNZ        ahead2
-	MOVQ       184(DI), SI
-	MOVQ       192(DI), R8
-
-tap2:
-	MOVQ        (SI), DX
-	LEAQ        (BX)(DX*4), AX
-	MOVQ        8(SI), DX
-	ADDQ        $0x10, SI
-	VMOVUPS.Z   (CX)(DX*4), K1, Z9
-	VFMADD231PS (AX), Z9, K1, Z0
-	VFMADD231PS (AX)(R10*1), Z9, K1, Z1
-	DECQ        R8
-	JNZ         tap2
-	JMP         finish
-
-rows1:
-	MOVQ 208(DI), SI
-	MOVQ 216(DI), R8
-
-ahead1:
-	MOVQ       (SI), DX
-	ADDQ       $0x08, SI
-	LEAQ       (BX)(DX*4), AX
-	PREFETCHT0 (AX)
-	DECQ       R8
-	JNZ        ahead1
-	MOVQ       184(DI), SI
-	MOVQ       192(DI), R8
-
-tap1:
-	MOVQ        (SI), DX
-	LEAQ        (BX)(DX*4), AX
-	MOVQ        8(SI), DX
-	ADDQ        $0x10, SI
-	VMOVUPS.Z   (CX)(DX*4), K1, Z9
-	VFMADD231PS (AX), Z9, K1, Z0
-	DECQ        R8
-	JNZ         tap1
-
-finish:
-	VBROADCASTSS 232(DI), Z9
-	VBROADCASTSS 236(DI), Z10
-	MOVQ         32(SP), DX
-	MOVQ         DX, R9
-	MOVQ         152(DI), R10
-	SHLQ         $0x02, R10
-	MOVQ         R15, R8
-	IMULQ        R10, R8
-	MOVQ         24(SP), BX
-	ADDQ         R8, 24(SP)
-	TESTQ        R9, R9
-	JZ           advanced
-	ADDQ         R8, 32(SP)
-
-advanced:
-	SUBQ R10, R8
-	ADDQ R8, BX
-	ADDQ R8, DX
-	CMPQ R15, $0x05
-	JGE  storeFrom5
-	CMPQ R15, $0x03
-	JGE  storeFrom3
-	CMPQ R15, $0x02
-	JGE  storeFrom2
-	JMP  store1
-
-storeFrom2:
-	JMP store2
-
-storeFrom3:
-	CMPQ R15, $0x04
-	JGE  storeFrom4
-	JMP  store3
-
-storeFrom4:
-	JMP store4
-
-storeFrom5:
-	CMPQ R15, $0x07
-	JGE  storeFrom7
-	CMPQ R15, $0x06
-	JGE  storeFrom6
-	JMP  store5
-
-storeFrom6:
-	JMP store6
-
-storeFrom7:
-	CMPQ R15, $0x08
-	JGE  storeFrom8
-	JMP  store7
-
-storeFrom8:
-	CMPQ R15, $0x09
-	JGE  storeFrom9
-	JMP  store8
-
-storeFrom9:
-	TESTQ  R9, R9
-	JZ     bare8
-	VADDPS (DX), Z8, K1, Z8
-
-bare8:
-	VMAXPS  Z8, Z9, Z8
-	VMINPS  Z8, Z10, Z8
-	VMOVUPS Z8, K1, (BX)
-	SUBQ    R10, BX
-	SUBQ    R10, DX
+tap8:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	VFMADD231PS (AX)(R10*1), Z14, K1, Z1
+	VFMADD231PS (AX)(R10*2), Z14, K1, Z2
+	VFMADD231PS (AX)(R11*1), Z14, K1, Z3
+	VFMADD231PS (AX)(R10*4), Z14, K1, Z4
+	VFMADD231PS (AX)(R12*1), Z14, K1, Z5
+	VFMADD231PS (AX)(R11*2), Z14, K1, Z6
+	VFMADD231PS (AX)(R13*1), Z14, K1, Z7
+	DECQ        R9
+	JNZ         tap8
 
 store8:
-	TESTQ  R9, R9
-	JZ     bare7
-	VADDPS (DX), Z7, K1, Z7
+	MOVQ         $0x00000008, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 160(SP)
+	VBROADCASTSS 204(DI), Z14
+	VBROADCASTSS 208(DI), Z15
+	VMAXPS       Z0, Z14, Z0
+	VMINPS       Z0, Z15, Z0
+	VMAXPS       Z1, Z14, Z1
+	VMINPS       Z1, Z15, Z1
+	VMAXPS       Z2, Z14, Z2
+	VMINPS       Z2, Z15, Z2
+	VMAXPS       Z3, Z14, Z3
+	VMINPS       Z3, Z15, Z3
+	VMAXPS       Z4, Z14, Z4
+	VMINPS       Z4, Z15, Z4
+	VMAXPS       Z5, Z14, Z5
+	VMINPS       Z5, Z15, Z5
+	VMAXPS       Z6, Z14, Z6
+	VMINPS       Z6, Z15, Z6
+	VMAXPS       Z7, Z14, Z7
+	VMINPS       Z7, Z15, Z7
+	MOVQ         80(SP), R9
+	CMPB         200(DI), $0x00
+	JEQ          cached8
+	VMOVNTPS     Z0, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z1, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z2, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z3, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z4, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z5, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z6, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z7, (DX)
+	ADDQ         R9, DX
+	JMP          next
 
-bare7:
-	VMAXPS  Z7, Z9, Z7
-	VMINPS  Z7, Z10, Z7
-	VMOVUPS Z7, K1, (BX)
-	SUBQ    R10, BX
-	SUBQ    R10, DX
-
-store7:
-	TESTQ  R9, R9
-	JZ     bare6
-	VADDPS (DX), Z6, K1, Z6
-
-bare6:
-	VMAXPS  Z6, Z9, Z6
-	VMINPS  Z6, Z10, Z6
-	VMOVUPS Z6, K1, (BX)
-	SUBQ    R10, BX
-	SUBQ    R10, DX
-
-store6:
-	TESTQ  R9, R9
-	JZ     bare5
-	VADDPS (DX), Z5, K1, Z5
-
-bare5:
-	VMAXPS  Z5, Z9, Z5
-	VMINPS  Z5, Z10, Z5
-	VMOVUPS Z5, K1, (BX)
-	SUBQ    R10, BX
-	SUBQ    R10, DX
-
-store5:
-	TESTQ  R9, R9
-	JZ     bare4
-	VADDPS (DX), Z4, K1, Z4
-
-bare4:
-	VMAXPS  Z4, Z9, Z4
-	VMINPS  Z4, Z10, Z4
-	VMOVUPS Z4, K1, (BX)
-	SUBQ    R10, BX
-	SUBQ    R10, DX
-
-store4:
-	TESTQ  R9, R9
-	JZ     bare3
-	VADDPS (DX), Z3, K1, Z3
-
-bare3:
-	VMAXPS  Z3, Z9, Z3
-	VMINPS  Z3, Z10, Z3
-	VMOVUPS Z3, K1, (BX)
-	SUBQ    R10, BX
-	SUBQ    R10, DX
-
-store3:
-	TESTQ  R9, R9
-	JZ     bare2
-	VADDPS (DX), Z2, K1, Z2
-
-bare2:
-	VMAXPS  Z2, Z9, Z2
-	VMINPS  Z2, Z10, Z2
-	VMOVUPS Z2, K1, (BX)
-	SUBQ    R10, BX
-	SUBQ    R10, DX
-
-store2:
-	TESTQ  R9, R9
-	JZ     bare1
-	VADDPS (DX), Z1, K1, Z1
-
-bare1:
-	VMAXPS  Z1, Z9, Z1
-	VMINPS  Z1, Z10, Z1
-	VMOVUPS Z1, K1, (BX)
-	SUBQ    R10, BX
-	SUBQ    R10, DX
-
-store1:
-	TESTQ  R9, R9
-	JZ     bare0
-	VADDPS (DX), Z0, K1, Z0
-
-bare0:
-	VMAXPS  Z0, Z9, Z0
-	VMINPS  Z0, Z10, Z0
-	VMOVUPS Z0, K1, (BX)
-	MOVQ    R15, R8
-	SUBQ    R8, 56(SP)
-	MOVQ    144(DI), R10
-	SHLQ    $0x02, R10
-	IMULQ   R10, R8
-	ADDQ    R8, 8(SP)
+cached8:
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z2, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z3, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z4, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z5, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z6, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z7, K1, (DX)
+	ADDQ    R9, DX
 	JMP     next
 
-done:
-	MOVQ (SP), R8
-	ADDQ $0x10, R8
-	MOVQ R8, (SP)
-	CMPQ R8, 128(DI)
-	JL   columns
+pixels7:
+	MOVQ    160(SP), R15
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	TESTQ   SI, SI
+	JZ      bare7
+	MOVQ    80(SP), CX
+	VADDPS  (SI), Z0, K1, Z0
+	ADDQ    CX, SI
+	VADDPS  (SI), Z1, K1, Z1
+	ADDQ    CX, SI
+	VADDPS  (SI), Z2, K1, Z2
+	ADDQ    CX, SI
+	VADDPS  (SI), Z3, K1, Z3
+	ADDQ    CX, SI
+	VADDPS  (SI), Z4, K1, Z4
+	ADDQ    CX, SI
+	VADDPS  (SI), Z5, K1, Z5
+	ADDQ    CX, SI
+	VADDPS  (SI), Z6, K1, Z6
+
+bare7:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched7
+
+ahead7:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	PREFETCHT0 (AX)(R11*1)
+	PREFETCHT0 (AX)(R10*4)
+	PREFETCHT0 (AX)(R12*1)
+	PREFETCHT0 (AX)(R11*2)
+	DECQ       R9
+	JNZ        ahead7
+
+fetched7:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store7
+
+tap7:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	VFMADD231PS (AX)(R10*1), Z14, K1, Z1
+	VFMADD231PS (AX)(R10*2), Z14, K1, Z2
+	VFMADD231PS (AX)(R11*1), Z14, K1, Z3
+	VFMADD231PS (AX)(R10*4), Z14, K1, Z4
+	VFMADD231PS (AX)(R12*1), Z14, K1, Z5
+	VFMADD231PS (AX)(R11*2), Z14, K1, Z6
+	DECQ        R9
+	JNZ         tap7
+
+store7:
+	MOVQ         $0x00000007, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 160(SP)
+	VBROADCASTSS 204(DI), Z14
+	VBROADCASTSS 208(DI), Z15
+	VMAXPS       Z0, Z14, Z0
+	VMINPS       Z0, Z15, Z0
+	VMAXPS       Z1, Z14, Z1
+	VMINPS       Z1, Z15, Z1
+	VMAXPS       Z2, Z14, Z2
+	VMINPS       Z2, Z15, Z2
+	VMAXPS       Z3, Z14, Z3
+	VMINPS       Z3, Z15, Z3
+	VMAXPS       Z4, Z14, Z4
+	VMINPS       Z4, Z15, Z4
+	VMAXPS       Z5, Z14, Z5
+	VMINPS       Z5, Z15, Z5
+	VMAXPS       Z6, Z14, Z6
+	VMINPS       Z6, Z15, Z6
+	MOVQ         80(SP), R9
+	CMPB         200(DI), $0x00
+	JEQ          cached7
+	VMOVNTPS     Z0, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z1, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z2, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z3, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z4, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z5, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z6, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+cached7:
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z2, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z3, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z4, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z5, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z6, K1, (DX)
+	ADDQ    R9, DX
+	JMP     next
+
+pixels6:
+	MOVQ    160(SP), R15
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	TESTQ   SI, SI
+	JZ      bare6
+	MOVQ    80(SP), CX
+	VADDPS  (SI), Z0, K1, Z0
+	ADDQ    CX, SI
+	VADDPS  (SI), Z1, K1, Z1
+	ADDQ    CX, SI
+	VADDPS  (SI), Z2, K1, Z2
+	ADDQ    CX, SI
+	VADDPS  (SI), Z3, K1, Z3
+	ADDQ    CX, SI
+	VADDPS  (SI), Z4, K1, Z4
+	ADDQ    CX, SI
+	VADDPS  (SI), Z5, K1, Z5
+
+bare6:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched6
+
+ahead6:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	PREFETCHT0 (AX)(R11*1)
+	PREFETCHT0 (AX)(R10*4)
+	PREFETCHT0 (AX)(R12*1)
+	DECQ       R9
+	JNZ        ahead6
+
+fetched6:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store6
+
+tap6:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	VFMADD231PS (AX)(R10*1), Z14, K1, Z1
+	VFMADD231PS (AX)(R10*2), Z14, K1, Z2
+	VFMADD231PS (AX)(R11*1), Z14, K1, Z3
+	VFMADD231PS (AX)(R10*4), Z14, K1, Z4
+	VFMADD231PS (AX)(R12*1), Z14, K1, Z5
+	DECQ        R9
+	JNZ         tap6
+
+store6:
+	MOVQ         $0x00000006, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 160(SP)
+	VBROADCASTSS 204(DI), Z14
+	VBROADCASTSS 208(DI), Z15
+	VMAXPS       Z0, Z14, Z0
+	VMINPS       Z0, Z15, Z0
+	VMAXPS       Z1, Z14, Z1
+	VMINPS       Z1, Z15, Z1
+	VMAXPS       Z2, Z14, Z2
+	VMINPS       Z2, Z15, Z2
+	VMAXPS       Z3, Z14, Z3
+	VMINPS       Z3, Z15, Z3
+	VMAXPS       Z4, Z14, Z4
+	VMINPS       Z4, Z15, Z4
+	VMAXPS       Z5, Z14, Z5
+	VMINPS       Z5, Z15, Z5
+	MOVQ         80(SP), R9
+	CMPB         200(DI), $0x00
+	JEQ          cached6
+	VMOVNTPS     Z0, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z1, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z2, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z3, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z4, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z5, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+cached6:
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z2, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z3, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z4, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z5, K1, (DX)
+	ADDQ    R9, DX
+	JMP     next
+
+pixels5:
+	MOVQ    160(SP), R15
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	TESTQ   SI, SI
+	JZ      bare5
+	MOVQ    80(SP), CX
+	VADDPS  (SI), Z0, K1, Z0
+	ADDQ    CX, SI
+	VADDPS  (SI), Z1, K1, Z1
+	ADDQ    CX, SI
+	VADDPS  (SI), Z2, K1, Z2
+	ADDQ    CX, SI
+	VADDPS  (SI), Z3, K1, Z3
+	ADDQ    CX, SI
+	VADDPS  (SI), Z4, K1, Z4
+
+bare5:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched5
+
+ahead5:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	PREFETCHT0 (AX)(R11*1)
+	PREFETCHT0 (AX)(R10*4)
+	DECQ       R9
+	JNZ        ahead5
+
+fetched5:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store5
+
+tap5:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	VFMADD231PS (AX)(R10*1), Z14, K1, Z1
+	VFMADD231PS (AX)(R10*2), Z14, K1, Z2
+	VFMADD231PS (AX)(R11*1), Z14, K1, Z3
+	VFMADD231PS (AX)(R10*4), Z14, K1, Z4
+	DECQ        R9
+	JNZ         tap5
+
+store5:
+	MOVQ         $0x00000005, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 160(SP)
+	VBROADCASTSS 204(DI), Z14
+	VBROADCASTSS 208(DI), Z15
+	VMAXPS       Z0, Z14, Z0
+	VMINPS       Z0, Z15, Z0
+	VMAXPS       Z1, Z14, Z1
+	VMINPS       Z1, Z15, Z1
+	VMAXPS       Z2, Z14, Z2
+	VMINPS       Z2, Z15, Z2
+	VMAXPS       Z3, Z14, Z3
+	VMINPS       Z3, Z15, Z3
+	VMAXPS       Z4, Z14, Z4
+	VMINPS       Z4, Z15, Z4
+	MOVQ         80(SP), R9
+	CMPB         200(DI), $0x00
+	JEQ          cached5
+	VMOVNTPS     Z0, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z1, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z2, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z3, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z4, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+cached5:
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z2, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z3, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z4, K1, (DX)
+	ADDQ    R9, DX
+	JMP     next
+
+pixels4:
+	MOVQ    160(SP), R15
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	TESTQ   SI, SI
+	JZ      bare4
+	MOVQ    80(SP), CX
+	VADDPS  (SI), Z0, K1, Z0
+	ADDQ    CX, SI
+	VADDPS  (SI), Z1, K1, Z1
+	ADDQ    CX, SI
+	VADDPS  (SI), Z2, K1, Z2
+	ADDQ    CX, SI
+	VADDPS  (SI), Z3, K1, Z3
+
+bare4:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched4
+
+ahead4:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	PREFETCHT0 (AX)(R11*1)
+	DECQ       R9
+	JNZ        ahead4
+
+fetched4:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store4
+
+tap4:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	VFMADD231PS (AX)(R10*1), Z14, K1, Z1
+	VFMADD231PS (AX)(R10*2), Z14, K1, Z2
+	VFMADD231PS (AX)(R11*1), Z14, K1, Z3
+	DECQ        R9
+	JNZ         tap4
+
+store4:
+	MOVQ         $0x00000004, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 160(SP)
+	VBROADCASTSS 204(DI), Z14
+	VBROADCASTSS 208(DI), Z15
+	VMAXPS       Z0, Z14, Z0
+	VMINPS       Z0, Z15, Z0
+	VMAXPS       Z1, Z14, Z1
+	VMINPS       Z1, Z15, Z1
+	VMAXPS       Z2, Z14, Z2
+	VMINPS       Z2, Z15, Z2
+	VMAXPS       Z3, Z14, Z3
+	VMINPS       Z3, Z15, Z3
+	MOVQ         80(SP), R9
+	CMPB         200(DI), $0x00
+	JEQ          cached4
+	VMOVNTPS     Z0, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z1, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z2, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z3, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+cached4:
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z2, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z3, K1, (DX)
+	ADDQ    R9, DX
+	JMP     next
+
+pixels3:
+	MOVQ    160(SP), R15
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	TESTQ   SI, SI
+	JZ      bare3
+	MOVQ    80(SP), CX
+	VADDPS  (SI), Z0, K1, Z0
+	ADDQ    CX, SI
+	VADDPS  (SI), Z1, K1, Z1
+	ADDQ    CX, SI
+	VADDPS  (SI), Z2, K1, Z2
+
+bare3:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched3
+
+ahead3:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	DECQ       R9
+	JNZ        ahead3
+
+fetched3:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store3
+
+tap3:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	VFMADD231PS (AX)(R10*1), Z14, K1, Z1
+	VFMADD231PS (AX)(R10*2), Z14, K1, Z2
+	DECQ        R9
+	JNZ         tap3
+
+store3:
+	MOVQ         $0x00000003, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 160(SP)
+	VBROADCASTSS 204(DI), Z14
+	VBROADCASTSS 208(DI), Z15
+	VMAXPS       Z0, Z14, Z0
+	VMINPS       Z0, Z15, Z0
+	VMAXPS       Z1, Z14, Z1
+	VMINPS       Z1, Z15, Z1
+	VMAXPS       Z2, Z14, Z2
+	VMINPS       Z2, Z15, Z2
+	MOVQ         80(SP), R9
+	CMPB         200(DI), $0x00
+	JEQ          cached3
+	VMOVNTPS     Z0, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z1, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z2, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+cached3:
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z2, K1, (DX)
+	ADDQ    R9, DX
+	JMP     next
+
+pixels2:
+	MOVQ    160(SP), R15
+	VMOVAPS Z0, Z1
+	TESTQ   SI, SI
+	JZ      bare2
+	MOVQ    80(SP), CX
+	VADDPS  (SI), Z0, K1, Z0
+	ADDQ    CX, SI
+	VADDPS  (SI), Z1, K1, Z1
+
+bare2:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched2
+
+ahead2:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	DECQ       R9
+	JNZ        ahead2
+
+fetched2:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store2
+
+tap2:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	VFMADD231PS (AX)(R10*1), Z14, K1, Z1
+	DECQ        R9
+	JNZ         tap2
+
+store2:
+	MOVQ         $0x00000002, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 160(SP)
+	VBROADCASTSS 204(DI), Z14
+	VBROADCASTSS 208(DI), Z15
+	VMAXPS       Z0, Z14, Z0
+	VMINPS       Z0, Z15, Z0
+	VMAXPS       Z1, Z14, Z1
+	VMINPS       Z1, Z15, Z1
+	MOVQ         80(SP), R9
+	CMPB         200(DI), $0x00
+	JEQ          cached2
+	VMOVNTPS     Z0, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z1, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+cached2:
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    R9, DX
+	JMP     next
+
+pixels1:
+	MOVQ   160(SP), R15
+	TESTQ  SI, SI
+	JZ     bare1
+	MOVQ   80(SP), CX
+	VADDPS (SI), Z0, K1, Z0
+
+bare1:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched1
+
+ahead1:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	PREFETCHT0 (AX)
+	DECQ       R9
+	JNZ        ahead1
+
+fetched1:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store1
+
+tap1:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	DECQ        R9
+	JNZ         tap1
+
+store1:
+	MOVQ         $0x00000001, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 160(SP)
+	VBROADCASTSS 204(DI), Z14
+	VBROADCASTSS 208(DI), Z15
+	VMAXPS       Z0, Z14, Z0
+	VMINPS       Z0, Z15, Z0
+	MOVQ         80(SP), R9
+	CMPB         200(DI), $0x00
+	JEQ          cached1
+	VMOVNTPS     Z0, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+cached1:
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    R9, DX
+
+next:
+	MOVQ  112(SP), SI
+	TESTQ SI, SI
+	JZ    alone
+	MOVQ  DX, SI
+	SUBQ  104(SP), SI
+	ADDQ  112(SP), SI
+
+alone:
+	CMPQ 152(SP), $0x00
+	JNE  tile
+	ADDQ $0x50, 136(SP)
+	DECQ 144(SP)
+	JNZ  span
+	ADDQ $0x40, 96(SP)
+	ADDQ $0x40, 104(SP)
+	CMPQ 112(SP), $0x00
+	JEQ  advanced
+	ADDQ $0x40, 112(SP)
+
+advanced:
+	MOVQ 88(SP), CX
+	ADDQ CX, 64(SP)
+	DECQ 72(SP)
+	JNZ  vector
 	VZEROUPPER
 	RET
 
-// func tapsAVX512(t uintptr)
-// Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·tapsAVX512(SB), NOSPLIT, $64-8
-	// for j < cols, i < rows:
-	//   c[i·ldc+j] += Σ over g < segs, m < seg of a[g·segA + m·lda + j] · b[g·segB + m·ldb + i·tap + j]
-	MOVQ t+0(FP), DI
-	MOVQ $0x00000000, (SP)
+// func productsAVX512(t uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·productsAVX512(SB), NOSPLIT, $80-8
+	// for t in taps, l < lanes:
+	//   c[t.b + l] += Σ over i < rows, j < cols of a[from + i·rowA + j·pixelA + t.a + l] · b[to + i·rowB + j·pixelB + l]
+	MOVQ  t+0(FP), DI
+	MOVQ  160(DI), CX
+	MOVL  $0x00000001, AX
+	SHLL  CL, AX
+	DECL  AX
+	KMOVW AX, K1
+	MOVQ  112(DI), R13
+	MOVQ  R13, 8(SP)
+	MOVQ  120(DI), R13
+	MOVQ  R13, 16(SP)
+	MOVQ  128(DI), R13
+	SHLQ  $0x02, R13
+	MOVQ  R13, 24(SP)
+	MOVQ  136(DI), R13
+	SHLQ  $0x02, R13
+	MOVQ  R13, 32(SP)
+	MOVQ  144(DI), R13
+	SHLQ  $0x02, R13
+	MOVQ  R13, 40(SP)
+	MOVQ  96(DI), CX
+	MOVQ  (DI), R13
+	TESTQ R13, R13
+	JZ    no_a
+	LEAQ  (R13)(CX*4), R13
 
-columns:
-	MOVQ  (DI), R8
-	TESTQ R8, R8
-	JZ    absent_a
-	MOVQ  (SP), CX
-	LEAQ  (R8)(CX*4), R8
+no_a:
+	MOVQ  R13, 48(SP)
+	MOVQ  104(DI), CX
+	MOVQ  24(DI), R13
+	TESTQ R13, R13
+	JZ    no_b
+	LEAQ  (R13)(CX*4), R13
 
-absent_a:
-	MOVQ  R8, 8(SP)
-	MOVQ  24(DI), R8
-	TESTQ R8, R8
-	JZ    absent_b
-	MOVQ  (SP), CX
-	LEAQ  (R8)(CX*4), R8
+no_b:
+	MOVQ R13, 56(SP)
+	MOVQ 152(DI), R13
+	SHLQ $0x02, R13
+	MOVQ R13, 64(SP)
+	MOVQ 168(DI), R13
+	SHLQ $0x02, R13
+	MOVQ R13, 72(SP)
+	MOVQ 176(DI), R15
+	MOVQ 80(DI), R13
+	CMPQ R13, $0x05
+	JGE  tapsFrom5
+	CMPQ R13, $0x03
+	JGE  tapsFrom3
+	CMPQ R13, $0x02
+	JGE  tapsFrom2
+	JMP  taps1
 
-absent_b:
-	MOVQ  R8, 16(SP)
-	MOVQ  48(DI), R8
-	TESTQ R8, R8
-	JZ    absent_c
-	MOVQ  (SP), CX
-	LEAQ  (R8)(CX*4), R8
+tapsFrom2:
+	JMP taps2
 
-absent_c:
-	MOVQ    R8, 24(SP)
-	MOVQ    80(DI), CX
-	SUBQ    (SP), CX
-	MOVQ    $0x00000010, R8
-	CMPQ    CX, R8
-	CMOVQGT R8, CX
-	MOVL    $0x00000001, AX
-	SHLL    CL, AX
-	DECL    AX
-	KMOVW   AX, K1
-	MOVQ    72(DI), R8
-	MOVQ    R8, 40(SP)
+tapsFrom3:
+	CMPQ R13, $0x04
+	JGE  tapsFrom4
+	JMP  taps3
 
-next:
-	MOVQ  40(SP), R15
-	TESTQ R15, R15
-	JZ    done
-	CMPQ  R15, 88(DI)
-	JLE   tile
-	MOVQ  88(DI), R15
+tapsFrom4:
+	JMP taps4
 
-tile:
-	MOVQ   152(DI), R10
-	SHLQ   $0x02, R10
-	LEAQ   (R10)(R10*2), R11
-	LEAQ   (R10)(R10*4), R12
-	LEAQ   (R11)(R10*4), R13
-	MOVQ   16(SP), AX
-	MOVQ   AX, 48(SP)
-	MOVQ   8(SP), SI
-	MOVQ   SI, 56(SP)
-	MOVQ   96(DI), BX
-	MOVQ   104(DI), CX
-	SHLQ   $0x02, BX
-	SHLQ   $0x02, CX
+tapsFrom5:
+	CMPQ R13, $0x07
+	JGE  tapsFrom7
+	CMPQ R13, $0x06
+	JGE  tapsFrom6
+	JMP  taps5
+
+tapsFrom6:
+	JMP taps6
+
+tapsFrom7:
+	CMPQ R13, $0x08
+	JGE  tapsFrom8
+	JMP  taps7
+
+tapsFrom8:
+	CMPQ R13, $0x09
+	JGE  tapsFrom9
+	JMP  taps8
+
+tapsFrom9:
+	MOVQ   72(DI), R13
+	MOVQ   (R13), AX
 	VPXORD Z0, Z0, Z0
+	MOVQ   16(R13), BX
 	VPXORD Z1, Z1, Z1
+	MOVQ   32(R13), DX
 	VPXORD Z2, Z2, Z2
+	MOVQ   48(R13), SI
 	VPXORD Z3, Z3, Z3
+	MOVQ   64(R13), R8
 	VPXORD Z4, Z4, Z4
+	MOVQ   80(R13), R9
 	VPXORD Z5, Z5, Z5
+	MOVQ   96(R13), R10
 	VPXORD Z6, Z6, Z6
+	MOVQ   112(R13), R11
 	VPXORD Z7, Z7, Z7
+	MOVQ   128(R13), R12
 	VPXORD Z8, Z8, Z8
-	MOVQ   136(DI), R9
-	CMPQ   R15, $0x05
-	JGE    rowsFrom5
-	CMPQ   R15, $0x03
-	JGE    rowsFrom3
-	CMPQ   R15, $0x02
-	JGE    rowsFrom2
-	JMP    rows1
+	CMPB   184(DI), $0x00
+	JEQ    dense
 
-rowsFrom2:
-	JMP rows2
+strided_row9:
+	MOVQ 48(SP), DI
+	MOVQ 72(SP), R14
+	ADDQ DI, R14
+	MOVQ 56(SP), R13
+	MOVQ 16(SP), CX
 
-rowsFrom3:
-	CMPQ R15, $0x04
-	JGE  rowsFrom4
-	JMP  rows3
+strided_column9:
+	VMOVUPS.Z   (R13), K1, Z9
+	PREFETCHT0  (R13)(R15*4)
+	PREFETCHT0  (R14)(R8*4)
+	PREFETCHT0  (R14)(R9*4)
+	PREFETCHT0  (R14)(R11*4)
+	PREFETCHT0  (R14)(R12*4)
+	ADDQ        64(SP), R13
+	VFMADD231PS (DI)(AX*4), Z9, K1, Z0
+	VFMADD231PS (DI)(BX*4), Z9, K1, Z1
+	VFMADD231PS (DI)(DX*4), Z9, K1, Z2
+	VFMADD231PS (DI)(SI*4), Z9, K1, Z3
+	VFMADD231PS (DI)(R8*4), Z9, K1, Z4
+	VFMADD231PS (DI)(R9*4), Z9, K1, Z5
+	VFMADD231PS (DI)(R10*4), Z9, K1, Z6
+	VFMADD231PS (DI)(R11*4), Z9, K1, Z7
+	VFMADD231PS (DI)(R12*4), Z9, K1, Z8
+	ADDQ        40(SP), DI
+	ADDQ        40(SP), R14
+	DECQ        CX
+	JNZ         strided_column9
+	MOVQ        24(SP), DI
+	MOVQ        32(SP), R13
+	ADDQ        DI, 48(SP)
+	ADDQ        R13, 56(SP)
+	DECQ        8(SP)
+	JNZ         strided_row9
+	JMP         summed
 
-rowsFrom4:
-	JMP rows4
+dense:
+row9:
+	MOVQ 48(SP), DI
+	MOVQ 72(SP), R14
+	ADDQ DI, R14
+	MOVQ 56(SP), R13
+	MOVQ 16(SP), CX
 
-rowsFrom5:
-	CMPQ R15, $0x07
-	JGE  rowsFrom7
-	CMPQ R15, $0x06
-	JGE  rowsFrom6
-	JMP  rows5
+column9:
+	VMOVUPS.Z   (R13), K1, Z9
+	PREFETCHT0  (R13)(R15*4)
+	PREFETCHT0  (R14)(R12*4)
+	ADDQ        64(SP), R13
+	VFMADD231PS (DI)(AX*4), Z9, K1, Z0
+	VFMADD231PS (DI)(BX*4), Z9, K1, Z1
+	VFMADD231PS (DI)(DX*4), Z9, K1, Z2
+	VFMADD231PS (DI)(SI*4), Z9, K1, Z3
+	VFMADD231PS (DI)(R8*4), Z9, K1, Z4
+	VFMADD231PS (DI)(R9*4), Z9, K1, Z5
+	VFMADD231PS (DI)(R10*4), Z9, K1, Z6
+	VFMADD231PS (DI)(R11*4), Z9, K1, Z7
+	VFMADD231PS (DI)(R12*4), Z9, K1, Z8
+	ADDQ        40(SP), DI
+	ADDQ        40(SP), R14
+	DECQ        CX
+	JNZ         column9
+	MOVQ        24(SP), DI
+	MOVQ        32(SP), R13
+	ADDQ        DI, 48(SP)
+	ADDQ        R13, 56(SP)
+	DECQ        8(SP)
+	JNZ         row9
 
-rowsFrom6:
-	JMP rows6
+summed:
+	MOVQ    t+0(FP), DI
+	MOVQ    48(DI), R13
+	MOVQ    72(DI), DI
+	MOVQ    8(DI), CX
+	VADDPS  (R13)(CX*4), Z0, Z0
+	VMOVUPS Z0, (R13)(CX*4)
+	MOVQ    24(DI), CX
+	VADDPS  (R13)(CX*4), Z1, Z1
+	VMOVUPS Z1, (R13)(CX*4)
+	MOVQ    40(DI), CX
+	VADDPS  (R13)(CX*4), Z2, Z2
+	VMOVUPS Z2, (R13)(CX*4)
+	MOVQ    56(DI), CX
+	VADDPS  (R13)(CX*4), Z3, Z3
+	VMOVUPS Z3, (R13)(CX*4)
+	MOVQ    72(DI), CX
+	VADDPS  (R13)(CX*4), Z4, Z4
+	VMOVUPS Z4, (R13)(CX*4)
+	MOVQ    88(DI), CX
+	VADDPS  (R13)(CX*4), Z5, Z5
+	VMOVUPS Z5, (R13)(CX*4)
+	MOVQ    104(DI), CX
+	VADDPS  (R13)(CX*4), Z6, Z6
+	VMOVUPS Z6, (R13)(CX*4)
+	MOVQ    120(DI), CX
+	VADDPS  (R13)(CX*4), Z7, Z7
+	VMOVUPS Z7, (R13)(CX*4)
+	MOVQ    136(DI), CX
+	VADDPS  (R13)(CX*4), Z8, Z8
+	VMOVUPS Z8, (R13)(CX*4)
+	JMP     done
 
-rowsFrom7:
-	CMPQ R15, $0x08
-	JGE  rowsFrom8
-	JMP  rows7
+taps8:
+	MOVQ   72(DI), R13
+	MOVQ   (R13), AX
+	VPXORD Z0, Z0, Z0
+	MOVQ   16(R13), BX
+	VPXORD Z1, Z1, Z1
+	MOVQ   32(R13), DX
+	VPXORD Z2, Z2, Z2
+	MOVQ   48(R13), SI
+	VPXORD Z3, Z3, Z3
+	MOVQ   64(R13), R8
+	VPXORD Z4, Z4, Z4
+	MOVQ   80(R13), R9
+	VPXORD Z5, Z5, Z5
+	MOVQ   96(R13), R10
+	VPXORD Z6, Z6, Z6
+	MOVQ   112(R13), R11
+	VPXORD Z7, Z7, Z7
 
-rowsFrom8:
-	CMPQ R15, $0x09
-	JGE  rowsFrom9
-	JMP  rows8
+row8:
+	MOVQ 48(SP), DI
+	MOVQ 72(SP), R14
+	ADDQ DI, R14
+	MOVQ 56(SP), R13
+	MOVQ 16(SP), CX
 
-rowsFrom9:
-	TESTQ R9, R9
-	JZ    finish
+column8:
+	VMOVUPS.Z   (R13), K1, Z9
+	PREFETCHT0  (R13)(R15*4)
+	PREFETCHT0  (R14)(R11*4)
+	ADDQ        64(SP), R13
+	VFMADD231PS (DI)(AX*4), Z9, K1, Z0
+	VFMADD231PS (DI)(BX*4), Z9, K1, Z1
+	VFMADD231PS (DI)(DX*4), Z9, K1, Z2
+	VFMADD231PS (DI)(SI*4), Z9, K1, Z3
+	VFMADD231PS (DI)(R8*4), Z9, K1, Z4
+	VFMADD231PS (DI)(R9*4), Z9, K1, Z5
+	VFMADD231PS (DI)(R10*4), Z9, K1, Z6
+	VFMADD231PS (DI)(R11*4), Z9, K1, Z7
+	ADDQ        40(SP), DI
+	ADDQ        40(SP), R14
+	DECQ        CX
+	JNZ         column8
+	MOVQ        24(SP), DI
+	MOVQ        32(SP), R13
+	ADDQ        DI, 48(SP)
+	ADDQ        R13, 56(SP)
+	DECQ        8(SP)
+	JNZ         row8
+	MOVQ        t+0(FP), DI
+	MOVQ        48(DI), R13
+	MOVQ        72(DI), DI
+	MOVQ        8(DI), CX
+	VADDPS      (R13)(CX*4), Z0, Z0
+	VMOVUPS     Z0, (R13)(CX*4)
+	MOVQ        24(DI), CX
+	VADDPS      (R13)(CX*4), Z1, Z1
+	VMOVUPS     Z1, (R13)(CX*4)
+	MOVQ        40(DI), CX
+	VADDPS      (R13)(CX*4), Z2, Z2
+	VMOVUPS     Z2, (R13)(CX*4)
+	MOVQ        56(DI), CX
+	VADDPS      (R13)(CX*4), Z3, Z3
+	VMOVUPS     Z3, (R13)(CX*4)
+	MOVQ        72(DI), CX
+	VADDPS      (R13)(CX*4), Z4, Z4
+	VMOVUPS     Z4, (R13)(CX*4)
+	MOVQ        88(DI), CX
+	VADDPS      (R13)(CX*4), Z5, Z5
+	VMOVUPS     Z5, (R13)(CX*4)
+	MOVQ        104(DI), CX
+	VADDPS      (R13)(CX*4), Z6, Z6
+	VMOVUPS     Z6, (R13)(CX*4)
+	MOVQ        120(DI), CX
+	VADDPS      (R13)(CX*4), Z7, Z7
+	VMOVUPS     Z7, (R13)(CX*4)
+	JMP         done
 
-segment9:
-	MOVQ 128(DI), R8
-	MOVQ 48(SP), AX
-	MOVQ 120(DI), DX
-	SHLQ $0x02, DX
-	ADDQ DX, 48(SP)
-	MOVQ 56(SP), SI
-	MOVQ 112(DI), DX
-	SHLQ $0x02, DX
-	ADDQ DX, 56(SP)
+taps7:
+	MOVQ   72(DI), R13
+	MOVQ   (R13), AX
+	VPXORD Z0, Z0, Z0
+	MOVQ   16(R13), BX
+	VPXORD Z1, Z1, Z1
+	MOVQ   32(R13), DX
+	VPXORD Z2, Z2, Z2
+	MOVQ   48(R13), SI
+	VPXORD Z3, Z3, Z3
+	MOVQ   64(R13), R8
+	VPXORD Z4, Z4, Z4
+	MOVQ   80(R13), R9
+	VPXORD Z5, Z5, Z5
+	MOVQ   96(R13), R10
+	VPXORD Z6, Z6, Z6
 
-element9:
-	VMOVUPS.Z   (SI), K1, Z9
-	PREFETCHT0  (SI)(BX*8)
-	PREFETCHT0  (AX)(CX*8)
-	ADDQ        BX, SI
-	VFMADD231PS (AX), Z9, K1, Z0
-	VFMADD231PS (AX)(R10*1), Z9, K1, Z1
-	VFMADD231PS (AX)(R10*2), Z9, K1, Z2
-	VFMADD231PS (AX)(R11*1), Z9, K1, Z3
-	VFMADD231PS (AX)(R10*4), Z9, K1, Z4
-	VFMADD231PS (AX)(R12*1), Z9, K1, Z5
-	VFMADD231PS (AX)(R11*2), Z9, K1, Z6
-	VFMADD231PS (AX)(R13*1), Z9, K1, Z7
-	VFMADD231PS (AX)(R10*8), Z9, K1, Z8
-	ADDQ        CX, AX
-	DECQ        R8
-	JNZ         element9
-	DECQ        R9
-	JNZ         segment9
-	JMP         finish
+row7:
+	MOVQ 48(SP), DI
+	MOVQ 72(SP), R14
+	ADDQ DI, R14
+	MOVQ 56(SP), R13
+	MOVQ 16(SP), CX
 
-rows8:
-	TESTQ R9, R9
-	JZ    finish
+column7:
+	VMOVUPS.Z   (R13), K1, Z9
+	PREFETCHT0  (R13)(R15*4)
+	PREFETCHT0  (R14)(R10*4)
+	ADDQ        64(SP), R13
+	VFMADD231PS (DI)(AX*4), Z9, K1, Z0
+	VFMADD231PS (DI)(BX*4), Z9, K1, Z1
+	VFMADD231PS (DI)(DX*4), Z9, K1, Z2
+	VFMADD231PS (DI)(SI*4), Z9, K1, Z3
+	VFMADD231PS (DI)(R8*4), Z9, K1, Z4
+	VFMADD231PS (DI)(R9*4), Z9, K1, Z5
+	VFMADD231PS (DI)(R10*4), Z9, K1, Z6
+	ADDQ        40(SP), DI
+	ADDQ        40(SP), R14
+	DECQ        CX
+	JNZ         column7
+	MOVQ        24(SP), DI
+	MOVQ        32(SP), R13
+	ADDQ        DI, 48(SP)
+	ADDQ        R13, 56(SP)
+	DECQ        8(SP)
+	JNZ         row7
+	MOVQ        t+0(FP), DI
+	MOVQ        48(DI), R13
+	MOVQ        72(DI), DI
+	MOVQ        8(DI), CX
+	VADDPS      (R13)(CX*4), Z0, Z0
+	VMOVUPS     Z0, (R13)(CX*4)
+	MOVQ        24(DI), CX
+	VADDPS      (R13)(CX*4), Z1, Z1
+	VMOVUPS     Z1, (R13)(CX*4)
+	MOVQ        40(DI), CX
+	VADDPS      (R13)(CX*4), Z2, Z2
+	VMOVUPS     Z2, (R13)(CX*4)
+	MOVQ        56(DI), CX
+	VADDPS      (R13)(CX*4), Z3, Z3
+	VMOVUPS     Z3, (R13)(CX*4)
+	MOVQ        72(DI), CX
+	VADDPS      (R13)(CX*4), Z4, Z4
+	VMOVUPS     Z4, (R13)(CX*4)
+	MOVQ        88(DI), CX
+	VADDPS      (R13)(CX*4), Z5, Z5
+	VMOVUPS     Z5, (R13)(CX*4)
+	MOVQ        104(DI), CX
+	VADDPS      (R13)(CX*4), Z6, Z6
+	VMOVUPS     Z6, (R13)(CX*4)
+	JMP         done
 
-segment8:
-	MOVQ 128(DI), R8
-	MOVQ 48(SP), AX
-	MOVQ 120(DI), DX
-	SHLQ $0x02, DX
-	ADDQ DX, 48(SP)
-	MOVQ 56(SP), SI
-	MOVQ 112(DI), DX
-	SHLQ $0x02, DX
-	ADDQ DX, 56(SP)
+taps6:
+	MOVQ   72(DI), R13
+	MOVQ   (R13), AX
+	VPXORD Z0, Z0, Z0
+	MOVQ   16(R13), BX
+	VPXORD Z1, Z1, Z1
+	MOVQ   32(R13), DX
+	VPXORD Z2, Z2, Z2
+	MOVQ   48(R13), SI
+	VPXORD Z3, Z3, Z3
+	MOVQ   64(R13), R8
+	VPXORD Z4, Z4, Z4
+	MOVQ   80(R13), R9
+	VPXORD Z5, Z5, Z5
 
-element8:
-	VMOVUPS.Z   (SI), K1, Z9
-	PREFETCHT0  (SI)(BX*8)
-	PREFETCHT0  (AX)(CX*8)
-	ADDQ        BX, SI
-	VFMADD231PS (AX), Z9, K1, Z0
-	VFMADD231PS (AX)(R10*1), Z9, K1, Z1
-	VFMADD231PS (AX)(R10*2), Z9, K1, Z2
-	VFMADD231PS (AX)(R11*1), Z9, K1, Z3
-	VFMADD231PS (AX)(R10*4), Z9, K1, Z4
-	VFMADD231PS (AX)(R12*1), Z9, K1, Z5
-	VFMADD231PS (AX)(R11*2), Z9, K1, Z6
-	VFMADD231PS (AX)(R13*1), Z9, K1, Z7
-	ADDQ        CX, AX
-	DECQ        R8
-	JNZ         element8
-	DECQ        R9
-	JNZ         segment8
-	JMP         finish
+row6:
+	MOVQ 48(SP), DI
+	MOVQ 72(SP), R14
+	ADDQ DI, R14
+	MOVQ 56(SP), R13
+	MOVQ 16(SP), CX
 
-rows7:
-	TESTQ R9, R9
-	JZ    finish
+column6:
+	VMOVUPS.Z   (R13), K1, Z9
+	PREFETCHT0  (R13)(R15*4)
+	PREFETCHT0  (R14)(R9*4)
+	ADDQ        64(SP), R13
+	VFMADD231PS (DI)(AX*4), Z9, K1, Z0
+	VFMADD231PS (DI)(BX*4), Z9, K1, Z1
+	VFMADD231PS (DI)(DX*4), Z9, K1, Z2
+	VFMADD231PS (DI)(SI*4), Z9, K1, Z3
+	VFMADD231PS (DI)(R8*4), Z9, K1, Z4
+	VFMADD231PS (DI)(R9*4), Z9, K1, Z5
+	ADDQ        40(SP), DI
+	ADDQ        40(SP), R14
+	DECQ        CX
+	JNZ         column6
+	MOVQ        24(SP), DI
+	MOVQ        32(SP), R13
+	ADDQ        DI, 48(SP)
+	ADDQ        R13, 56(SP)
+	DECQ        8(SP)
+	JNZ         row6
+	MOVQ        t+0(FP), DI
+	MOVQ        48(DI), R13
+	MOVQ        72(DI), DI
+	MOVQ        8(DI), CX
+	VADDPS      (R13)(CX*4), Z0, Z0
+	VMOVUPS     Z0, (R13)(CX*4)
+	MOVQ        24(DI), CX
+	VADDPS      (R13)(CX*4), Z1, Z1
+	VMOVUPS     Z1, (R13)(CX*4)
+	MOVQ        40(DI), CX
+	VADDPS      (R13)(CX*4), Z2, Z2
+	VMOVUPS     Z2, (R13)(CX*4)
+	MOVQ        56(DI), CX
+	VADDPS      (R13)(CX*4), Z3, Z3
+	VMOVUPS     Z3, (R13)(CX*4)
+	MOVQ        72(DI), CX
+	VADDPS      (R13)(CX*4), Z4, Z4
+	VMOVUPS     Z4, (R13)(CX*4)
+	MOVQ        88(DI), CX
+	VADDPS      (R13)(CX*4), Z5, Z5
+	VMOVUPS     Z5, (R13)(CX*4)
+	JMP         done
 
-segment7:
-	MOVQ 128(DI), R8
-	MOVQ 48(SP), AX
-	MOVQ 120(DI), DX
-	SHLQ $0x02, DX
-	ADDQ DX, 48(SP)
-	MOVQ 56(SP), SI
-	MOVQ 112(DI), DX
-	SHLQ $0x02, DX
-	ADDQ DX, 56(SP)
+taps5:
+	MOVQ   72(DI), R13
+	MOVQ   (R13), AX
+	VPXORD Z0, Z0, Z0
+	MOVQ   16(R13), BX
+	VPXORD Z1, Z1, Z1
+	MOVQ   32(R13), DX
+	VPXORD Z2, Z2, Z2
+	MOVQ   48(R13), SI
+	VPXORD Z3, Z3, Z3
+	MOVQ   64(R13), R8
+	VPXORD Z4, Z4, Z4
 
-element7:
-	VMOVUPS.Z   (SI), K1, Z9
-	PREFETCHT0  (SI)(BX*8)
-	PREFETCHT0  (AX)(CX*8)
-	ADDQ        BX, SI
-	VFMADD231PS (AX), Z9, K1, Z0
-	VFMADD231PS (AX)(R10*1), Z9, K1, Z1
-	VFMADD231PS (AX)(R10*2), Z9, K1, Z2
-	VFMADD231PS (AX)(R11*1), Z9, K1, Z3
-	VFMADD231PS (AX)(R10*4), Z9, K1, Z4
-	VFMADD231PS (AX)(R12*1), Z9, K1, Z5
-	VFMADD231PS (AX)(R11*2), Z9, K1, Z6
-	ADDQ        CX, AX
-	DECQ        R8
-	JNZ         element7
-	DECQ        R9
-	JNZ         segment7
-	JMP         finish
+row5:
+	MOVQ 48(SP), DI
+	MOVQ 72(SP), R14
+	ADDQ DI, R14
+	MOVQ 56(SP), R13
+	MOVQ 16(SP), CX
 
-rows6:
-	TESTQ R9, R9
-	JZ    finish
+column5:
+	VMOVUPS.Z   (R13), K1, Z9
+	PREFETCHT0  (R13)(R15*4)
+	PREFETCHT0  (R14)(R8*4)
+	ADDQ        64(SP), R13
+	VFMADD231PS (DI)(AX*4), Z9, K1, Z0
+	VFMADD231PS (DI)(BX*4), Z9, K1, Z1
+	VFMADD231PS (DI)(DX*4), Z9, K1, Z2
+	VFMADD231PS (DI)(SI*4), Z9, K1, Z3
+	VFMADD231PS (DI)(R8*4), Z9, K1, Z4
+	ADDQ        40(SP), DI
+	ADDQ        40(SP), R14
+	DECQ        CX
+	JNZ         column5
+	MOVQ        24(SP), DI
+	MOVQ        32(SP), R13
+	ADDQ        DI, 48(SP)
+	ADDQ        R13, 56(SP)
+	DECQ        8(SP)
+	JNZ         row5
+	MOVQ        t+0(FP), DI
+	MOVQ        48(DI), R13
+	MOVQ        72(DI), DI
+	MOVQ        8(DI), CX
+	VADDPS      (R13)(CX*4), Z0, Z0
+	VMOVUPS     Z0, (R13)(CX*4)
+	MOVQ        24(DI), CX
+	VADDPS      (R13)(CX*4), Z1, Z1
+	VMOVUPS     Z1, (R13)(CX*4)
+	MOVQ        40(DI), CX
+	VADDPS      (R13)(CX*4), Z2, Z2
+	VMOVUPS     Z2, (R13)(CX*4)
+	MOVQ        56(DI), CX
+	VADDPS      (R13)(CX*4), Z3, Z3
+	VMOVUPS     Z3, (R13)(CX*4)
+	MOVQ        72(DI), CX
+	VADDPS      (R13)(CX*4), Z4, Z4
+	VMOVUPS     Z4, (R13)(CX*4)
+	JMP         done
 
-segment6:
-	MOVQ 128(DI), R8
-	MOVQ 48(SP), AX
-	MOVQ 120(DI), DX
-	SHLQ $0x02, DX
-	ADDQ DX, 48(SP)
-	MOVQ 56(SP), SI
-	MOVQ 112(DI), DX
-	SHLQ $0x02, DX
-	ADDQ DX, 56(SP)
+taps4:
+	MOVQ   72(DI), R13
+	MOVQ   (R13), AX
+	VPXORD Z0, Z0, Z0
+	MOVQ   16(R13), BX
+	VPXORD Z1, Z1, Z1
+	MOVQ   32(R13), DX
+	VPXORD Z2, Z2, Z2
+	MOVQ   48(R13), SI
+	VPXORD Z3, Z3, Z3
 
-element6:
-	VMOVUPS.Z   (SI), K1, Z9
-	PREFETCHT0  (SI)(BX*8)
-	PREFETCHT0  (AX)(CX*8)
-	ADDQ        BX, SI
-	VFMADD231PS (AX), Z9, K1, Z0
-	VFMADD231PS (AX)(R10*1), Z9, K1, Z1
-	VFMADD231PS (AX)(R10*2), Z9, K1, Z2
-	VFMADD231PS (AX)(R11*1), Z9, K1, Z3
-	VFMADD231PS (AX)(R10*4), Z9, K1, Z4
-	VFMADD231PS (AX)(R12*1), Z9, K1, Z5
-	ADDQ        CX, AX
-	DECQ        R8
-	JNZ         element6
-	DECQ        R9
-	JNZ         segment6
-	JMP         finish
+row4:
+	MOVQ 48(SP), DI
+	MOVQ 72(SP), R14
+	ADDQ DI, R14
+	MOVQ 56(SP), R13
+	MOVQ 16(SP), CX
 
-rows5:
-	TESTQ R9, R9
-	JZ    finish
+column4:
+	VMOVUPS.Z   (R13), K1, Z9
+	PREFETCHT0  (R13)(R15*4)
+	PREFETCHT0  (R14)(SI*4)
+	ADDQ        64(SP), R13
+	VFMADD231PS (DI)(AX*4), Z9, K1, Z0
+	VFMADD231PS (DI)(BX*4), Z9, K1, Z1
+	VFMADD231PS (DI)(DX*4), Z9, K1, Z2
+	VFMADD231PS (DI)(SI*4), Z9, K1, Z3
+	ADDQ        40(SP), DI
+	ADDQ        40(SP), R14
+	DECQ        CX
+	JNZ         column4
+	MOVQ        24(SP), DI
+	MOVQ        32(SP), R13
+	ADDQ        DI, 48(SP)
+	ADDQ        R13, 56(SP)
+	DECQ        8(SP)
+	JNZ         row4
+	MOVQ        t+0(FP), DI
+	MOVQ        48(DI), R13
+	MOVQ        72(DI), DI
+	MOVQ        8(DI), CX
+	VADDPS      (R13)(CX*4), Z0, Z0
+	VMOVUPS     Z0, (R13)(CX*4)
+	MOVQ        24(DI), CX
+	VADDPS      (R13)(CX*4), Z1, Z1
+	VMOVUPS     Z1, (R13)(CX*4)
+	MOVQ        40(DI), CX
+	VADDPS      (R13)(CX*4), Z2, Z2
+	VMOVUPS     Z2, (R13)(CX*4)
+	MOVQ        56(DI), CX
+	VADDPS      (R13)(CX*4), Z3, Z3
+	VMOVUPS     Z3, (R13)(CX*4)
+	JMP         done
 
-segment5:
-	MOVQ 128(DI), R8
-	MOVQ 48(SP), AX
-	MOVQ 120(DI), DX
-	SHLQ $0x02, DX
-	ADDQ DX, 48(SP)
-	MOVQ 56(SP), SI
-	MOVQ 112(DI), DX
-	SHLQ $0x02, DX
-	ADDQ DX, 56(SP)
+taps3:
+	MOVQ   72(DI), R13
+	MOVQ   (R13), AX
+	VPXORD Z0, Z0, Z0
+	MOVQ   16(R13), BX
+	VPXORD Z1, Z1, Z1
+	MOVQ   32(R13), DX
+	VPXORD Z2, Z2, Z2
 
-element5:
-	VMOVUPS.Z   (SI), K1, Z9
-	PREFETCHT0  (SI)(BX*8)
-	PREFETCHT0  (AX)(CX*8)
-	ADDQ        BX, SI
-	VFMADD231PS (AX), Z9, K1, Z0
-	VFMADD231PS (AX)(R10*1), Z9, K1, Z1
-	VFMADD231PS (AX)(R10*2), Z9, K1, Z2
-	VFMADD231PS (AX)(R11*1), Z9, K1, Z3
-	VFMADD231PS (AX)(R10*4), Z9, K1, Z4
-	ADDQ        CX, AX
-	DECQ        R8
-	JNZ         element5
-	DECQ        R9
-	JNZ         segment5
-	JMP         finish
+row3:
+	MOVQ 48(SP), DI
+	MOVQ 72(SP), R14
+	ADDQ DI, R14
+	MOVQ 56(SP), R13
+	MOVQ 16(SP), CX
 
-rows4:
-	TESTQ R9, R9
-	JZ    finish
+column3:
+	VMOVUPS.Z   (R13), K1, Z9
+	PREFETCHT0  (R13)(R15*4)
+	PREFETCHT0  (R14)(DX*4)
+	ADDQ        64(SP), R13
+	VFMADD231PS (DI)(AX*4), Z9, K1, Z0
+	VFMADD231PS (DI)(BX*4), Z9, K1, Z1
+	VFMADD231PS (DI)(DX*4), Z9, K1, Z2
+	ADDQ        40(SP), DI
+	ADDQ        40(SP), R14
+	DECQ        CX
+	JNZ         column3
+	MOVQ        24(SP), DI
+	MOVQ        32(SP), R13
+	ADDQ        DI, 48(SP)
+	ADDQ        R13, 56(SP)
+	DECQ        8(SP)
+	JNZ         row3
+	MOVQ        t+0(FP), DI
+	MOVQ        48(DI), R13
+	MOVQ        72(DI), DI
+	MOVQ        8(DI), CX
+	VADDPS      (R13)(CX*4), Z0, Z0
+	VMOVUPS     Z0, (R13)(CX*4)
+	MOVQ        24(DI), CX
+	VADDPS      (R13)(CX*4), Z1, Z1
+	VMOVUPS     Z1, (R13)(CX*4)
+	MOVQ        40(DI), CX
+	VADDPS      (R13)(CX*4), Z2, Z2
+	VMOVUPS     Z2, (R13)(CX*4)
+	JMP         done
 
-segment4:
-	MOVQ 128(DI), R8
-	MOVQ 48(SP), AX
-	MOVQ 120(DI), DX
-	SHLQ $0x02, DX
-	ADDQ DX, 48(SP)
-	MOVQ 56(SP), SI
-	MOVQ 112(DI), DX
-	SHLQ $0x02, DX
-	ADDQ DX, 56(SP)
+taps2:
+	MOVQ   72(DI), R13
+	MOVQ   (R13), AX
+	VPXORD Z0, Z0, Z0
+	MOVQ   16(R13), BX
+	VPXORD Z1, Z1, Z1
 
-element4:
-	VMOVUPS.Z   (SI), K1, Z9
-	PREFETCHT0  (SI)(BX*8)
-	PREFETCHT0  (AX)(CX*8)
-	ADDQ        BX, SI
-	VFMADD231PS (AX), Z9, K1, Z0
-	VFMADD231PS (AX)(R10*1), Z9, K1, Z1
-	VFMADD231PS (AX)(R10*2), Z9, K1, Z2
-	VFMADD231PS (AX)(R11*1), Z9, K1, Z3
-	ADDQ        CX, AX
-	DECQ        R8
-	JNZ         element4
-	DECQ        R9
-	JNZ         segment4
-	JMP         finish
+row2:
+	MOVQ 48(SP), DI
+	MOVQ 72(SP), R14
+	ADDQ DI, R14
+	MOVQ 56(SP), R13
+	MOVQ 16(SP), CX
 
-rows3:
-	TESTQ R9, R9
-	JZ    finish
+column2:
+	VMOVUPS.Z   (R13), K1, Z9
+	PREFETCHT0  (R13)(R15*4)
+	PREFETCHT0  (R14)(BX*4)
+	ADDQ        64(SP), R13
+	VFMADD231PS (DI)(AX*4), Z9, K1, Z0
+	VFMADD231PS (DI)(BX*4), Z9, K1, Z1
+	ADDQ        40(SP), DI
+	ADDQ        40(SP), R14
+	DECQ        CX
+	JNZ         column2
+	MOVQ        24(SP), DI
+	MOVQ        32(SP), R13
+	ADDQ        DI, 48(SP)
+	ADDQ        R13, 56(SP)
+	DECQ        8(SP)
+	JNZ         row2
+	MOVQ        t+0(FP), DI
+	MOVQ        48(DI), R13
+	MOVQ        72(DI), DI
+	MOVQ        8(DI), CX
+	VADDPS      (R13)(CX*4), Z0, Z0
+	VMOVUPS     Z0, (R13)(CX*4)
+	MOVQ        24(DI), CX
+	VADDPS      (R13)(CX*4), Z1, Z1
+	VMOVUPS     Z1, (R13)(CX*4)
+	JMP         done
 
-segment3:
-	MOVQ 128(DI), R8
-	MOVQ 48(SP), AX
-	MOVQ 120(DI), DX
-	SHLQ $0x02, DX
-	ADDQ DX, 48(SP)
-	MOVQ 56(SP), SI
-	MOVQ 112(DI), DX
-	SHLQ $0x02, DX
-	ADDQ DX, 56(SP)
+taps1:
+	MOVQ   72(DI), R13
+	MOVQ   (R13), AX
+	VPXORD Z0, Z0, Z0
 
-element3:
-	VMOVUPS.Z   (SI), K1, Z9
-	PREFETCHT0  (SI)(BX*8)
-	PREFETCHT0  (AX)(CX*8)
-	ADDQ        BX, SI
-	VFMADD231PS (AX), Z9, K1, Z0
-	VFMADD231PS (AX)(R10*1), Z9, K1, Z1
-	VFMADD231PS (AX)(R10*2), Z9, K1, Z2
-	ADDQ        CX, AX
-	DECQ        R8
-	JNZ         element3
-	DECQ        R9
-	JNZ         segment3
-	JMP         finish
+row1:
+	MOVQ 48(SP), DI
+	MOVQ 72(SP), R14
+	ADDQ DI, R14
+	MOVQ 56(SP), R13
+	MOVQ 16(SP), CX
 
-rows2:
-	TESTQ R9, R9
-	JZ    finish
-
-segment2:
-	MOVQ 128(DI), R8
-	MOVQ 48(SP), AX
-	MOVQ 120(DI), DX
-	SHLQ $0x02, DX
-	ADDQ DX, 48(SP)
-	MOVQ 56(SP), SI
-	MOVQ 112(DI), DX
-	SHLQ $0x02, DX
-	ADDQ DX, 56(SP)
-
-element2:
-	VMOVUPS.Z   (SI), K1, Z9
-	PREFETCHT0  (SI)(BX*8)
-	PREFETCHT0  (AX)(CX*8)
-	ADDQ        BX, SI
-	VFMADD231PS (AX), Z9, K1, Z0
-	VFMADD231PS (AX)(R10*1), Z9, K1, Z1
-	ADDQ        CX, AX
-	DECQ        R8
-	JNZ         element2
-	DECQ        R9
-	JNZ         segment2
-	JMP         finish
-
-rows1:
-	TESTQ R9, R9
-	JZ    finish
-
-segment1:
-	MOVQ 128(DI), R8
-	MOVQ 48(SP), AX
-	MOVQ 120(DI), DX
-	SHLQ $0x02, DX
-	ADDQ DX, 48(SP)
-	MOVQ 56(SP), SI
-	MOVQ 112(DI), DX
-	SHLQ $0x02, DX
-	ADDQ DX, 56(SP)
-
-element1:
-	VMOVUPS.Z   (SI), K1, Z9
-	PREFETCHT0  (SI)(BX*8)
-	PREFETCHT0  (AX)(CX*8)
-	ADDQ        BX, SI
-	VFMADD231PS (AX), Z9, K1, Z0
-	ADDQ        CX, AX
-	DECQ        R8
-	JNZ         element1
-	DECQ        R9
-	JNZ         segment1
-
-finish:
-	MOVBLZX 160(DI), R9
-	MOVQ    144(DI), R10
-	SHLQ    $0x02, R10
-	MOVQ    R15, R8
-	IMULQ   R10, R8
-	MOVQ    24(SP), BX
-	ADDQ    R8, 24(SP)
-	SUBQ    R10, R8
-	ADDQ    R8, BX
-	ADDQ    R8, DX
-	CMPQ    R15, $0x05
-	JGE     storeFrom5
-	CMPQ    R15, $0x03
-	JGE     storeFrom3
-	CMPQ    R15, $0x02
-	JGE     storeFrom2
-	JMP     store1
-
-storeFrom2:
-	JMP store2
-
-storeFrom3:
-	CMPQ R15, $0x04
-	JGE  storeFrom4
-	JMP  store3
-
-storeFrom4:
-	JMP store4
-
-storeFrom5:
-	CMPQ R15, $0x07
-	JGE  storeFrom7
-	CMPQ R15, $0x06
-	JGE  storeFrom6
-	JMP  store5
-
-storeFrom6:
-	JMP store6
-
-storeFrom7:
-	CMPQ R15, $0x08
-	JGE  storeFrom8
-	JMP  store7
-
-storeFrom8:
-	CMPQ R15, $0x09
-	JGE  storeFrom9
-	JMP  store8
-
-storeFrom9:
-	TESTQ  R9, R9
-	JZ     bare8
-	VADDPS (BX), Z8, K1, Z8
-
-bare8:
-	VMOVUPS Z8, K1, (BX)
-	SUBQ    R10, BX
-	SUBQ    R10, DX
-
-store8:
-	TESTQ  R9, R9
-	JZ     bare7
-	VADDPS (BX), Z7, K1, Z7
-
-bare7:
-	VMOVUPS Z7, K1, (BX)
-	SUBQ    R10, BX
-	SUBQ    R10, DX
-
-store7:
-	TESTQ  R9, R9
-	JZ     bare6
-	VADDPS (BX), Z6, K1, Z6
-
-bare6:
-	VMOVUPS Z6, K1, (BX)
-	SUBQ    R10, BX
-	SUBQ    R10, DX
-
-store6:
-	TESTQ  R9, R9
-	JZ     bare5
-	VADDPS (BX), Z5, K1, Z5
-
-bare5:
-	VMOVUPS Z5, K1, (BX)
-	SUBQ    R10, BX
-	SUBQ    R10, DX
-
-store5:
-	TESTQ  R9, R9
-	JZ     bare4
-	VADDPS (BX), Z4, K1, Z4
-
-bare4:
-	VMOVUPS Z4, K1, (BX)
-	SUBQ    R10, BX
-	SUBQ    R10, DX
-
-store4:
-	TESTQ  R9, R9
-	JZ     bare3
-	VADDPS (BX), Z3, K1, Z3
-
-bare3:
-	VMOVUPS Z3, K1, (BX)
-	SUBQ    R10, BX
-	SUBQ    R10, DX
-
-store3:
-	TESTQ  R9, R9
-	JZ     bare2
-	VADDPS (BX), Z2, K1, Z2
-
-bare2:
-	VMOVUPS Z2, K1, (BX)
-	SUBQ    R10, BX
-	SUBQ    R10, DX
-
-store2:
-	TESTQ  R9, R9
-	JZ     bare1
-	VADDPS (BX), Z1, K1, Z1
-
-bare1:
-	VMOVUPS Z1, K1, (BX)
-	SUBQ    R10, BX
-	SUBQ    R10, DX
-
-store1:
-	TESTQ  R9, R9
-	JZ     bare0
-	VADDPS (BX), Z0, K1, Z0
-
-bare0:
-	VMOVUPS Z0, K1, (BX)
-	MOVQ    R15, R8
-	SUBQ    R8, 40(SP)
-	MOVQ    152(DI), R10
-	IMULQ   R10, R8
-	SHLQ    $0x02, R8
-	ADDQ    R8, 16(SP)
-	JMP     next
+column1:
+	VMOVUPS.Z   (R13), K1, Z9
+	PREFETCHT0  (R13)(R15*4)
+	PREFETCHT0  (R14)(AX*4)
+	ADDQ        64(SP), R13
+	VFMADD231PS (DI)(AX*4), Z9, K1, Z0
+	ADDQ        40(SP), DI
+	ADDQ        40(SP), R14
+	DECQ        CX
+	JNZ         column1
+	MOVQ        24(SP), DI
+	MOVQ        32(SP), R13
+	ADDQ        DI, 48(SP)
+	ADDQ        R13, 56(SP)
+	DECQ        8(SP)
+	JNZ         row1
+	MOVQ        t+0(FP), DI
+	MOVQ        48(DI), R13
+	MOVQ        72(DI), DI
+	MOVQ        8(DI), CX
+	VADDPS      (R13)(CX*4), Z0, Z0
+	VMOVUPS     Z0, (R13)(CX*4)
 
 done:
-	MOVQ (SP), R8
-	ADDQ $0x10, R8
-	MOVQ R8, (SP)
-	CMPQ R8, 80(DI)
-	JL   columns
 	VZEROUPPER
 	RET

@@ -11,9 +11,9 @@ var genericConv = convKernels{
 	outerRows: [maxVectors + 1]int{0, 4, 4, 4},
 	outer:     [maxVectors + 1]func(*outer){nil, outerGeneric, outerGeneric, outerGeneric},
 
-	tapRows:   8,
-	depthwise: depthwiseGeneric,
-	taps:      tapsGeneric,
+	pixels:   1,
+	walk:     walkGeneric,
+	products: productsGeneric,
 }
 
 // gemmGeneric multiplies rows of pixels with a packed panel of n = padded(cols) columns:
@@ -90,50 +90,5 @@ func (t *outer) store(acc []float32, i, j int) {
 			s += c[l]
 		}
 		c[l] = s
-	}
-}
-
-// depthwiseGeneric convolves every channel with its own filter:
-//
-//	for j < cols, i < rows:
-//	  s = bias[j] + Σ over t in taps of a[t.a + i·lda + j] · b[t.b + j]
-//	  c[i·ldc+j] = min(max(s + z[i·ldc+j], lo), hi)
-func depthwiseGeneric(t *tile) {
-	var acc [genericLanes]float32
-	for j := 0; j < t.cols; j += genericLanes {
-		n := min(genericLanes, t.cols-j)
-		for i := range t.rows {
-			clear(acc[:])
-			for _, tap := range t.taps {
-				a := t.a[tap.a+i*t.lda+j:][:n]
-				for l, b := range t.b[tap.b+j:][:n] {
-					acc[l] += a[l] * b
-				}
-			}
-			t.store(acc[:n], i, j)
-		}
-	}
-}
-
-// tapsGeneric is the gradient of depthwiseGeneric with respect to rows taps of the filter:
-//
-//	for j < cols, i < rows:
-//	  c[i·ldc+j] (+)= Σ over g < segs, m < seg of a[g·segA + m·lda + j] · b[g·segB + m·ldb + i·tap + j]
-func tapsGeneric(t *outer) {
-	var acc [genericLanes]float32
-	for j := 0; j < t.cols; j += genericLanes {
-		n := min(genericLanes, t.cols-j)
-		for i := range t.rows {
-			clear(acc[:])
-			for g := range t.segs {
-				for m := range t.seg {
-					a := t.a[g*t.segA+m*t.lda+j:][:n]
-					for l, b := range t.b[g*t.segB+m*t.ldb+i*t.tap+j:][:n] {
-						acc[l] += a[l] * b
-					}
-				}
-			}
-			t.store(acc[:n], i, j)
-		}
 	}
 }

@@ -35,7 +35,7 @@ const (
 func (g *correlation) suits() bool {
 	one := [2]int{1, 1}
 	high, wide := ceil(g.p, tileSide), ceil(g.q, tileSide)
-	return !g.depthwise && g.r == 3 && g.s == 3 && g.stride == one && g.dil == one && g.in.pixel == g.c &&
+	return g.r == 3 && g.s == 3 && g.stride == one && g.dil == one && g.in.pixel == g.c &&
 		g.c%16 == 0 && g.cols%16 == 0 && max(g.n, g.batch)*high*wide >= fewTiles && 3*g.p*g.q >= 2*high*wide*tileSide*tileSide
 }
 

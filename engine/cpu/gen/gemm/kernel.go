@@ -79,41 +79,6 @@ func (k *kernel) mask(field int) {
 	k.m.mask(RCX, RAX, k.local("mask"))
 }
 
-// An operand is a field that points to memory, and its copy that a kernel advances.
-type operand struct {
-	name  string
-	field int
-}
-
-// eachColumn goes through the columns a vector at a time; absent operands stay so.
-func (k *kernel) eachColumn(cols int, operands []operand, body func()) {
-	left := k.base[2]
-	MOVQ(U32(0), k.local("column"))
-	Label("columns")
-	for _, o := range operands {
-		absent := "absent_" + o.name
-		k.load(o.field, k.n)
-		TESTQ(k.n, k.n)
-		JZ(LabelRef(absent))
-		MOVQ(k.local("column"), left)
-		LEAQ(Mem{Base: k.n, Index: left, Scale: 4}, k.n)
-		Label(absent)
-		MOVQ(k.n, k.local(o.name))
-	}
-	k.load(cols, left)
-	SUBQ(k.local("column"), left)
-	MOVQ(U32(uint32(k.m.lanes)), k.n)
-	CMPQ(left, k.n)
-	CMOVQGT(k.n, left)
-	k.m.mask(left, k.a, k.local("mask"))
-	body()
-	MOVQ(k.local("column"), k.n)
-	ADDQ(U8(k.m.lanes), k.n)
-	MOVQ(k.n, k.local("column"))
-	CMPQ(k.n, Mem{Base: k.t, Disp: cols})
-	JL(LabelRef("columns"))
-}
-
 // tiles goes through the rows: prepare, the inner loop for as many rows as this
 // tile has, finish.
 func (k *kernel) tiles(stepField int, prepare func(), inner func(rows int), finish func()) {

@@ -13,7 +13,7 @@ type machine struct {
 	name        string
 	lanes       int
 	gemm, outer [maxVectors + 1]int
-	taps        int
+	pixels      int // of a depthwise tile
 	tail        Mem // AVX2: eight lanes on, then eight off
 }
 

@@ -34,8 +34,8 @@ func main() {
 		DATA(8*i, U64(on[i/4]))
 	}
 	for _, m := range []machine{
-		{name: "AVX2", lanes: 8, gemm: [maxVectors + 1]int{0, 12, 6, 4}, outer: [maxVectors + 1]int{0, 12, 6, 3}, taps: 9, tail: tail},
-		{name: "AVX512", lanes: 16, gemm: [maxVectors + 1]int{0, 28, 14, 9}, outer: [maxVectors + 1]int{0, 28, 14, 9}, taps: 9},
+		{name: "AVX2", lanes: 8, gemm: [maxVectors + 1]int{0, 12, 6, 4}, outer: [maxVectors + 1]int{0, 12, 6, 3}, pixels: 12, tail: tail},
+		{name: "AVX512", lanes: 16, gemm: [maxVectors + 1]int{0, 28, 14, 9}, outer: [maxVectors + 1]int{0, 28, 14, 9}, pixels: 14},
 	} {
 		for v := 1; v <= maxVectors; v++ {
 			m.kernel(fmt.Sprintf("gemm%sx%d", m.name, v), v, m.gemm[v]).gemm()
@@ -43,8 +43,8 @@ func main() {
 		for v := 1; v <= maxVectors; v++ {
 			m.kernel(fmt.Sprintf("outer%sx%d", m.name, v), v, m.outer[v]).outer()
 		}
-		m.kernel("depthwise"+m.name, 1, m.taps).depthwise()
-		m.kernel("taps"+m.name, 1, m.taps).taps()
+		m.kernel("walk"+m.name, 1, m.pixels).walk()
+		m.kernel("products"+m.name, 1, tapsMost).products()
 	}
 	Generate()
 }
@@ -54,13 +54,12 @@ const (
 	tileA, tileB, tileC, tileZ, tileBias           = 0, 24, 48, 72, 96
 	tileRows, tileCols, tileStep                   = 120, 128, 136
 	tileLDA, tileLDC, tileSeg, tileSegs, tileStrid = 144, 152, 160, 168, 176
-	tileTaps, tileAhead, tileLo, tileHi            = 184, 208, 232, 236
+	tileLo, tileHi                                 = 184, 188
 
 	outerA, outerB, outerC                   = 0, 24, 48
 	outerRows, outerCols, outerStep          = 72, 80, 88
 	outerLDA, outerLDB, outerSegA, outerSegB = 96, 104, 112, 120
-	outerSeg, outerSegs, outerLDC, outerTap  = 128, 136, 144, 152
-	outerAdd                                 = 160
+	outerSeg, outerSegs, outerLDC, outerAdd  = 128, 136, 144, 152
 )
 
 // gemm writes gemmGeneric's loop.
@@ -111,56 +110,6 @@ func (k *kernel) gemm() {
 	k.end()
 }
 
-// depthwise writes depthwiseGeneric's loop, a vector of columns after the other.
-func (k *kernel) depthwise() {
-	k.start(
-		"for j < cols, i < rows:",
-		"  s = bias[j] + Σ over t in taps of a[t.a + i·lda + j] · b[t.b + j]",
-		"  c[i·ldc+j] = min(max(s + z[i·ldc+j], lo), hi)",
-	)
-	k.eachColumn(tileCols, []operand{{"a", tileA}, {"b", tileB}, {"c", tileC}, {"z", tileZ}, {"bias", tileBias}}, func() {
-		k.keep(k.n, tileRows, "rows")
-		from, factors, at := k.base[1], k.base[2], k.base[3]
-		k.tiles(tileStep, func() {
-			k.bias()
-			k.strides(tileLDA)
-			MOVQ(k.local("a"), from)
-			MOVQ(k.local("b"), factors)
-			k.load(tileTaps+8, k.n)
-			TESTQ(k.n, k.n)
-			JZ(LabelRef("finish"))
-		}, func(rows int) {
-			ahead := fmt.Sprint("ahead", rows)
-			k.load(tileAhead, k.b)
-			k.load(tileAhead+8, k.n)
-			Label(ahead)
-			MOVQ(Mem{Base: k.b}, at)
-			ADDQ(U8(8), k.b)
-			LEAQ(Mem{Base: from, Index: at, Scale: 4}, k.base[0])
-			for i := range rows {
-				PREFETCHT0(k.row(i))
-			}
-			DECQ(k.n)
-			JNZ(LabelRef(ahead))
-			k.load(tileTaps, k.b)
-			k.load(tileTaps+8, k.n)
-			tap := fmt.Sprint("tap", rows)
-			Label(tap)
-			MOVQ(Mem{Base: k.b}, at)
-			LEAQ(Mem{Base: from, Index: at, Scale: 4}, k.base[0])
-			MOVQ(Mem{Base: k.b, Disp: 8}, at)
-			ADDQ(U8(16), k.b)
-			k.m.load(Mem{Base: factors, Index: at, Scale: 4}, k.factor(0))
-			for i := range rows {
-				k.m.multiply(k.row(i), k.factor(0), k.sum(i, 0), k.broadcast(i))
-			}
-			DECQ(k.n)
-			JNZ(LabelRef(tap))
-		}, func() { k.epilogue(tileLDA) })
-	})
-	k.end()
-}
-
 // outer writes outerGeneric's loop.
 func (k *kernel) outer() {
 	k.start(
@@ -192,50 +141,5 @@ func (k *kernel) outer() {
 			ADDQ(k.s1, k.a)
 		}, func() {})
 	}, func() { k.sums("a", func() {}) })
-	k.end()
-}
-
-// taps writes tapsGeneric's loop, a vector of columns after the other.
-func (k *kernel) taps() {
-	k.start(
-		"for j < cols, i < rows:",
-		"  c[i·ldc+j] += Σ over g < segs, m < seg of a[g·segA + m·lda + j] · b[g·segB + m·ldb + i·tap + j]",
-	)
-	k.eachColumn(outerCols, []operand{{"a", outerA}, {"b", outerB}, {"c", outerC}}, func() {
-		k.keep(k.n, outerRows, "rows")
-		k.tiles(outerStep, func() {
-			k.strides(outerTap)
-			MOVQ(k.local("b"), k.base[0])
-			MOVQ(k.base[0], k.local("segB"))
-			MOVQ(k.local("a"), k.b)
-			MOVQ(k.b, k.local("segA"))
-			k.load(outerLDA, k.base[1])
-			k.load(outerLDB, k.base[2])
-			SHLQ(U8(2), k.base[1])
-			SHLQ(U8(2), k.base[2])
-			k.zero()
-			k.load(outerSegs, k.segs)
-		}, func(rows int) {
-			k.segments(rows, func() {
-				k.load(outerSeg, k.n)
-				k.next("segB", outerSegB, k.base[0])
-				k.next("segA", outerSegA, k.b)
-			}, func() {
-				k.m.load(Mem{Base: k.b}, k.factor(0))
-				PREFETCHT0(Mem{Base: k.b, Index: k.base[1], Scale: 8})
-				PREFETCHT0(Mem{Base: k.base[0], Index: k.base[2], Scale: 8})
-				ADDQ(k.base[1], k.b)
-				for i := range rows {
-					k.m.multiply(k.row(i), k.factor(0), k.sum(i, 0), k.broadcast(i))
-				}
-				ADDQ(k.base[2], k.base[0])
-			}, func() {})
-		}, func() {
-			k.sums("b", func() {
-				k.load(outerTap, k.s1)
-				IMULQ(k.s1, k.n)
-			})
-		})
-	})
 	k.end()
 }

@@ -1,0 +1,119 @@
+package cpu
+
+// The kernels of depthwise convolutions go through the channels a vector at a time. A pixel's window is cut at the
+// image's edges, so pixels come in spans that read the same taps.
+
+// walk is the argument of the kernel that convolves: a row of the output or, of a strided gradient, a group of rows.
+type walk struct {
+	a              []float32 // what is convolved
+	b              []float32 // the packed filter: a vector's taps, lanes of each, are size elements
+	c              []float32 // the output
+	z              []float32 // added to the output, laid out as it is; it may be c; nil is zero
+	bias           []float32 // of the first channel on; nil is zero
+	spans          []span
+	from, to       int // the row in a, and in c and z
+	vectors        int
+	last           int // channels of the last vector
+	size           int
+	pixelA, pixelC int  // distance of the pixels of a span
+	stream         bool // write past the caches: whole vectors on cache lines alone
+	lo, hi         float32
+	_              ownLines
+}
+
+// A span is some pixels of a row that read the same taps.
+type span struct {
+	pixels int
+	step   int // pixels computed at a time, at most the kernel's
+	a, c   int // the first pixel, from the row's start
+	taps   []tap
+	ahead  []int // from a pixel to what the next row reads anew
+}
+
+// tap is one term of a sum: where it reads what is convolved, from the pixel on, and where its factors lie.
+type tap struct{ a, b int }
+
+// products is the argument of the kernel that sums a filter's gradient, of tapsMost taps at most, over a rectangle of
+// the output.
+type products struct {
+	a              []float32 // what was convolved
+	b              []float32 // the output's gradient
+	c              []float32 // the filter's gradient: lanes of each tap
+	taps           []tap     // where they read a, and where they lie in c
+	from, to       int       // the first pixel in a, and in b
+	rows, cols     int
+	rowA, rowB     int // distance of rows
+	pixelA, pixelB int // and of pixels
+	lanes          int // channels there are
+	aheadA, aheadB int // from what is read to what will be read next
+	strided        bool
+	_              ownLines
+}
+
+// tapsMost is how many taps' sums and addresses a kernel holds in registers.
+const tapsMost = 9
+
+// walkGeneric convolves every channel with its own filter:
+//
+//	for v < vectors, s in spans, i < s.pixels, j = v·lanes + l, l < lanes, where there is such a channel:
+//	  sum = bias[j] + z[to + s.c + i·pixelC + j]
+//	  sum += Σ over t in s.taps of a[from + s.a + i·pixelA + t.a + j] · b[v·size + t.b + l]
+//	  c[to + s.c + i·pixelC + j] = min(max(sum, lo), hi)
+func walkGeneric(t *walk) {
+	for v := range t.vectors {
+		lanes := genericLanes
+		if v == t.vectors-1 {
+			lanes = t.last
+		}
+		for _, s := range t.spans {
+			for i := range s.pixels {
+				var sum [genericLanes]float32
+				if t.bias != nil {
+					copy(sum[:lanes], t.bias[v*genericLanes:])
+				}
+				at := t.to + s.c + i*t.pixelC + v*genericLanes
+				if t.z != nil {
+					for l, z := range t.z[at:][:lanes] {
+						sum[l] += z
+					}
+				}
+				for _, tap := range s.taps {
+					b := t.b[v*t.size+tap.b:]
+					for l, a := range t.a[t.from+s.a+i*t.pixelA+tap.a+v*genericLanes:][:lanes] {
+						sum[l] += a * b[l]
+					}
+				}
+				for l, x := range sum[:lanes] {
+					if x < t.lo {
+						x = t.lo
+					}
+					if x > t.hi {
+						x = t.hi
+					}
+					t.c[at+l] = x
+				}
+			}
+		}
+	}
+}
+
+// productsGeneric is the gradient of walkGeneric with respect to some taps of the filter:
+//
+//	for t in taps, l < lanes:
+//	  c[t.b + l] += Σ over i < rows, j < cols of a[from + i·rowA + j·pixelA + t.a + l] · b[to + i·rowB + j·pixelB + l]
+func productsGeneric(t *products) {
+	for _, tap := range t.taps {
+		var sum [genericLanes]float32
+		for i := range t.rows {
+			for j := range t.cols {
+				b := t.b[t.to+i*t.rowB+j*t.pixelB:]
+				for l, a := range t.a[t.from+i*t.rowA+j*t.pixelA+tap.a:][:t.lanes] {
+					sum[l] += a * b[l]
+				}
+			}
+		}
+		for l, x := range sum {
+			t.c[tap.b+l] += x
+		}
+	}
+}

@@ -1,0 +1,328 @@
+package main
+
+import (
+	"fmt"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+)
+
+// The fields of package cpu's walk, span and products, in order, as byte offsets.
+const (
+	walkA, walkB, walkC, walkZ, walkBias = 0, 24, 48, 72, 96
+	walkSpans, walkFrom, walkTo          = 120, 144, 152
+	walkVectors, walkLast, walkSize      = 160, 168, 176
+	walkPixelA, walkPixelC, walkStream   = 184, 192, 200
+	walkLo, walkHi                       = 204, 208
+
+	spanPixels, spanStep, spanA, spanC = 0, 8, 16, 24
+	spanTaps, spanAhead, spanBytes     = 32, 56, 80
+
+	productsA, productsB, productsC                 = 0, 24, 48
+	productsTaps, productsFrom                      = 72, 96
+	productsTo, productsRows                        = 104, 112
+	productsCols, productsRowA                      = 120, 128
+	productsRowB, productsPixelA                    = 136, 144
+	productsPixelB, productsLanes                   = 152, 160
+	productsAheadA, productsAheadB, productsStrided = 168, 176, 184
+)
+
+// tapsMost is how many taps' sums and addresses the filter's gradient has in registers.
+const tapsMost = 9
+
+// each writes a loop that counts a variable down to zero.
+func each(label string, count Op, body func()) {
+	Label(label)
+	body()
+	DECQ(count)
+	JNZ(LabelRef(label))
+}
+
+// keepBytes copies a field that counts elements to a variable that counts bytes.
+func (k *kernel) keepBytes(by GPPhysical, field int, name string) {
+	k.load(field, by)
+	SHLQ(U8(2), by)
+	MOVQ(by, k.local(name))
+}
+
+// keepAt copies a field that points to memory, moved by elements; nil stays so.
+func (k *kernel) keepAt(by, distance GPPhysical, field int, name string) {
+	k.load(field, by)
+	TESTQ(by, by)
+	JZ(LabelRef("no_" + name))
+	LEAQ(Mem{Base: by, Index: distance, Scale: 4}, by)
+	Label("no_" + name)
+	MOVQ(by, k.local(name))
+}
+
+// walk writes walkGeneric's loop.
+func (k *kernel) walk() {
+	k.start(
+		"for v < vectors, s in spans, i < s.pixels, j = v·lanes + l, l < lanes, where there is such a channel:",
+		"  sum = bias[j] + z[to + s.c + i·pixelC + j]",
+		"  sum += Σ over t in s.taps of a[from + s.a + i·pixelA + t.a + j] · b[v·size + t.b + l]",
+		"  c[to + s.c + i·pixelC + j] = min(max(sum, lo), hi)",
+	)
+	z, taps, n, b, at, c := RSI, R8, R9, RSI, RCX, RDX
+	w, lo, hi, tmp := k.free(0), k.free(0), k.free(1), k.free(1)
+	start := AllocLocal(k.m.bytes())
+	k.keep(at, walkB, "b")
+	k.keep(at, walkVectors, "vectors")
+	k.keepBytes(at, walkPixelC, "pixelC")
+	k.keepBytes(at, walkSize, "size")
+	k.load(walkFrom, n)
+	k.keepAt(at, n, walkA, "a")
+	k.load(walkTo, n)
+	k.keepAt(at, n, walkC, "c")
+	k.keepAt(at, n, walkZ, "z")
+	MOVQ(U32(0), n)
+	k.keepAt(at, n, walkBias, "bias")
+	k.strides(walkPixelA)
+
+	Label("vector")
+	MOVQ(U32(uint32(k.m.lanes)), RCX)
+	CMPQ(k.local("vectors"), U8(1))
+	JNE(LabelRef("whole"))
+	k.load(walkLast, RCX)
+	Label("whole")
+	k.m.mask(RCX, RAX, k.local("mask"))
+	k.m.zero(w)
+	MOVQ(k.local("bias"), at)
+	TESTQ(at, at)
+	JZ(LabelRef("unbiased"))
+	k.m.load(Mem{Base: at}, w)
+	ADDQ(U8(k.m.bytes()), k.local("bias"))
+	Label("unbiased")
+	VMOVUPS(w, start)
+	k.keep(at, walkSpans, "span")
+	k.keep(at, walkSpans+8, "spans")
+
+	Label("span")
+	MOVQ(k.local("span"), n)
+	MOVQ(Mem{Base: n, Disp: spanPixels}, at)
+	MOVQ(at, k.local("pixels"))
+	MOVQ(Mem{Base: n, Disp: spanA}, at)
+	SHLQ(U8(2), at)
+	ADDQ(k.local("a"), at)
+	MOVQ(at, k.local("from"))
+	MOVQ(Mem{Base: n, Disp: spanC}, at)
+	MOVQ(k.local("c"), c)
+	LEAQ(Mem{Base: c, Index: at, Scale: 4}, c)
+	MOVQ(k.local("z"), z)
+	TESTQ(z, z)
+	JZ(LabelRef("tile"))
+	LEAQ(Mem{Base: z, Index: at, Scale: 4}, z)
+
+	Label("tile")
+	MOVQ(k.local("span"), taps)
+	MOVQ(Mem{Base: taps, Disp: spanStep}, k.step)
+	MOVQ(k.local("pixels"), n)
+	CMPQ(n, k.step)
+	CMOVQLT(n, k.step)
+	SUBQ(k.step, n)
+	MOVQ(n, k.local("pixels"))
+	VMOVUPS(start, k.sum(0, 0))
+	k.dispatch("pixels", 1, k.rows)
+	for pixels := k.rows; pixels >= 1; pixels-- {
+		k.walkTile(pixels, z, taps, n, b, at, c, start, w, lo, hi, tmp)
+		if pixels > 1 {
+			JMP(LabelRef("next"))
+		}
+	}
+	Label("next")
+	MOVQ(k.local("z"), z)
+	TESTQ(z, z)
+	JZ(LabelRef("alone"))
+	MOVQ(c, z)
+	SUBQ(k.local("c"), z)
+	ADDQ(k.local("z"), z)
+	Label("alone")
+	CMPQ(k.local("pixels"), U8(0))
+	JNE(LabelRef("tile"))
+	ADDQ(U8(spanBytes), k.local("span"))
+	DECQ(k.local("spans"))
+	JNZ(LabelRef("span"))
+
+	ADDQ(U8(k.m.bytes()), k.local("a"))
+	ADDQ(U8(k.m.bytes()), k.local("c"))
+	CMPQ(k.local("z"), U8(0))
+	JEQ(LabelRef("advanced"))
+	ADDQ(U8(k.m.bytes()), k.local("z"))
+	Label("advanced")
+	MOVQ(k.local("size"), at)
+	ADDQ(at, k.local("b"))
+	DECQ(k.local("vectors"))
+	JNZ(LabelRef("vector"))
+	k.end()
+}
+
+// walkTile writes a tile of so many pixels.
+func (k *kernel) walkTile(pixels int, z, taps, n, b, at, c GPPhysical, start Mem, w, lo, hi, tmp VecPhysical) {
+	label := func(s string) string { return fmt.Sprint(s, pixels) }
+	from := k.step
+	// point has the base registers reach the tile's pixels, a distance away.
+	point := func() {
+		LEAQ(Mem{Base: from, Index: at, Scale: 4}, k.base[0])
+		if pixels > perBase {
+			LEAQ(Mem{Base: k.base[0], Index: k.s1, Scale: 8}, k.base[1])
+			ADDQ(k.s1, k.base[1])
+		}
+	}
+	Label(label("pixels"))
+	MOVQ(k.local("from"), from)
+	for i := 1; i < pixels; i++ {
+		VMOVAPS(k.sum(0, 0), k.sum(i, 0))
+	}
+	TESTQ(z, z)
+	JZ(LabelRef(label("bare")))
+	MOVQ(k.local("pixelC"), at)
+	for i := range pixels {
+		k.m.add(Mem{Base: z}, k.sum(i, 0), tmp, true)
+		if i < pixels-1 {
+			ADDQ(at, z)
+		}
+	}
+	Label(label("bare"))
+	MOVQ(Mem{Base: taps, Disp: spanAhead + 8}, n)
+	MOVQ(Mem{Base: taps, Disp: spanAhead}, b)
+	TESTQ(n, n)
+	JZ(LabelRef(label("fetched")))
+	each(label("ahead"), n, func() {
+		MOVQ(Mem{Base: b}, at)
+		ADDQ(U8(8), b)
+		point()
+		for i := range pixels {
+			PREFETCHT0(k.row(i))
+		}
+	})
+	Label(label("fetched"))
+	MOVQ(k.local("b"), b)
+	MOVQ(Mem{Base: taps, Disp: spanTaps + 8}, n)
+	MOVQ(Mem{Base: taps, Disp: spanTaps}, taps)
+	TESTQ(n, n)
+	JZ(LabelRef(label("store")))
+	each(label("tap"), n, func() {
+		MOVQ(Mem{Base: taps}, at)
+		point()
+		MOVQ(Mem{Base: taps, Disp: 8}, at)
+		ADDQ(U8(16), taps)
+		k.m.move(Mem{Base: b, Index: at, Scale: 4}, w)
+		for i := range pixels {
+			k.m.multiply(k.row(i), w, k.sum(i, 0), tmp)
+		}
+	})
+	Label(label("store"))
+	MOVQ(U32(uint32(pixels)), at)
+	IMULQ(k.s1, at)
+	ADDQ(at, k.local("from"))
+	VBROADCASTSS(Mem{Base: k.t, Disp: walkLo}, lo)
+	VBROADCASTSS(Mem{Base: k.t, Disp: walkHi}, hi)
+	for i := range pixels {
+		// A NaN comes out as a NaN: of two operands, max and min return the first one here.
+		VMAXPS(k.sum(i, 0), lo, k.sum(i, 0))
+		VMINPS(k.sum(i, 0), hi, k.sum(i, 0))
+	}
+	MOVQ(k.local("pixelC"), n)
+	put := func(store func(i int)) {
+		for i := range pixels {
+			store(i)
+			ADDQ(n, c)
+		}
+	}
+	if k.m.lanes == 16 {
+		CMPB(Mem{Base: k.t, Disp: walkStream}, U8(0))
+		JEQ(LabelRef(label("cached")))
+		put(func(i int) { VMOVNTPS(k.sum(i, 0), Mem{Base: c}) })
+		JMP(LabelRef("next"))
+		Label(label("cached"))
+	}
+	put(func(i int) { k.m.store(k.sum(i, 0), Mem{Base: c}, true) })
+}
+
+// products writes productsGeneric's loop.
+func (k *kernel) products() {
+	k.start(
+		"for t in taps, l < lanes:",
+		"  c[t.b + l] += Σ over i < rows, j < cols of a[from + i·rowA + j·pixelA + t.a + l] · b[to + i·rowB + j·pixelB + l]",
+	)
+	taps := [tapsMost]GPPhysical{RAX, RBX, RDX, RSI, R8, R9, R10, R11, R12}
+	a, b, left, aheadA, aheadB := RDI, R13, RCX, R14, R15
+	k.load(productsLanes, RCX)
+	k.m.mask(RCX, RAX, k.local("mask"))
+	k.keep(b, productsRows, "rows")
+	k.keep(b, productsCols, "cols")
+	k.keepBytes(b, productsRowA, "rowA")
+	k.keepBytes(b, productsRowB, "rowB")
+	k.keepBytes(b, productsPixelA, "pixelA")
+	k.load(productsFrom, left)
+	k.keepAt(b, left, productsA, "a")
+	k.load(productsTo, left)
+	k.keepAt(b, left, productsB, "b")
+	k.keepBytes(b, productsPixelB, "pixelB")
+	k.keepBytes(b, productsAheadA, "aheadA")
+	k.load(productsAheadB, aheadB)
+	k.load(productsTaps+8, b)
+	k.step = b
+	k.dispatch("taps", 1, tapsMost)
+	for n := tapsMost; n >= 1; n-- {
+		label := func(s string) string { return fmt.Sprint(s, n) }
+		Label(label("taps"))
+		k.load(productsTaps, b)
+		for i := range n {
+			MOVQ(Mem{Base: b, Disp: 16 * i}, taps[i])
+			k.m.zero(k.sum(i, 0))
+		}
+		rows := func(name string, ahead ...int) {
+			each(label(name+"row"), k.local("rows"), func() {
+				MOVQ(k.local("a"), a)
+				MOVQ(k.local("aheadA"), aheadA)
+				ADDQ(a, aheadA)
+				MOVQ(k.local("b"), b)
+				MOVQ(k.local("cols"), left)
+				each(label(name+"column"), left, func() {
+					k.m.load(Mem{Base: b}, k.factor(0))
+					PREFETCHT0(Mem{Base: b, Index: aheadB, Scale: 4})
+					for _, i := range ahead {
+						PREFETCHT0(Mem{Base: aheadA, Index: taps[i], Scale: 4})
+					}
+					ADDQ(k.local("pixelB"), b)
+					for i := range n {
+						k.m.multiply(Mem{Base: a, Index: taps[i], Scale: 4}, k.factor(0), k.sum(i, 0), k.broadcast(i))
+					}
+					ADDQ(k.local("pixelA"), a)
+					ADDQ(k.local("pixelA"), aheadA)
+				})
+				MOVQ(k.local("rowA"), a)
+				MOVQ(k.local("rowB"), b)
+				ADDQ(a, k.local("a"))
+				ADDQ(b, k.local("b"))
+			})
+		}
+		if n == tapsMost { // of 3×3 taps with stride 2, four are of pixels that no other reads but those beside
+			CMPB(Mem{Base: k.t, Disp: productsStrided}, U8(0))
+			JEQ(LabelRef("dense"))
+			rows("strided_", 4, 5, 7, 8)
+			JMP(LabelRef("summed"))
+			Label("dense")
+		}
+		rows("", n-1)
+		if n == tapsMost {
+			Label("summed")
+		}
+		MOVQ(NewParamAddr("t", 0), a)
+		MOVQ(Mem{Base: a, Disp: productsC}, b)
+		MOVQ(Mem{Base: a, Disp: productsTaps}, a)
+		for i := range n {
+			MOVQ(Mem{Base: a, Disp: 16*i + 8}, left)
+			to := Mem{Base: b, Index: left, Scale: 4}
+			VADDPS(to, k.sum(i, 0), k.sum(i, 0))
+			VMOVUPS(k.sum(i, 0), to)
+		}
+		if n > 1 {
+			JMP(LabelRef("done"))
+		}
+	}
+	Label("done")
+	k.end()
+}
