@@ -10,11 +10,6 @@ import (
 	"mdp/engine"
 )
 
-type copying struct{ dst, src []float32 }
-
-func (c *copying) run(t *team) { t.run(c, pieces(len(c.dst))) }
-func (c *copying) do(_, i int) { copy(piece(c.dst, i), piece(c.src, i)) }
-
 // BenchmarkRows measures what is bound by memory: MB/s counts every operand
 // once for each pass over it. copy is what the memory itself gives.
 func BenchmarkRows(b *testing.B) {
@@ -71,7 +66,7 @@ func BenchmarkRows(b *testing.B) {
 				b.Run(fmt.Sprintf("copy/%d", n), func(b *testing.B) {
 					b.SetBytes(int64(8 * n))
 					for b.Loop() {
-						c.run(ex.team)
+						ex.team.run(c, pieces(n))
 					}
 				})
 			}

@@ -71,7 +71,13 @@ type executor struct {
 	lanes  []*lane
 	packed bool // the lanes' filters
 	team   *team
+
+	copying copying // by all workers: images are many
 }
+
+type copying struct{ dst, src []float32 }
+
+func (c *copying) do(_, i int) { copy(piece(c.dst, i), piece(c.src, i)) }
 
 // keeper is an op that keeps what it made of a constant operand, by pack, until it
 // is told to forget it. Its twins in other lanes share that.
@@ -103,7 +109,9 @@ func (e *executor) Write(dst engine.Buffer, src []float32) error {
 		}
 		return nil
 	}
-	copy(e.buffer(dst), src)
+	e.copying = copying{e.buffer(dst)[:len(src)], src}
+	e.team.run(&e.copying, pieces(len(src)))
+	e.copying = copying{}
 	if slices.Contains(e.plan.Constant, dst) {
 		e.packed = false
 		forget(e.ops)
