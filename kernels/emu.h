@@ -82,7 +82,8 @@ template <class T> T from_lane(unsigned mask, T value, int lane) {
 }
 
 // What cp.async was asked for. It is made as late as a kernel may count on: at the
-// wait; a thread that ends with copies on their way has failed.
+// wait; a thread that ends with copies on their way has failed, as one whose copy is
+// not aligned has.
 struct Copy { void *to; const void *from; int group, bytes; };
 struct Copies { std::vector<Copy> waiting; int groups; };
 inline Copies copies[1024]; // of each thread

@@ -47,6 +47,7 @@ func TestBrokenKernelsAreFound(t *testing.T) {
 		"out_of_bounds_shared":  "global-buffer-overflow",
 		"out_of_bounds_dynamic": "heap-buffer-overflow",
 		"no_wait":               "ends with copies on their way",
+		"misaligned_copy":       "copies from or to an address that is no multiple of the copy's size",
 		"divergent_barrier":     "thread 0 waits at __syncthreads while thread 40 has ended",
 		"divergent_shuffle":     "thread 0 waits for its warp while thread 16 has ended",
 	} {

@@ -98,6 +98,7 @@ template <int bytes> __device__ __forceinline__ void cp_async(void *to, const vo
 			:: "r"(uint32_t(__cvta_generic_to_shared(to))), "l"(from), "n"(bytes), "r"(from ? bytes : 0) : "memory");
 #else
 	emu::Copies &mine = emu::copies[threadIdx.x];
+	if ((uintptr_t(to) | uintptr_t(from)) % bytes) emu::fail("copies from or to an address that is no multiple of the copy's size");
 	mine.waiting.push_back({to, from, mine.groups, bytes});
 #endif
 }

@@ -104,7 +104,7 @@ func TestDeviceIsPartOfSteps(t *testing.T) {
 	for _, s := range []struct {
 		device, precision string
 		skipped           bool
-	}{{"cpu", "fp32", false}, {gpu, "fp32", false}, {gpu, "fp32", true}, {gpu, "bf16", false}, {"cpu", "fp32", false}} {
+	}{{"cpu", "fp32", false}, {gpu, "fp32", false}, {gpu, "fp32", true}, {gpu, "bf16", false}, {gpu, "fp16", false}, {"cpu", "fp32", false}} {
 		c.Device, c.Precision = s.device, s.precision
 		_, skipped, err := stages(t, dir, c, StageTrain)
 		require.NoError(t, err)

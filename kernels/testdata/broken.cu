@@ -99,6 +99,15 @@ KERNEL(64, no_wait, Reverse p) {
 	p.y[threadIdx.x] = p.x[threadIdx.x];
 }
 
+KERNEL(64, misaligned_copy, Reverse p) {
+	__shared__ float4 a[16];
+	if (threadIdx.x < 15) cp_async<16>(&a[threadIdx.x], p.x + 4 * threadIdx.x + 2);
+	cp_async_commit();
+	cp_async_wait<0>();
+	__syncthreads();
+	p.y[threadIdx.x] = reinterpret_cast<float *>(a)[63 - threadIdx.x];
+}
+
 KERNEL(64, divergent_barrier, Reverse p) {
 	if (threadIdx.x < 40) __syncthreads();
 	p.y[threadIdx.x] = p.x[threadIdx.x];
