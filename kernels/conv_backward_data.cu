@@ -123,15 +123,15 @@ __device__ void conv_backward_data_by(const ConvBackwardData<T> &o, const Channe
 }
 
 #define DENSE_BACKWARD_DATA(T, suffix, Gemm) \
-	KERNEL(Gemm::threads, conv_backward_data##suffix, ConvBackwardData<T> o) { \
+	KERNEL(THREADS(Gemm::threads, Gemm::blocks<T>), conv_backward_data##suffix, ConvBackwardData<T> o) { \
 		conv_backward_data_by<Gemm, false>(o, AllChannels{o.g.cg()}, AllChannels{o.g.kg()}); \
 	}
 #define PLAIN_BACKWARD_DATA(T, suffix, Gemm) \
-	KERNEL(Gemm::threads, conv_backward_data##suffix, ConvBackwardData<T> o) { \
+	KERNEL(THREADS(Gemm::threads, Gemm::blocks<T>), conv_backward_data##suffix, ConvBackwardData<T> o) { \
 		conv_backward_data_by<Gemm, true>(o, AllChannels{o.g.cg()}, AllChannels{o.g.kg()}); \
 	}
 #define MASKED_BACKWARD_DATA(T, suffix, Gemm) \
-	KERNEL(Gemm::threads, masked_conv_backward_data##suffix, MaskedConvBackwardData<T> m) { \
+	KERNEL(THREADS(Gemm::threads, Gemm::blocks<T>), masked_conv_backward_data##suffix, MaskedConvBackwardData<T> m) { \
 		__shared__ bool flags[2][max_chunks]; \
 		conv_backward_data_by<Gemm, false>(m.o, MaskedChannels(m.in, m.o.g.c, flags[0]), MaskedChannels(m.out, m.o.g.k, flags[1])); \
 	}

@@ -108,15 +108,15 @@ __device__ void conv_backward_filter_by(const ConvBackwardFilter<T> &o, const Ch
 }
 
 #define DENSE_BACKWARD_FILTER(T, suffix, Gemm) \
-	KERNEL(Gemm::threads, conv_backward_filter##suffix, ConvBackwardFilter<T> o) { \
+	KERNEL(THREADS(Gemm::threads, Gemm::blocks<T>), conv_backward_filter##suffix, ConvBackwardFilter<T> o) { \
 		conv_backward_filter_by<Gemm, false>(o, AllChannels{o.g.cg()}, AllChannels{o.g.kg()}); \
 	}
 #define PLAIN_BACKWARD_FILTER(T, suffix, Gemm) \
-	KERNEL(Gemm::threads, conv_backward_filter##suffix, ConvBackwardFilter<T> o) { \
+	KERNEL(THREADS(Gemm::threads, Gemm::blocks<T>), conv_backward_filter##suffix, ConvBackwardFilter<T> o) { \
 		conv_backward_filter_by<Gemm, true>(o, AllChannels{o.g.cg()}, AllChannels{o.g.kg()}); \
 	}
 #define MASKED_BACKWARD_FILTER(T, suffix, Gemm) \
-	KERNEL(Gemm::threads, masked_conv_backward_filter##suffix, MaskedConvBackwardFilter<T> m) { \
+	KERNEL(THREADS(Gemm::threads, Gemm::blocks<T>), masked_conv_backward_filter##suffix, MaskedConvBackwardFilter<T> m) { \
 		__shared__ bool flags[2][max_chunks]; \
 		conv_backward_filter_by<Gemm, false>(m.o, MaskedChannels(m.in, m.o.g.c, flags[0]), MaskedChannels(m.out, m.o.g.k, flags[1])); \
 	}

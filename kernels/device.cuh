@@ -6,16 +6,24 @@
 // is a kernel of that many threads a block, all in x. It takes one struct by
 // value, whose twin in Go is in engine/cuda/params.go: fields of 4 or 8 bytes,
 // in the same order.
+//
+//   THREADS(threads, blocks)
+//
+// in the threads' place tells the compiler that it need not save registers so that more
+// blocks run at once on a multiprocessor, for which there is no shared memory; 0 leaves
+// it to the compiler.
 #pragma once
 
 #include <stdint.h>
 
 #ifdef __CUDACC__
+#define THREADS(threads, blocks) threads, blocks
 #define KERNEL(threads, name, params) \
 	extern "C" __global__ void __launch_bounds__(threads) name(const __grid_constant__ params)
 // The shared memory whose size the launch says.
 #define DYNAMIC_SHARED(type, name) extern __shared__ __align__(16) type name[]
 #else
+#define THREADS(threads, blocks) threads
 #include "emu.h"
 #endif
 

@@ -121,6 +121,7 @@ template <class Half> struct Halves : WarpSums {
 
 template <class Math> struct TiledGemm {
 	static constexpr int m = tile_m, n = tile_n, threads = gemm_threads;
+	template <class T> static constexpr int blocks = 0;
 
 	template <class Problem> static __device__ void run(const Problem &problem, int m0, int n0) { sums(problem, m0, n0).store(problem, m0, n0); }
 

@@ -2,8 +2,9 @@
 // the next ones are on their way to shared memory, 16 bytes a copy (cp.async), and
 // no loop over tiles divides. For a Problem (gemm.cuh) whose memory comes in quads,
 // four elements that lie side by side and are there or not together: channels that
-// are multiples of 4. For any other, such as a network's first, there is a tile whose
-// elements are copied one by one, 4 bytes a copy.
+// are multiples of 4. Of 16 bits there are eight in a copy, or four where channels are
+// no multiples of 8. For any other channels, such as a network's first, there is a tile
+// whose elements are copied one by one, 4 bytes a copy.
 //
 // A tile of an operand is so many rows × depth common indices, stored as memory
 // runs. A thread takes a quad along k from it at a time; where the elements lie is
@@ -19,7 +20,8 @@
 //
 // Bound: a block reads (m + n)·4 bytes and makes 2·m·n FLOP for each k: 32 FLOP a
 // byte for Large, from L2 where another block has read the same. Its shared memory,
-// stages·(m + n)·depth·4 bytes, is 96 KiB for Large, 48 for Small; Large's sums and
+// stages·(m + n)·depth·4 bytes, is 96 KiB for Large, 48 for Small, and less of what has
+// 16 bits; Large's sums and
 // addresses take more than 128 registers a thread: one block of eight warps on an SM.
 #pragma once
 
@@ -27,13 +29,14 @@
 
 constexpr int depth = 32;
 
-// Warps share the tile out in a grid.
-template <int m_, int n_, int warps_m_, int warps_n_, int stages_> struct Shape {
-	static constexpr int m = m_, n = n_, warps_m = warps_m_, warps_n = warps_n_, stages = stages_;
+// Warps share the tile out in a grid. Of float32 so many blocks' shared memory goes on a
+// multiprocessor at most; 0 where registers are what ends it.
+template <int m_, int n_, int warps_m_, int warps_n_, int stages_, int most_> struct Shape {
+	static constexpr int m = m_, n = n_, warps_m = warps_m_, warps_n = warps_n_, stages = stages_, most = most_;
 	static constexpr int threads = 32 * warps_m * warps_n;
 };
-typedef Shape<128, 128, 2, 4, 3> Large;
-typedef Shape<64, 64, 2, 2, 3> Small;
+typedef Shape<128, 128, 2, 4, 3, 0> Large;
+typedef Shape<64, 64, 2, 2, 3, 4> Small;
 
 __device__ __forceinline__ float4 quad_at(const float *p) { return *reinterpret_cast<const float4 *>(p); }
 __device__ __forceinline__ float4 quad_of(float a, float b, float c, float d) { return make_float4(a, b, c, d); }
@@ -62,9 +65,10 @@ template <class T, bool along_k, int rows> struct OperandTile {
 	}
 };
 
-// Loader is one thread's share of an operand's copies, in quads. Lines is Row or Column.
-template <bool along_k, int rows, int threads, class Line, class Common> struct Loader {
-	static constexpr int per_line = along_k ? depth / 4 : rows / 4; // quads
+// Loader is one thread's share of an operand's copies, of so many elements each: whole
+// quads, which lie side by side in the tile, too. Line is Row or Column.
+template <bool along_k, int rows, int threads, int each, class Line, class Common> struct Loader {
+	static constexpr int per_line = (along_k ? depth : rows) / each; // copies
 	static constexpr int step = threads / per_line;                  // lines that all threads copy at once
 	static constexpr int loads = (along_k ? rows : depth) / step;
 
@@ -74,25 +78,25 @@ template <bool along_k, int rows, int threads, class Line, class Common> struct 
 
 	// Line says what is known of the i-th row of the tile.
 	template <class Problem, class Known> __device__ Loader(const Problem &problem, Known line) : k(problem.k_first) {
-		int quad = threadIdx.x % per_line, first = threadIdx.x / per_line;
+		int side = each * (threadIdx.x % per_line), first = threadIdx.x / per_line;
 #pragma unroll
-		for (int i = 0; i < (along_k ? loads : 1); i++) lines[i] = line(along_k ? first + i * step : 4 * quad);
-		common = problem.common(k + (along_k ? 4 * quad : first));
+		for (int i = 0; i < (along_k ? loads : 1); i++) lines[i] = line(along_k ? first + i * step : side);
+		common = problem.common(k + (along_k ? side : first));
 	}
 
 	template <class Problem, class T, class Find> __device__ void load(const Problem &problem, OperandTile<T, along_k, rows> &tile, int k0, Find find) {
 		typedef OperandTile<T, along_k, rows> Tile;
-		int quad = 4 * (threadIdx.x % per_line), first = threadIdx.x / per_line;
+		int side = each * (threadIdx.x % per_line), first = threadIdx.x / per_line;
 		problem.advance(common, k0 - k);
 		k = k0;
 #pragma unroll
 		for (int i = 0; i < loads; i++) {
 			int line = first + i * step;
 			if (along_k) {
-				cp_async<4 * sizeof(T)>(&tile.at[Tile::place(line, quad)], find(lines[i], common));
+				cp_async<each * sizeof(T)>(&tile.at[Tile::place(line, side)], find(lines[i], common));
 				continue;
 			}
-			cp_async<4 * sizeof(T)>(&tile.at[Tile::place(quad, line)], find(lines[0], common));
+			cp_async<each * sizeof(T)>(&tile.at[Tile::place(side, line)], find(lines[0], common));
 			problem.advance(common, step);
 			k += step;
 		}
@@ -101,7 +105,7 @@ template <bool along_k, int rows, int threads, class Line, class Common> struct 
 
 // OneLoader copies single elements. Neighbouring threads take what memory has side by
 // side: of a row 8 elements at a time, of a common index whatever rows there are.
-template <bool along_k, int rows, int threads, class Line, class Common> struct OneLoader {
+template <bool along_k, int rows, int threads, int, class Line, class Common> struct OneLoader {
 	static constexpr int abreast = along_k ? 8 : rows;
 	static constexpr int step = threads / abreast;
 	static constexpr int lines_each = along_k ? rows / step : 1;
@@ -227,7 +231,11 @@ template <class Shape, class Quads> struct TensorSums {
 	}
 };
 
-template <class Shape, class Sums, template <bool, int, int, class, class> class Copies = Loader> struct PipelinedGemm : Shape {
+// Shorts is how many elements of 16 bits are in a copy.
+template <class Shape, class Sums, int shorts = 8, template <bool, int, int, int, class, class> class Copies = Loader> struct PipelinedGemm : Shape {
+	template <class T> static constexpr int blocks = sizeof(T) == 4 ? Shape::most : 0;
+	template <class T> static constexpr int each = sizeof(T) == 2 ? shorts : 4;
+
 	template <class Problem> static __device__ void run(const Problem &problem, int m0, int n0) { sums(problem, m0, n0).store(problem, m0, n0); }
 
 	template <class Problem> static __device__ Sums sums(const Problem &problem, int m0, int n0) {
@@ -238,8 +246,8 @@ template <class Shape, class Sums, template <bool, int, int, class, class> class
 		};
 		DYNAMIC_SHARED(float4, shared);
 		Stage *stage = reinterpret_cast<Stage *>(shared);
-		Copies<Problem::a_along_k, Shape::m, Shape::threads, typename Problem::Row, Common> a(problem, [&](int m) { return problem.row(m0 + m); });
-		Copies<Problem::b_along_k, Shape::n, Shape::threads, typename Problem::Column, Common> b(problem, [&](int n) { return problem.column(n0 + n); });
+		Copies<Problem::a_along_k, Shape::m, Shape::threads, each<typename Problem::A>, typename Problem::Row, Common> a(problem, [&](int m) { return problem.row(m0 + m); });
+		Copies<Problem::b_along_k, Shape::n, Shape::threads, each<typename Problem::B>, typename Problem::Column, Common> b(problem, [&](int n) { return problem.column(n0 + n); });
 
 		// The first tile from k on that has anything but zeros.
 		auto seek = [&](int k) {
@@ -278,9 +286,10 @@ template <class Half> using TiledHalf = TiledGemm<Halves<Half>>;
 typedef PipelinedGemm<Small, ExactSums<Small>> SmallExact;
 typedef PipelinedGemm<Small, TensorSums<Small, Tf32Quads>> SmallTf32;
 template <class Half> using SmallHalf = PipelinedGemm<Small, TensorSums<Small, HalfQuads<Half>>>;
-typedef PipelinedGemm<Small, ExactSums<Small>, OneLoader> OnesExact;
-typedef PipelinedGemm<Small, TensorSums<Small, Tf32Quads>, OneLoader> OnesTf32;
-template <class Half> using OnesHalf = PipelinedGemm<Small, TensorSums<Small, HalfQuads<Half>>, OneLoader>;
+template <class Half> using ShortHalf = PipelinedGemm<Small, TensorSums<Small, HalfQuads<Half>>, 4>;
+typedef PipelinedGemm<Small, ExactSums<Small>, 1, OneLoader> OnesExact;
+typedef PipelinedGemm<Small, TensorSums<Small, Tf32Quads>, 1, OneLoader> OnesTf32;
+template <class Half> using OnesHalf = PipelinedGemm<Small, TensorSums<Small, HalfQuads<Half>>, 1, OneLoader>;
 typedef PipelinedGemm<Large, ExactSums<Large>> LargeExact;
 typedef PipelinedGemm<Large, TensorSums<Large, Tf32Quads>> LargeTf32;
 template <class Half> using LargeHalf = PipelinedGemm<Large, TensorSums<Large, HalfQuads<Half>>>;
@@ -294,7 +303,8 @@ template <class Half> using LargeHalf = PipelinedGemm<Large, TensorSums<Large, H
 	HALF_GEMM(KERNELS, bf16) HALF_GEMM(KERNELS, fp16)
 #define HALF_GEMM(KERNELS, half) \
 	KERNELS(float, _##half, TiledHalf<half>) KERNELS(float, _##half##_small, SmallHalf<half>) KERNELS(float, _##half##_large, LargeHalf<half>) \
-	KERNELS(half, _in_##half, TiledHalf<half>) KERNELS(half, _in_##half##_small, SmallHalf<half>) KERNELS(half, _in_##half##_large, LargeHalf<half>)
+	KERNELS(half, _in_##half, TiledHalf<half>) KERNELS(half, _in_##half##_small_short, ShortHalf<half>) \
+	KERNELS(half, _in_##half##_small, SmallHalf<half>) KERNELS(half, _in_##half##_large, LargeHalf<half>)
 #define EACH_ONES(KERNELS) \
 	KERNELS(float, _ones, OnesExact) KERNELS(float, _tf32_ones, OnesTf32) \
 	KERNELS(float, _bf16_ones, OnesHalf<bf16>) KERNELS(float, _fp16_ones, OnesHalf<fp16>)

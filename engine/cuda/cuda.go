@@ -59,7 +59,7 @@ func New(d driver.Device, o Options) (*Backend, error) {
 		return nil, fmt.Errorf("cuda: activations in %v go with products in %v, not in %s", o.Storage, o.Storage, o.Precision)
 	}
 	if _, ok := gemms[o.Variant]; !ok && o.Variant != Chosen {
-		return nil, fmt.Errorf("cuda: there is no variant %q; it is %s, %s, %s, %s or %s", o.Variant, Tiled, Small, Large, SmallGeneral, LargeGeneral)
+		return nil, fmt.Errorf("cuda: there is no variant %q; it is %s, %s, %s, %s, %s or %s", o.Variant, Tiled, Small, Large, Short, SmallGeneral, LargeGeneral)
 	}
 	if o.Library != nil && o.Storage != engine.Float32 {
 		return nil, fmt.Errorf("cuda: %s's convolutions go with activations in %v, not in %v", o.Library.Name(), engine.Float32, o.Storage)
@@ -206,7 +206,7 @@ func (b *Backend) Workspace(c engine.Call) int {
 	case engine.BiasBackward:
 		return columnsOf(c.Rows, c.C).chunks() * c.C
 	case engine.ConvBatchNorm:
-		return momentsLen(c, b.variant)
+		return momentsLen(c)
 	case engine.BatchNormForward:
 		return 3 * columnsOf(c.Rows, c.C).chunks() * c.C
 	case engine.BatchNormBackward:

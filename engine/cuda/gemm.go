@@ -7,13 +7,15 @@ import "mdp/engine"
 type Variant string
 
 // The variants. Small and Large need channels in fours; where they are not, as in a
-// network's first convolution, both are Small with 4 bytes a load. One tap that
-// reads each pixel once needs no geometry; the general ones do as with many.
+// network's first convolution, both are Small with 4 bytes a load. Of 16 bits in memory
+// they need them in eights, or else are Short. One tap that reads each pixel once needs
+// no geometry; the general ones do as with many.
 const (
 	Chosen       Variant = ""      // by the convolution's sizes alone
 	Tiled        Variant = "tiled" // kernels/gemm.cuh: element by element, nothing ahead
 	Small        Variant = "small" // kernels/pipeline.cuh: loads ahead of the sums, 16 bytes each
 	Large        Variant = "large" // the same with four times the tile: half the loads for a product
+	Short        Variant = "short" // Small with 8 bytes a load of what has 16 bits in memory
 	SmallGeneral Variant = "small general"
 	LargeGeneral Variant = "large general"
 )
@@ -22,7 +24,7 @@ const (
 type gemm struct {
 	suffix        string
 	tile, threads int
-	shared        int    // bytes
+	shared        int    // bytes, where all of it is float32
 	plain         string // what its name ends with where there is one tap
 }
 
@@ -30,6 +32,7 @@ var gemms = map[Variant]gemm{
 	Tiled:        {suffix: "", tile: tile, threads: blockThreads, shared: 2 * 4 * tileK * (tile + 4)},
 	Small:        {"_small", 64, 128, stages * 2 * 4 * 64 * depth, "_1x1"},
 	Large:        {"_large", 128, 256, stages * 2 * 4 * 128 * depth, "_1x1"},
+	Short:        {"_small_short", 64, 128, stages * 2 * 4 * 64 * depth, ""},
 	SmallGeneral: {"_small", 64, 128, stages * 2 * 4 * 64 * depth, ""},
 	LargeGeneral: {"_large", 128, 256, stages * 2 * 4 * 128 * depth, ""},
 }
@@ -46,24 +49,26 @@ const (
 type product struct {
 	rows, columns, layers int
 	columnsFirst          bool // in the grid's x
-	quads                 bool // memory holds what is multiplied in fours
+	quads, octets         bool // memory holds what is multiplied in fours, in eights
 	plain                 bool // one tap reads each pixel once
+	activations           int  // how many of the two matrices are of these: in 16 bits, they take half the room
 }
 
 func forwardProduct(g engine.Conv) product {
-	return product{rows: g.N * g.P * g.Q, columns: g.K / g.Groups, layers: g.Groups, quads: g.C/g.Groups%4 == 0, plain: plain(g)}
+	c := g.C / g.Groups
+	return product{rows: g.N * g.P * g.Q, columns: g.K / g.Groups, layers: g.Groups, activations: 1, quads: c%4 == 0, octets: c%8 == 0, plain: plain(g)}
 }
 
 func dataProduct(g engine.Conv) product {
 	phase := g.N * ceilDiv(g.H, g.Stride[0]) * ceilDiv(g.W, g.Stride[1]) // pixels of the largest
-	return product{rows: phase, columns: g.C / g.Groups, layers: g.Groups * g.Stride[0] * g.Stride[1], quads: bothInFours(g), plain: plain(g)}
+	return product{rows: phase, columns: g.C / g.Groups, layers: g.Groups * g.Stride[0] * g.Stride[1], activations: 1, quads: bothIn(4, g), octets: bothIn(8, g), plain: plain(g)}
 }
 
 func filterProduct(g engine.Conv) product {
-	return product{rows: g.K / g.Groups, columns: g.R * g.S * (g.C / g.Groups), layers: g.Groups * filterParts(g), columnsFirst: true, quads: bothInFours(g), plain: plain(g)}
+	return product{rows: g.K / g.Groups, columns: g.R * g.S * (g.C / g.Groups), layers: g.Groups * filterParts(g), columnsFirst: true, activations: 2, quads: bothIn(4, g), octets: bothIn(8, g), plain: plain(g)}
 }
 
-func bothInFours(g engine.Conv) bool { return g.C/g.Groups%4 == 0 && g.K/g.Groups%4 == 0 }
+func bothIn(n int, g engine.Conv) bool { return g.C/g.Groups%n == 0 && g.K/g.Groups%n == 0 }
 
 func plain(g engine.Conv) bool {
 	one := [2]int{1, 1}
@@ -87,8 +92,9 @@ func (p product) grid(k gemm) grid {
 // enoughBlocks is one for nearly each multiprocessor of the largest GPUs.
 const enoughBlocks = 108
 
-// choose prefers the large tile where it is filled and there are enough of them.
-func (p product) choose(v Variant) gemm {
+// choose prefers the large tile where it is filled and there are enough of them. What
+// is narrow has 16 bits in memory.
+func (p product) choose(v Variant, narrow bool) gemm {
 	if v == Chosen {
 		v = Small
 		g := p.grid(gemms[Large])
@@ -97,8 +103,19 @@ func (p product) choose(v Variant) gemm {
 		}
 	}
 	k := gemms[v]
-	if v != Tiled && !p.quads {
+	switch {
+	case v == Tiled:
+	case narrow && !p.quads: // no copy ahead is so short
+		k = gemms[Tiled]
+	case narrow && !p.octets:
+		k = gemms[Short]
+	case !narrow && !p.quads:
 		k = onesGemm
+	case !narrow && v == Short: // a copy is 16 bytes anyway
+		k = gemms[SmallGeneral]
+	}
+	if narrow && k.suffix != "" { // its tiles hold what memory does
+		k.shared = k.shared * (4 - p.activations) / 4
 	}
 	if p.plain {
 		k.suffix += k.plain
@@ -106,18 +123,9 @@ func (p product) choose(v Variant) gemm {
 	return k
 }
 
-// choose leaves single elements of 16 bits, which no copy ahead is so short for, to
-// the kernel without.
-func (l *lowering) choose(p product) gemm {
-	if l.narrow() && !p.quads {
-		return gemms[Tiled]
-	}
-	return p.choose(l.variant)
-}
-
 // launchGemm adds the variant of a kernel that suits the product.
 func launchGemm[P any](l *lowering, name string, p product, params P) {
-	k := l.choose(p)
+	k := p.choose(l.variant, l.narrow())
 	launchOf(l, name+l.gemm+k.suffix, k.threads, p.grid(k), params)
 	l.launches[len(l.launches)-1].Shared = k.shared
 }

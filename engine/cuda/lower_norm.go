@@ -12,10 +12,11 @@ func (l *lowering) batchNormForward(c engine.BatchNormForward) {
 // become few.
 func (l *lowering) convBatchNorm(c engine.ConvBatchNorm) {
 	p := forwardProduct(c.Conv)
-	runs := runsOf(l.scratch, c.Norm.Rows, c.K, l.choose(p).tile)
+	gemm := p.choose(l.variant, l.narrow())
+	runs := runsOf(l.scratch, c.Norm.Rows, c.K, gemm.tile)
 	launchGemm(l, "conv_moments", p, convMomentsParams{l.forwardParams(c.ConvForward), l.scratch})
 	last := &l.launches[len(l.launches)-1]
-	last.Shared = max(last.Shared, stagedBytes(l.choose(p)))
+	last.Shared = max(last.Shared, stagedBytes(gemm))
 	if chunks := runs.At.chunks(); chunks > 1 {
 		merged := l.scratch.Offset(3 * int(runs.At.Rows) * c.K)
 		launch(l, "batch_norm_merge", runs.At.grid(), batchNormMergeParams{merged, runs})
@@ -32,9 +33,9 @@ func runsOf(partial pointer, rows, c, run int) runsParams {
 	return runsParams{partial, columnsOf(ceilDiv(rows, run), c), int32(rows), int32(run)}
 }
 
-// momentsLen is the workspace that convBatchNorm wants.
-func momentsLen(c engine.ConvBatchNorm, v Variant) int {
-	tiles := ceilDiv(c.Norm.Rows, forwardProduct(c.Conv).choose(v).tile)
+// momentsLen is the workspace that convBatchNorm wants, with the smallest tiles.
+func momentsLen(c engine.ConvBatchNorm) int {
+	tiles := ceilDiv(c.Norm.Rows, tile)
 	n := 3 * tiles * c.K
 	if chunks := columnsOf(tiles, c.K).chunks(); chunks > 1 {
 		n += 3 * chunks * c.K
