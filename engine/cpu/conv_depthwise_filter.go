@@ -1,6 +1,10 @@
 package cpu
 
-import "mdp/engine"
+import (
+	"slices"
+
+	"mdp/engine"
+)
 
 // depthwiseGradient is the op of a depthwise ConvBackwardFilter. The rows of all images are cut into slices that are
 // summed by themselves, some rows at a time, and then added up in order; how many depends on the sizes alone.
@@ -8,9 +12,9 @@ type depthwiseGradient struct {
 	kernels      *convKernels
 	n, c         int
 	rows, cols   direction
-	high, wide   []run
 	from, to     layout
 	band, slices int
+	rects        [][]rect // of an image's bands
 
 	dw, dy, x []float32
 	sums      []float32 // one slice's after the other
@@ -28,13 +32,43 @@ func newDepthwiseGradient(i isa, c engine.Conv) *depthwiseGradient {
 		kernels: convKernelsOf(i.float32()), n: c.N, c: c.C, from: nhwc(c.H, c.W, c.C, 0), to: nhwc(c.P, c.Q, c.C, 0),
 	}
 	o.rows, o.cols = directions(c)
-	o.high, o.wide = o.rows.runs(), o.cols.runs()
 	o.band = even(c.P, max(bandLen/(c.Stride[0]*o.from.row), 1))
-	o.slices = min(fewSlices, o.n*o.bands())
+	for p := 0; p < c.P; p += o.band {
+		o.rects = append(o.rects, o.cut(p, min(p+o.band, c.P)))
+	}
+	o.slices = min(fewSlices, o.n*len(o.rects))
 	return o
 }
 
-func (o *depthwiseGradient) bands() int   { return ceil(o.rows.n, o.band) }
+// cut lists the rectangles of some rows, each for some of the taps that it takes.
+func (o *depthwiseGradient) cut(from, to int) []rect {
+	var all []rect
+	for _, h := range o.rows.runs() {
+		if h.from, h.to = max(h.from, from), min(h.to, to); h.from >= h.to {
+			continue
+		}
+		for _, w := range o.cols.runs() {
+			var taps []tap
+			for r := h.first; r < h.last; r++ {
+				for s := w.first; s < w.last; s++ {
+					taps = append(taps, tap{
+						(r*o.rows.dil-o.rows.pad)*o.from.row + (s*o.cols.dil-o.cols.pad)*o.from.pixel,
+						(r*o.cols.taps + s) * o.kernels.lanes,
+					})
+				}
+			}
+			for some := range slices.Chunk(taps, tapsMost) {
+				all = append(all, rect{
+					h.to - h.from, w.to - w.from,
+					(h.from-from)*o.rows.stride*o.from.row + w.from*o.cols.stride*o.from.pixel,
+					(h.from-from)*o.to.row + w.from*o.to.pixel, some,
+				})
+			}
+		}
+	}
+	return all
+}
+
 func (o *depthwiseGradient) vectors() int { return ceil(o.c, o.kernels.lanes) }
 
 // each is how many elements a vector's sums have, and size those of all.
@@ -46,6 +80,15 @@ func (o *depthwiseGradient) workspace() int { return o.slices * o.size() }
 func (o *depthwiseGradient) init(dw, dy, x, ws []float32, workers int) *depthwiseGradient {
 	o.dw, o.dy, o.x, o.sums = dw, dy, x, ws
 	o.products = make([]products, workers)
+	for i := range o.products {
+		t := &o.products[i]
+		t.a, t.b = x, dy
+		t.rowA, t.rowB = o.rows.stride*o.from.row, o.to.row
+		t.pixelA, t.pixelB = o.cols.stride*o.from.pixel, o.to.pixel
+		t.vectors, t.last, t.size = o.vectors(), o.c-(o.vectors()-1)*o.kernels.lanes, o.each()
+		t.nextA, t.nextB = o.band*t.rowA-o.c+t.last, o.band*t.rowB-o.c+t.last
+		t.strided = o.cols.stride > 1
+	}
 	o.addition.depthwiseGradient = o
 	return o
 }
@@ -55,57 +98,19 @@ func (o *depthwiseGradient) run(t *team) {
 	t.run(&o.addition, ceil(o.vectors(), packedVectors))
 }
 
+// do sums a slice, band by band.
 func (o *depthwiseGradient) do(worker, slice int) {
-	t, sums := &o.products[worker], o.sums[slice*o.size():][:o.size()]
-	clear(sums)
-	t.a, t.b = o.x, o.dy
-	t.rowA, t.rowB = o.rows.stride*o.from.row, o.to.row
-	t.strided = o.cols.stride > 1
-	t.pixelA, t.pixelB = o.cols.stride*o.from.pixel, o.to.pixel
-	bands := o.n * o.bands()
-	var taps [tapsMost]tap
-	for i := slice * bands / o.slices; i < (slice+1)*bands/o.slices; i++ {
-		n, p := i/o.bands(), i%o.bands()*o.band
-		for v := range o.vectors() {
-			t.aheadA, t.aheadB = o.kernels.lanes, o.kernels.lanes
-			if v == o.vectors()-1 {
-				t.aheadA = o.band*t.rowA - v*o.kernels.lanes
-				t.aheadB = o.band*t.rowB - v*o.kernels.lanes
-			}
-			t.c, t.lanes = sums[v*o.each():][:o.each()], min(o.c-v*o.kernels.lanes, o.kernels.lanes)
-			for _, h := range o.high {
-				h.from, h.to = max(h.from, p), min(h.to, p+o.band)
-				if h.from >= h.to {
-					continue
-				}
-				for _, w := range o.wide {
-					o.rectangle(t, n, v*o.kernels.lanes, h, w, &taps)
-				}
-			}
+	t := &o.products[worker]
+	t.c = o.sums[slice*o.size():][:o.size()]
+	clear(t.c)
+	bands := len(o.rects)
+	for i := slice * o.n * bands / o.slices; i < (slice+1)*o.n*bands/o.slices; i++ {
+		n, p := i/bands, i%bands
+		t.rects = o.rects[p]
+		t.from, t.to = o.from.at(n, p*o.band*o.rows.stride, 0), o.to.at(n, p*o.band, 0)
+		if len(t.rects) > 0 {
+			o.kernels.products(t)
 		}
-	}
-}
-
-// rectangle adds a rectangle's part to the sums of the taps that it takes, some at a time.
-func (o *depthwiseGradient) rectangle(t *products, n, channel int, h, w run, taps *[tapsMost]tap) {
-	t.rows, t.cols = h.to-h.from, w.to-w.from
-	t.from = o.from.at(n, h.from*o.rows.stride, w.from*o.cols.stride) + channel
-	t.to = o.to.at(n, h.from, w.from) + channel
-	t.taps = taps[:0]
-	for r := h.first; r < h.last; r++ {
-		for s := w.first; s < w.last; s++ {
-			t.taps = append(t.taps, tap{
-				(r*o.rows.dil-o.rows.pad)*o.from.row + (s*o.cols.dil-o.cols.pad)*o.from.pixel,
-				(r*o.cols.taps + s) * o.kernels.lanes,
-			})
-			if len(t.taps) == tapsMost {
-				o.kernels.products(t)
-				t.taps = t.taps[:0]
-			}
-		}
-	}
-	if len(t.taps) > 0 {
-		o.kernels.products(t)
 	}
 }
 

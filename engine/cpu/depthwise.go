@@ -33,21 +33,28 @@ type span struct {
 // tap is one term of a sum: where it reads what is convolved, from the pixel on, and where its factors lie.
 type tap struct{ a, b int }
 
-// products is the argument of the kernel that sums a filter's gradient, of tapsMost taps at most, over a rectangle of
-// the output.
+// products is the argument of the kernel that sums a filter's gradient, over some rows of the output.
 type products struct {
 	a              []float32 // what was convolved
 	b              []float32 // the output's gradient
-	c              []float32 // the filter's gradient: lanes of each tap
-	taps           []tap     // where they read a, and where they lie in c
-	from, to       int       // the first pixel in a, and in b
-	rows, cols     int
+	c              []float32 // the filter's gradient, laid out as walk's filter is
+	rects          []rect
+	from, to       int // the rows in a, and in b
+	vectors        int
+	last           int // channels of the last vector
+	size           int
 	rowA, rowB     int // distance of rows
 	pixelA, pixelB int // and of pixels
-	lanes          int // channels there are
-	aheadA, aheadB int // from what is read to what will be read next
+	nextA, nextB   int // from the last vector's rows to those that come next
 	strided        bool
 	_              ownLines
+}
+
+// A rect is pixels of the output that take the same taps, tapsMost at most.
+type rect struct {
+	rows, cols int
+	a, b       int   // the first pixel
+	taps       []tap // where they read a, from the pixel on, and where they lie in c
 }
 
 // tapsMost is how many taps' sums and addresses a kernel holds in registers.
@@ -97,23 +104,32 @@ func walkGeneric(t *walk) {
 	}
 }
 
-// productsGeneric is the gradient of walkGeneric with respect to some taps of the filter:
+// productsGeneric is the gradient of walkGeneric with respect to the filter:
 //
-//	for t in taps, l < lanes:
-//	  c[t.b + l] += Σ over i < rows, j < cols of a[from + i·rowA + j·pixelA + t.a + l] · b[to + i·rowB + j·pixelB + l]
+//	for v < vectors, r in rects, t in r.taps, l < lanes, where there is such a channel, j = v·lanes + l:
+//	  c[v·size + t.b + l] += Σ over y < r.rows, x < r.cols of
+//	    a[from + r.a + y·rowA + x·pixelA + t.a + j] · b[to + r.b + y·rowB + x·pixelB + j]
 func productsGeneric(t *products) {
-	for _, tap := range t.taps {
-		var sum [genericLanes]float32
-		for i := range t.rows {
-			for j := range t.cols {
-				b := t.b[t.to+i*t.rowB+j*t.pixelB:]
-				for l, a := range t.a[t.from+i*t.rowA+j*t.pixelA+tap.a:][:t.lanes] {
-					sum[l] += a * b[l]
+	for v := range t.vectors {
+		lanes := genericLanes
+		if v == t.vectors-1 {
+			lanes = t.last
+		}
+		for _, r := range t.rects {
+			for _, tap := range r.taps {
+				var sum [genericLanes]float32
+				for y := range r.rows {
+					for x := range r.cols {
+						b := t.b[t.to+r.b+y*t.rowB+x*t.pixelB+v*genericLanes:]
+						for l, a := range t.a[t.from+r.a+y*t.rowA+x*t.pixelA+tap.a+v*genericLanes:][:lanes] {
+							sum[l] += a * b[l]
+						}
+					}
+				}
+				for l, x := range sum[:lanes] {
+					t.c[v*t.size+tap.b+l] += x
 				}
 			}
-		}
-		for l, x := range sum {
-			t.c[tap.b+l] += x
 		}
 	}
 }

@@ -4564,38 +4564,38 @@ advanced:
 
 // func productsAVX2(t uintptr)
 // Requires: AVX, FMA3, MMX+
-TEXT ·productsAVX2(SB), NOSPLIT, $80-8
-	// for t in taps, l < lanes:
-	//   c[t.b + l] += Σ over i < rows, j < cols of a[from + i·rowA + j·pixelA + t.a + l] · b[to + i·rowB + j·pixelB + l]
-	MOVQ    t+0(FP), DI
-	MOVQ    160(DI), CX
-	LEAQ    gemmTail<>+0(SB), AX
-	SHLQ    $0x02, CX
-	SUBQ    CX, AX
-	ADDQ    $0x20, AX
-	MOVQ    AX, (SP)
-	VMOVUPS (AX), Y15
-	MOVQ    112(DI), R13
-	MOVQ    R13, 8(SP)
-	MOVQ    120(DI), R13
-	MOVQ    R13, 16(SP)
-	MOVQ    128(DI), R13
-	SHLQ    $0x02, R13
-	MOVQ    R13, 24(SP)
-	MOVQ    136(DI), R13
-	SHLQ    $0x02, R13
-	MOVQ    R13, 32(SP)
-	MOVQ    144(DI), R13
-	SHLQ    $0x02, R13
-	MOVQ    R13, 40(SP)
-	MOVQ    96(DI), CX
-	MOVQ    (DI), R13
-	TESTQ   R13, R13
-	JZ      no_a
-	LEAQ    (R13)(CX*4), R13
+TEXT ·productsAVX2(SB), NOSPLIT, $136-8
+	// for v < vectors, r in rects, t in r.taps, l < lanes, where there is such a channel, j = v·lanes + l:
+	//   c[v·size + t.b + l] += Σ over y < r.rows, x < r.cols of
+	//     a[from + r.a + y·rowA + x·pixelA + t.a + j] · b[to + r.b + y·rowB + x·pixelB + j]
+	MOVQ  t+0(FP), DI
+	MOVQ  48(DI), R13
+	MOVQ  R13, (SP)
+	MOVQ  112(DI), R13
+	MOVQ  R13, 8(SP)
+	MOVQ  136(DI), R13
+	SHLQ  $0x02, R13
+	MOVQ  R13, 16(SP)
+	MOVQ  144(DI), R13
+	SHLQ  $0x02, R13
+	MOVQ  R13, 24(SP)
+	MOVQ  152(DI), R13
+	SHLQ  $0x02, R13
+	MOVQ  R13, 32(SP)
+	MOVQ  160(DI), R13
+	SHLQ  $0x02, R13
+	MOVQ  R13, 40(SP)
+	MOVQ  128(DI), R13
+	SHLQ  $0x02, R13
+	MOVQ  R13, 48(SP)
+	MOVQ  96(DI), CX
+	MOVQ  (DI), R13
+	TESTQ R13, R13
+	JZ    no_a
+	LEAQ  (R13)(CX*4), R13
 
 no_a:
-	MOVQ  R13, 48(SP)
+	MOVQ  R13, 56(SP)
 	MOVQ  104(DI), CX
 	MOVQ  24(DI), R13
 	TESTQ R13, R13
@@ -4603,20 +4603,55 @@ no_a:
 	LEAQ  (R13)(CX*4), R13
 
 no_b:
-	MOVQ R13, 56(SP)
-	MOVQ 152(DI), R13
-	SHLQ $0x02, R13
 	MOVQ R13, 64(SP)
-	MOVQ 168(DI), R13
-	SHLQ $0x02, R13
-	MOVQ R13, 72(SP)
+
+vector:
+	MOVQ t+0(FP), DI
+	MOVQ $0x00000008, CX
+	MOVQ CX, R14
+	MOVQ CX, R15
+	CMPQ 8(SP), $0x01
+	JNE  whole
+	MOVQ 120(DI), CX
+	MOVQ 168(DI), R14
 	MOVQ 176(DI), R15
-	MOVQ 80(DI), R13
-	CMPQ R13, $0x05
+
+whole:
+	SHLQ    $0x02, R14
+	MOVQ    R14, 72(SP)
+	LEAQ    gemmTail<>+0(SB), AX
+	SHLQ    $0x02, CX
+	SUBQ    CX, AX
+	ADDQ    $0x20, AX
+	MOVQ    AX, 80(SP)
+	VMOVUPS (AX), Y15
+	MOVQ    72(DI), R13
+	MOVQ    R13, 88(SP)
+	MOVQ    80(DI), R13
+	MOVQ    R13, 96(SP)
+
+rect:
+	MOVQ t+0(FP), DI
+	MOVQ 88(SP), R13
+	MOVQ (R13), CX
+	MOVQ CX, 104(SP)
+	MOVQ 8(R13), CX
+	MOVQ CX, 112(SP)
+	MOVQ 16(R13), CX
+	SHLQ $0x02, CX
+	ADDQ 56(SP), CX
+	MOVQ CX, 120(SP)
+	MOVQ 24(R13), CX
+	SHLQ $0x02, CX
+	ADDQ 64(SP), CX
+	MOVQ CX, 128(SP)
+	MOVQ 40(R13), CX
+	MOVQ 32(R13), R13
+	CMPQ CX, $0x05
 	JGE  tapsFrom5
-	CMPQ R13, $0x03
+	CMPQ CX, $0x03
 	JGE  tapsFrom3
-	CMPQ R13, $0x02
+	CMPQ CX, $0x02
 	JGE  tapsFrom2
 	JMP  taps1
 
@@ -4624,7 +4659,7 @@ tapsFrom2:
 	JMP taps2
 
 tapsFrom3:
-	CMPQ R13, $0x04
+	CMPQ CX, $0x04
 	JGE  tapsFrom4
 	JMP  taps3
 
@@ -4632,9 +4667,9 @@ tapsFrom4:
 	JMP taps4
 
 tapsFrom5:
-	CMPQ R13, $0x07
+	CMPQ CX, $0x07
 	JGE  tapsFrom7
-	CMPQ R13, $0x06
+	CMPQ CX, $0x06
 	JGE  tapsFrom6
 	JMP  taps5
 
@@ -4642,17 +4677,16 @@ tapsFrom6:
 	JMP taps6
 
 tapsFrom7:
-	CMPQ R13, $0x08
+	CMPQ CX, $0x08
 	JGE  tapsFrom8
 	JMP  taps7
 
 tapsFrom8:
-	CMPQ R13, $0x09
+	CMPQ CX, $0x09
 	JGE  tapsFrom9
 	JMP  taps8
 
 tapsFrom9:
-	MOVQ   72(DI), R13
 	MOVQ   (R13), AX
 	VXORPS Y0, Y0, Y0
 	MOVQ   16(R13), BX
@@ -4675,11 +4709,11 @@ tapsFrom9:
 	JEQ    dense
 
 strided_row9:
-	MOVQ 48(SP), DI
+	MOVQ 120(SP), DI
 	MOVQ 72(SP), R14
 	ADDQ DI, R14
-	MOVQ 56(SP), R13
-	MOVQ 16(SP), CX
+	MOVQ 128(SP), R13
+	MOVQ 112(SP), CX
 
 strided_column9:
 	VMASKMOVPS  (R13), Y15, Y9
@@ -4688,7 +4722,7 @@ strided_column9:
 	PREFETCHT0  (R14)(R9*4)
 	PREFETCHT0  (R14)(R11*4)
 	PREFETCHT0  (R14)(R12*4)
-	ADDQ        64(SP), R13
+	ADDQ        40(SP), R13
 	VMASKMOVPS  (DI)(AX*4), Y15, Y10
 	VFMADD231PS Y10, Y9, Y0
 	VMASKMOVPS  (DI)(BX*4), Y15, Y11
@@ -4707,31 +4741,31 @@ strided_column9:
 	VFMADD231PS Y11, Y9, Y7
 	VMASKMOVPS  (DI)(R12*4), Y15, Y10
 	VFMADD231PS Y10, Y9, Y8
-	ADDQ        40(SP), DI
-	ADDQ        40(SP), R14
+	ADDQ        32(SP), DI
+	ADDQ        32(SP), R14
 	DECQ        CX
 	JNZ         strided_column9
-	MOVQ        24(SP), DI
-	MOVQ        32(SP), R13
-	ADDQ        DI, 48(SP)
-	ADDQ        R13, 56(SP)
-	DECQ        8(SP)
+	MOVQ        16(SP), DI
+	MOVQ        24(SP), R13
+	ADDQ        DI, 120(SP)
+	ADDQ        R13, 128(SP)
+	DECQ        104(SP)
 	JNZ         strided_row9
 	JMP         summed
 
 dense:
 row9:
-	MOVQ 48(SP), DI
+	MOVQ 120(SP), DI
 	MOVQ 72(SP), R14
 	ADDQ DI, R14
-	MOVQ 56(SP), R13
-	MOVQ 16(SP), CX
+	MOVQ 128(SP), R13
+	MOVQ 112(SP), CX
 
 column9:
 	VMASKMOVPS  (R13), Y15, Y9
 	PREFETCHT0  (R13)(R15*4)
 	PREFETCHT0  (R14)(R12*4)
-	ADDQ        64(SP), R13
+	ADDQ        40(SP), R13
 	VMASKMOVPS  (DI)(AX*4), Y15, Y10
 	VFMADD231PS Y10, Y9, Y0
 	VMASKMOVPS  (DI)(BX*4), Y15, Y11
@@ -4750,21 +4784,21 @@ column9:
 	VFMADD231PS Y11, Y9, Y7
 	VMASKMOVPS  (DI)(R12*4), Y15, Y10
 	VFMADD231PS Y10, Y9, Y8
-	ADDQ        40(SP), DI
-	ADDQ        40(SP), R14
+	ADDQ        32(SP), DI
+	ADDQ        32(SP), R14
 	DECQ        CX
 	JNZ         column9
-	MOVQ        24(SP), DI
-	MOVQ        32(SP), R13
-	ADDQ        DI, 48(SP)
-	ADDQ        R13, 56(SP)
-	DECQ        8(SP)
+	MOVQ        16(SP), DI
+	MOVQ        24(SP), R13
+	ADDQ        DI, 120(SP)
+	ADDQ        R13, 128(SP)
+	DECQ        104(SP)
 	JNZ         row9
 
 summed:
-	MOVQ    t+0(FP), DI
-	MOVQ    48(DI), R13
-	MOVQ    72(DI), DI
+	MOVQ    88(SP), DI
+	MOVQ    32(DI), DI
+	MOVQ    (SP), R13
 	MOVQ    8(DI), CX
 	VADDPS  (R13)(CX*4), Y0, Y0
 	VMOVUPS Y0, (R13)(CX*4)
@@ -4792,10 +4826,9 @@ summed:
 	MOVQ    136(DI), CX
 	VADDPS  (R13)(CX*4), Y8, Y8
 	VMOVUPS Y8, (R13)(CX*4)
-	JMP     done
+	JMP     next
 
 taps8:
-	MOVQ   72(DI), R13
 	MOVQ   (R13), AX
 	VXORPS Y0, Y0, Y0
 	MOVQ   16(R13), BX
@@ -4814,17 +4847,17 @@ taps8:
 	VXORPS Y7, Y7, Y7
 
 row8:
-	MOVQ 48(SP), DI
+	MOVQ 120(SP), DI
 	MOVQ 72(SP), R14
 	ADDQ DI, R14
-	MOVQ 56(SP), R13
-	MOVQ 16(SP), CX
+	MOVQ 128(SP), R13
+	MOVQ 112(SP), CX
 
 column8:
 	VMASKMOVPS  (R13), Y15, Y9
 	PREFETCHT0  (R13)(R15*4)
 	PREFETCHT0  (R14)(R11*4)
-	ADDQ        64(SP), R13
+	ADDQ        40(SP), R13
 	VMASKMOVPS  (DI)(AX*4), Y15, Y10
 	VFMADD231PS Y10, Y9, Y0
 	VMASKMOVPS  (DI)(BX*4), Y15, Y11
@@ -4841,19 +4874,19 @@ column8:
 	VFMADD231PS Y10, Y9, Y6
 	VMASKMOVPS  (DI)(R11*4), Y15, Y11
 	VFMADD231PS Y11, Y9, Y7
-	ADDQ        40(SP), DI
-	ADDQ        40(SP), R14
+	ADDQ        32(SP), DI
+	ADDQ        32(SP), R14
 	DECQ        CX
 	JNZ         column8
-	MOVQ        24(SP), DI
-	MOVQ        32(SP), R13
-	ADDQ        DI, 48(SP)
-	ADDQ        R13, 56(SP)
-	DECQ        8(SP)
+	MOVQ        16(SP), DI
+	MOVQ        24(SP), R13
+	ADDQ        DI, 120(SP)
+	ADDQ        R13, 128(SP)
+	DECQ        104(SP)
 	JNZ         row8
-	MOVQ        t+0(FP), DI
-	MOVQ        48(DI), R13
-	MOVQ        72(DI), DI
+	MOVQ        88(SP), DI
+	MOVQ        32(DI), DI
+	MOVQ        (SP), R13
 	MOVQ        8(DI), CX
 	VADDPS      (R13)(CX*4), Y0, Y0
 	VMOVUPS     Y0, (R13)(CX*4)
@@ -4878,10 +4911,9 @@ column8:
 	MOVQ        120(DI), CX
 	VADDPS      (R13)(CX*4), Y7, Y7
 	VMOVUPS     Y7, (R13)(CX*4)
-	JMP         done
+	JMP         next
 
 taps7:
-	MOVQ   72(DI), R13
 	MOVQ   (R13), AX
 	VXORPS Y0, Y0, Y0
 	MOVQ   16(R13), BX
@@ -4898,17 +4930,17 @@ taps7:
 	VXORPS Y6, Y6, Y6
 
 row7:
-	MOVQ 48(SP), DI
+	MOVQ 120(SP), DI
 	MOVQ 72(SP), R14
 	ADDQ DI, R14
-	MOVQ 56(SP), R13
-	MOVQ 16(SP), CX
+	MOVQ 128(SP), R13
+	MOVQ 112(SP), CX
 
 column7:
 	VMASKMOVPS  (R13), Y15, Y9
 	PREFETCHT0  (R13)(R15*4)
 	PREFETCHT0  (R14)(R10*4)
-	ADDQ        64(SP), R13
+	ADDQ        40(SP), R13
 	VMASKMOVPS  (DI)(AX*4), Y15, Y10
 	VFMADD231PS Y10, Y9, Y0
 	VMASKMOVPS  (DI)(BX*4), Y15, Y11
@@ -4923,19 +4955,19 @@ column7:
 	VFMADD231PS Y11, Y9, Y5
 	VMASKMOVPS  (DI)(R10*4), Y15, Y10
 	VFMADD231PS Y10, Y9, Y6
-	ADDQ        40(SP), DI
-	ADDQ        40(SP), R14
+	ADDQ        32(SP), DI
+	ADDQ        32(SP), R14
 	DECQ        CX
 	JNZ         column7
-	MOVQ        24(SP), DI
-	MOVQ        32(SP), R13
-	ADDQ        DI, 48(SP)
-	ADDQ        R13, 56(SP)
-	DECQ        8(SP)
+	MOVQ        16(SP), DI
+	MOVQ        24(SP), R13
+	ADDQ        DI, 120(SP)
+	ADDQ        R13, 128(SP)
+	DECQ        104(SP)
 	JNZ         row7
-	MOVQ        t+0(FP), DI
-	MOVQ        48(DI), R13
-	MOVQ        72(DI), DI
+	MOVQ        88(SP), DI
+	MOVQ        32(DI), DI
+	MOVQ        (SP), R13
 	MOVQ        8(DI), CX
 	VADDPS      (R13)(CX*4), Y0, Y0
 	VMOVUPS     Y0, (R13)(CX*4)
@@ -4957,10 +4989,9 @@ column7:
 	MOVQ        104(DI), CX
 	VADDPS      (R13)(CX*4), Y6, Y6
 	VMOVUPS     Y6, (R13)(CX*4)
-	JMP         done
+	JMP         next
 
 taps6:
-	MOVQ   72(DI), R13
 	MOVQ   (R13), AX
 	VXORPS Y0, Y0, Y0
 	MOVQ   16(R13), BX
@@ -4975,17 +5006,17 @@ taps6:
 	VXORPS Y5, Y5, Y5
 
 row6:
-	MOVQ 48(SP), DI
+	MOVQ 120(SP), DI
 	MOVQ 72(SP), R14
 	ADDQ DI, R14
-	MOVQ 56(SP), R13
-	MOVQ 16(SP), CX
+	MOVQ 128(SP), R13
+	MOVQ 112(SP), CX
 
 column6:
 	VMASKMOVPS  (R13), Y15, Y9
 	PREFETCHT0  (R13)(R15*4)
 	PREFETCHT0  (R14)(R9*4)
-	ADDQ        64(SP), R13
+	ADDQ        40(SP), R13
 	VMASKMOVPS  (DI)(AX*4), Y15, Y10
 	VFMADD231PS Y10, Y9, Y0
 	VMASKMOVPS  (DI)(BX*4), Y15, Y11
@@ -4998,19 +5029,19 @@ column6:
 	VFMADD231PS Y10, Y9, Y4
 	VMASKMOVPS  (DI)(R9*4), Y15, Y11
 	VFMADD231PS Y11, Y9, Y5
-	ADDQ        40(SP), DI
-	ADDQ        40(SP), R14
+	ADDQ        32(SP), DI
+	ADDQ        32(SP), R14
 	DECQ        CX
 	JNZ         column6
-	MOVQ        24(SP), DI
-	MOVQ        32(SP), R13
-	ADDQ        DI, 48(SP)
-	ADDQ        R13, 56(SP)
-	DECQ        8(SP)
+	MOVQ        16(SP), DI
+	MOVQ        24(SP), R13
+	ADDQ        DI, 120(SP)
+	ADDQ        R13, 128(SP)
+	DECQ        104(SP)
 	JNZ         row6
-	MOVQ        t+0(FP), DI
-	MOVQ        48(DI), R13
-	MOVQ        72(DI), DI
+	MOVQ        88(SP), DI
+	MOVQ        32(DI), DI
+	MOVQ        (SP), R13
 	MOVQ        8(DI), CX
 	VADDPS      (R13)(CX*4), Y0, Y0
 	VMOVUPS     Y0, (R13)(CX*4)
@@ -5029,10 +5060,9 @@ column6:
 	MOVQ        88(DI), CX
 	VADDPS      (R13)(CX*4), Y5, Y5
 	VMOVUPS     Y5, (R13)(CX*4)
-	JMP         done
+	JMP         next
 
 taps5:
-	MOVQ   72(DI), R13
 	MOVQ   (R13), AX
 	VXORPS Y0, Y0, Y0
 	MOVQ   16(R13), BX
@@ -5045,17 +5075,17 @@ taps5:
 	VXORPS Y4, Y4, Y4
 
 row5:
-	MOVQ 48(SP), DI
+	MOVQ 120(SP), DI
 	MOVQ 72(SP), R14
 	ADDQ DI, R14
-	MOVQ 56(SP), R13
-	MOVQ 16(SP), CX
+	MOVQ 128(SP), R13
+	MOVQ 112(SP), CX
 
 column5:
 	VMASKMOVPS  (R13), Y15, Y9
 	PREFETCHT0  (R13)(R15*4)
 	PREFETCHT0  (R14)(R8*4)
-	ADDQ        64(SP), R13
+	ADDQ        40(SP), R13
 	VMASKMOVPS  (DI)(AX*4), Y15, Y10
 	VFMADD231PS Y10, Y9, Y0
 	VMASKMOVPS  (DI)(BX*4), Y15, Y11
@@ -5066,19 +5096,19 @@ column5:
 	VFMADD231PS Y11, Y9, Y3
 	VMASKMOVPS  (DI)(R8*4), Y15, Y10
 	VFMADD231PS Y10, Y9, Y4
-	ADDQ        40(SP), DI
-	ADDQ        40(SP), R14
+	ADDQ        32(SP), DI
+	ADDQ        32(SP), R14
 	DECQ        CX
 	JNZ         column5
-	MOVQ        24(SP), DI
-	MOVQ        32(SP), R13
-	ADDQ        DI, 48(SP)
-	ADDQ        R13, 56(SP)
-	DECQ        8(SP)
+	MOVQ        16(SP), DI
+	MOVQ        24(SP), R13
+	ADDQ        DI, 120(SP)
+	ADDQ        R13, 128(SP)
+	DECQ        104(SP)
 	JNZ         row5
-	MOVQ        t+0(FP), DI
-	MOVQ        48(DI), R13
-	MOVQ        72(DI), DI
+	MOVQ        88(SP), DI
+	MOVQ        32(DI), DI
+	MOVQ        (SP), R13
 	MOVQ        8(DI), CX
 	VADDPS      (R13)(CX*4), Y0, Y0
 	VMOVUPS     Y0, (R13)(CX*4)
@@ -5094,10 +5124,9 @@ column5:
 	MOVQ        72(DI), CX
 	VADDPS      (R13)(CX*4), Y4, Y4
 	VMOVUPS     Y4, (R13)(CX*4)
-	JMP         done
+	JMP         next
 
 taps4:
-	MOVQ   72(DI), R13
 	MOVQ   (R13), AX
 	VXORPS Y0, Y0, Y0
 	MOVQ   16(R13), BX
@@ -5108,17 +5137,17 @@ taps4:
 	VXORPS Y3, Y3, Y3
 
 row4:
-	MOVQ 48(SP), DI
+	MOVQ 120(SP), DI
 	MOVQ 72(SP), R14
 	ADDQ DI, R14
-	MOVQ 56(SP), R13
-	MOVQ 16(SP), CX
+	MOVQ 128(SP), R13
+	MOVQ 112(SP), CX
 
 column4:
 	VMASKMOVPS  (R13), Y15, Y9
 	PREFETCHT0  (R13)(R15*4)
 	PREFETCHT0  (R14)(SI*4)
-	ADDQ        64(SP), R13
+	ADDQ        40(SP), R13
 	VMASKMOVPS  (DI)(AX*4), Y15, Y10
 	VFMADD231PS Y10, Y9, Y0
 	VMASKMOVPS  (DI)(BX*4), Y15, Y11
@@ -5127,19 +5156,19 @@ column4:
 	VFMADD231PS Y10, Y9, Y2
 	VMASKMOVPS  (DI)(SI*4), Y15, Y11
 	VFMADD231PS Y11, Y9, Y3
-	ADDQ        40(SP), DI
-	ADDQ        40(SP), R14
+	ADDQ        32(SP), DI
+	ADDQ        32(SP), R14
 	DECQ        CX
 	JNZ         column4
-	MOVQ        24(SP), DI
-	MOVQ        32(SP), R13
-	ADDQ        DI, 48(SP)
-	ADDQ        R13, 56(SP)
-	DECQ        8(SP)
+	MOVQ        16(SP), DI
+	MOVQ        24(SP), R13
+	ADDQ        DI, 120(SP)
+	ADDQ        R13, 128(SP)
+	DECQ        104(SP)
 	JNZ         row4
-	MOVQ        t+0(FP), DI
-	MOVQ        48(DI), R13
-	MOVQ        72(DI), DI
+	MOVQ        88(SP), DI
+	MOVQ        32(DI), DI
+	MOVQ        (SP), R13
 	MOVQ        8(DI), CX
 	VADDPS      (R13)(CX*4), Y0, Y0
 	VMOVUPS     Y0, (R13)(CX*4)
@@ -5152,10 +5181,9 @@ column4:
 	MOVQ        56(DI), CX
 	VADDPS      (R13)(CX*4), Y3, Y3
 	VMOVUPS     Y3, (R13)(CX*4)
-	JMP         done
+	JMP         next
 
 taps3:
-	MOVQ   72(DI), R13
 	MOVQ   (R13), AX
 	VXORPS Y0, Y0, Y0
 	MOVQ   16(R13), BX
@@ -5164,36 +5192,36 @@ taps3:
 	VXORPS Y2, Y2, Y2
 
 row3:
-	MOVQ 48(SP), DI
+	MOVQ 120(SP), DI
 	MOVQ 72(SP), R14
 	ADDQ DI, R14
-	MOVQ 56(SP), R13
-	MOVQ 16(SP), CX
+	MOVQ 128(SP), R13
+	MOVQ 112(SP), CX
 
 column3:
 	VMASKMOVPS  (R13), Y15, Y9
 	PREFETCHT0  (R13)(R15*4)
 	PREFETCHT0  (R14)(DX*4)
-	ADDQ        64(SP), R13
+	ADDQ        40(SP), R13
 	VMASKMOVPS  (DI)(AX*4), Y15, Y10
 	VFMADD231PS Y10, Y9, Y0
 	VMASKMOVPS  (DI)(BX*4), Y15, Y11
 	VFMADD231PS Y11, Y9, Y1
 	VMASKMOVPS  (DI)(DX*4), Y15, Y10
 	VFMADD231PS Y10, Y9, Y2
-	ADDQ        40(SP), DI
-	ADDQ        40(SP), R14
+	ADDQ        32(SP), DI
+	ADDQ        32(SP), R14
 	DECQ        CX
 	JNZ         column3
-	MOVQ        24(SP), DI
-	MOVQ        32(SP), R13
-	ADDQ        DI, 48(SP)
-	ADDQ        R13, 56(SP)
-	DECQ        8(SP)
+	MOVQ        16(SP), DI
+	MOVQ        24(SP), R13
+	ADDQ        DI, 120(SP)
+	ADDQ        R13, 128(SP)
+	DECQ        104(SP)
 	JNZ         row3
-	MOVQ        t+0(FP), DI
-	MOVQ        48(DI), R13
-	MOVQ        72(DI), DI
+	MOVQ        88(SP), DI
+	MOVQ        32(DI), DI
+	MOVQ        (SP), R13
 	MOVQ        8(DI), CX
 	VADDPS      (R13)(CX*4), Y0, Y0
 	VMOVUPS     Y0, (R13)(CX*4)
@@ -5203,89 +5231,96 @@ column3:
 	MOVQ        40(DI), CX
 	VADDPS      (R13)(CX*4), Y2, Y2
 	VMOVUPS     Y2, (R13)(CX*4)
-	JMP         done
+	JMP         next
 
 taps2:
-	MOVQ   72(DI), R13
 	MOVQ   (R13), AX
 	VXORPS Y0, Y0, Y0
 	MOVQ   16(R13), BX
 	VXORPS Y1, Y1, Y1
 
 row2:
-	MOVQ 48(SP), DI
+	MOVQ 120(SP), DI
 	MOVQ 72(SP), R14
 	ADDQ DI, R14
-	MOVQ 56(SP), R13
-	MOVQ 16(SP), CX
+	MOVQ 128(SP), R13
+	MOVQ 112(SP), CX
 
 column2:
 	VMASKMOVPS  (R13), Y15, Y9
 	PREFETCHT0  (R13)(R15*4)
 	PREFETCHT0  (R14)(BX*4)
-	ADDQ        64(SP), R13
+	ADDQ        40(SP), R13
 	VMASKMOVPS  (DI)(AX*4), Y15, Y10
 	VFMADD231PS Y10, Y9, Y0
 	VMASKMOVPS  (DI)(BX*4), Y15, Y11
 	VFMADD231PS Y11, Y9, Y1
-	ADDQ        40(SP), DI
-	ADDQ        40(SP), R14
+	ADDQ        32(SP), DI
+	ADDQ        32(SP), R14
 	DECQ        CX
 	JNZ         column2
-	MOVQ        24(SP), DI
-	MOVQ        32(SP), R13
-	ADDQ        DI, 48(SP)
-	ADDQ        R13, 56(SP)
-	DECQ        8(SP)
+	MOVQ        16(SP), DI
+	MOVQ        24(SP), R13
+	ADDQ        DI, 120(SP)
+	ADDQ        R13, 128(SP)
+	DECQ        104(SP)
 	JNZ         row2
-	MOVQ        t+0(FP), DI
-	MOVQ        48(DI), R13
-	MOVQ        72(DI), DI
+	MOVQ        88(SP), DI
+	MOVQ        32(DI), DI
+	MOVQ        (SP), R13
 	MOVQ        8(DI), CX
 	VADDPS      (R13)(CX*4), Y0, Y0
 	VMOVUPS     Y0, (R13)(CX*4)
 	MOVQ        24(DI), CX
 	VADDPS      (R13)(CX*4), Y1, Y1
 	VMOVUPS     Y1, (R13)(CX*4)
-	JMP         done
+	JMP         next
 
 taps1:
-	MOVQ   72(DI), R13
 	MOVQ   (R13), AX
 	VXORPS Y0, Y0, Y0
 
 row1:
-	MOVQ 48(SP), DI
+	MOVQ 120(SP), DI
 	MOVQ 72(SP), R14
 	ADDQ DI, R14
-	MOVQ 56(SP), R13
-	MOVQ 16(SP), CX
+	MOVQ 128(SP), R13
+	MOVQ 112(SP), CX
 
 column1:
 	VMASKMOVPS  (R13), Y15, Y9
 	PREFETCHT0  (R13)(R15*4)
 	PREFETCHT0  (R14)(AX*4)
-	ADDQ        64(SP), R13
+	ADDQ        40(SP), R13
 	VMASKMOVPS  (DI)(AX*4), Y15, Y10
 	VFMADD231PS Y10, Y9, Y0
-	ADDQ        40(SP), DI
-	ADDQ        40(SP), R14
+	ADDQ        32(SP), DI
+	ADDQ        32(SP), R14
 	DECQ        CX
 	JNZ         column1
-	MOVQ        24(SP), DI
-	MOVQ        32(SP), R13
-	ADDQ        DI, 48(SP)
-	ADDQ        R13, 56(SP)
-	DECQ        8(SP)
+	MOVQ        16(SP), DI
+	MOVQ        24(SP), R13
+	ADDQ        DI, 120(SP)
+	ADDQ        R13, 128(SP)
+	DECQ        104(SP)
 	JNZ         row1
-	MOVQ        t+0(FP), DI
-	MOVQ        48(DI), R13
-	MOVQ        72(DI), DI
+	MOVQ        88(SP), DI
+	MOVQ        32(DI), DI
+	MOVQ        (SP), R13
 	MOVQ        8(DI), CX
 	VADDPS      (R13)(CX*4), Y0, Y0
 	VMOVUPS     Y0, (R13)(CX*4)
 
-done:
+next:
+	ADDQ $0x38, 88(SP)
+	DECQ 96(SP)
+	JNZ  rect
+	ADDQ $0x20, 56(SP)
+	ADDQ $0x20, 64(SP)
+	MOVQ 48(SP), CX
+	ADDQ CX, (SP)
+	DECQ 8(SP)
+	JNZ  vector
 	VZEROUPPER
 	RET
 
@@ -14389,28 +14424,30 @@ advanced:
 
 // func productsAVX512(t uintptr)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·productsAVX512(SB), NOSPLIT, $80-8
-	// for t in taps, l < lanes:
-	//   c[t.b + l] += Σ over i < rows, j < cols of a[from + i·rowA + j·pixelA + t.a + l] · b[to + i·rowB + j·pixelB + l]
+TEXT ·productsAVX512(SB), NOSPLIT, $136-8
+	// for v < vectors, r in rects, t in r.taps, l < lanes, where there is such a channel, j = v·lanes + l:
+	//   c[v·size + t.b + l] += Σ over y < r.rows, x < r.cols of
+	//     a[from + r.a + y·rowA + x·pixelA + t.a + j] · b[to + r.b + y·rowB + x·pixelB + j]
 	MOVQ  t+0(FP), DI
-	MOVQ  160(DI), CX
-	MOVL  $0x00000001, AX
-	SHLL  CL, AX
-	DECL  AX
-	KMOVW AX, K1
+	MOVQ  48(DI), R13
+	MOVQ  R13, (SP)
 	MOVQ  112(DI), R13
 	MOVQ  R13, 8(SP)
-	MOVQ  120(DI), R13
-	MOVQ  R13, 16(SP)
-	MOVQ  128(DI), R13
-	SHLQ  $0x02, R13
-	MOVQ  R13, 24(SP)
 	MOVQ  136(DI), R13
 	SHLQ  $0x02, R13
-	MOVQ  R13, 32(SP)
+	MOVQ  R13, 16(SP)
 	MOVQ  144(DI), R13
 	SHLQ  $0x02, R13
+	MOVQ  R13, 24(SP)
+	MOVQ  152(DI), R13
+	SHLQ  $0x02, R13
+	MOVQ  R13, 32(SP)
+	MOVQ  160(DI), R13
+	SHLQ  $0x02, R13
 	MOVQ  R13, 40(SP)
+	MOVQ  128(DI), R13
+	SHLQ  $0x02, R13
+	MOVQ  R13, 48(SP)
 	MOVQ  96(DI), CX
 	MOVQ  (DI), R13
 	TESTQ R13, R13
@@ -14418,7 +14455,7 @@ TEXT ·productsAVX512(SB), NOSPLIT, $80-8
 	LEAQ  (R13)(CX*4), R13
 
 no_a:
-	MOVQ  R13, 48(SP)
+	MOVQ  R13, 56(SP)
 	MOVQ  104(DI), CX
 	MOVQ  24(DI), R13
 	TESTQ R13, R13
@@ -14426,20 +14463,53 @@ no_a:
 	LEAQ  (R13)(CX*4), R13
 
 no_b:
-	MOVQ R13, 56(SP)
-	MOVQ 152(DI), R13
-	SHLQ $0x02, R13
 	MOVQ R13, 64(SP)
-	MOVQ 168(DI), R13
-	SHLQ $0x02, R13
-	MOVQ R13, 72(SP)
+
+vector:
+	MOVQ t+0(FP), DI
+	MOVQ $0x00000010, CX
+	MOVQ CX, R14
+	MOVQ CX, R15
+	CMPQ 8(SP), $0x01
+	JNE  whole
+	MOVQ 120(DI), CX
+	MOVQ 168(DI), R14
 	MOVQ 176(DI), R15
-	MOVQ 80(DI), R13
-	CMPQ R13, $0x05
+
+whole:
+	SHLQ  $0x02, R14
+	MOVQ  R14, 72(SP)
+	MOVL  $0x00000001, AX
+	SHLL  CL, AX
+	DECL  AX
+	KMOVW AX, K1
+	MOVQ  72(DI), R13
+	MOVQ  R13, 88(SP)
+	MOVQ  80(DI), R13
+	MOVQ  R13, 96(SP)
+
+rect:
+	MOVQ t+0(FP), DI
+	MOVQ 88(SP), R13
+	MOVQ (R13), CX
+	MOVQ CX, 104(SP)
+	MOVQ 8(R13), CX
+	MOVQ CX, 112(SP)
+	MOVQ 16(R13), CX
+	SHLQ $0x02, CX
+	ADDQ 56(SP), CX
+	MOVQ CX, 120(SP)
+	MOVQ 24(R13), CX
+	SHLQ $0x02, CX
+	ADDQ 64(SP), CX
+	MOVQ CX, 128(SP)
+	MOVQ 40(R13), CX
+	MOVQ 32(R13), R13
+	CMPQ CX, $0x05
 	JGE  tapsFrom5
-	CMPQ R13, $0x03
+	CMPQ CX, $0x03
 	JGE  tapsFrom3
-	CMPQ R13, $0x02
+	CMPQ CX, $0x02
 	JGE  tapsFrom2
 	JMP  taps1
 
@@ -14447,7 +14517,7 @@ tapsFrom2:
 	JMP taps2
 
 tapsFrom3:
-	CMPQ R13, $0x04
+	CMPQ CX, $0x04
 	JGE  tapsFrom4
 	JMP  taps3
 
@@ -14455,9 +14525,9 @@ tapsFrom4:
 	JMP taps4
 
 tapsFrom5:
-	CMPQ R13, $0x07
+	CMPQ CX, $0x07
 	JGE  tapsFrom7
-	CMPQ R13, $0x06
+	CMPQ CX, $0x06
 	JGE  tapsFrom6
 	JMP  taps5
 
@@ -14465,17 +14535,16 @@ tapsFrom6:
 	JMP taps6
 
 tapsFrom7:
-	CMPQ R13, $0x08
+	CMPQ CX, $0x08
 	JGE  tapsFrom8
 	JMP  taps7
 
 tapsFrom8:
-	CMPQ R13, $0x09
+	CMPQ CX, $0x09
 	JGE  tapsFrom9
 	JMP  taps8
 
 tapsFrom9:
-	MOVQ   72(DI), R13
 	MOVQ   (R13), AX
 	VPXORD Z0, Z0, Z0
 	MOVQ   16(R13), BX
@@ -14498,11 +14567,11 @@ tapsFrom9:
 	JEQ    dense
 
 strided_row9:
-	MOVQ 48(SP), DI
+	MOVQ 120(SP), DI
 	MOVQ 72(SP), R14
 	ADDQ DI, R14
-	MOVQ 56(SP), R13
-	MOVQ 16(SP), CX
+	MOVQ 128(SP), R13
+	MOVQ 112(SP), CX
 
 strided_column9:
 	VMOVUPS.Z   (R13), K1, Z9
@@ -14511,7 +14580,7 @@ strided_column9:
 	PREFETCHT0  (R14)(R9*4)
 	PREFETCHT0  (R14)(R11*4)
 	PREFETCHT0  (R14)(R12*4)
-	ADDQ        64(SP), R13
+	ADDQ        40(SP), R13
 	VFMADD231PS (DI)(AX*4), Z9, K1, Z0
 	VFMADD231PS (DI)(BX*4), Z9, K1, Z1
 	VFMADD231PS (DI)(DX*4), Z9, K1, Z2
@@ -14521,31 +14590,31 @@ strided_column9:
 	VFMADD231PS (DI)(R10*4), Z9, K1, Z6
 	VFMADD231PS (DI)(R11*4), Z9, K1, Z7
 	VFMADD231PS (DI)(R12*4), Z9, K1, Z8
-	ADDQ        40(SP), DI
-	ADDQ        40(SP), R14
+	ADDQ        32(SP), DI
+	ADDQ        32(SP), R14
 	DECQ        CX
 	JNZ         strided_column9
-	MOVQ        24(SP), DI
-	MOVQ        32(SP), R13
-	ADDQ        DI, 48(SP)
-	ADDQ        R13, 56(SP)
-	DECQ        8(SP)
+	MOVQ        16(SP), DI
+	MOVQ        24(SP), R13
+	ADDQ        DI, 120(SP)
+	ADDQ        R13, 128(SP)
+	DECQ        104(SP)
 	JNZ         strided_row9
 	JMP         summed
 
 dense:
 row9:
-	MOVQ 48(SP), DI
+	MOVQ 120(SP), DI
 	MOVQ 72(SP), R14
 	ADDQ DI, R14
-	MOVQ 56(SP), R13
-	MOVQ 16(SP), CX
+	MOVQ 128(SP), R13
+	MOVQ 112(SP), CX
 
 column9:
 	VMOVUPS.Z   (R13), K1, Z9
 	PREFETCHT0  (R13)(R15*4)
 	PREFETCHT0  (R14)(R12*4)
-	ADDQ        64(SP), R13
+	ADDQ        40(SP), R13
 	VFMADD231PS (DI)(AX*4), Z9, K1, Z0
 	VFMADD231PS (DI)(BX*4), Z9, K1, Z1
 	VFMADD231PS (DI)(DX*4), Z9, K1, Z2
@@ -14555,21 +14624,21 @@ column9:
 	VFMADD231PS (DI)(R10*4), Z9, K1, Z6
 	VFMADD231PS (DI)(R11*4), Z9, K1, Z7
 	VFMADD231PS (DI)(R12*4), Z9, K1, Z8
-	ADDQ        40(SP), DI
-	ADDQ        40(SP), R14
+	ADDQ        32(SP), DI
+	ADDQ        32(SP), R14
 	DECQ        CX
 	JNZ         column9
-	MOVQ        24(SP), DI
-	MOVQ        32(SP), R13
-	ADDQ        DI, 48(SP)
-	ADDQ        R13, 56(SP)
-	DECQ        8(SP)
+	MOVQ        16(SP), DI
+	MOVQ        24(SP), R13
+	ADDQ        DI, 120(SP)
+	ADDQ        R13, 128(SP)
+	DECQ        104(SP)
 	JNZ         row9
 
 summed:
-	MOVQ    t+0(FP), DI
-	MOVQ    48(DI), R13
-	MOVQ    72(DI), DI
+	MOVQ    88(SP), DI
+	MOVQ    32(DI), DI
+	MOVQ    (SP), R13
 	MOVQ    8(DI), CX
 	VADDPS  (R13)(CX*4), Z0, Z0
 	VMOVUPS Z0, (R13)(CX*4)
@@ -14597,10 +14666,9 @@ summed:
 	MOVQ    136(DI), CX
 	VADDPS  (R13)(CX*4), Z8, Z8
 	VMOVUPS Z8, (R13)(CX*4)
-	JMP     done
+	JMP     next
 
 taps8:
-	MOVQ   72(DI), R13
 	MOVQ   (R13), AX
 	VPXORD Z0, Z0, Z0
 	MOVQ   16(R13), BX
@@ -14619,17 +14687,17 @@ taps8:
 	VPXORD Z7, Z7, Z7
 
 row8:
-	MOVQ 48(SP), DI
+	MOVQ 120(SP), DI
 	MOVQ 72(SP), R14
 	ADDQ DI, R14
-	MOVQ 56(SP), R13
-	MOVQ 16(SP), CX
+	MOVQ 128(SP), R13
+	MOVQ 112(SP), CX
 
 column8:
 	VMOVUPS.Z   (R13), K1, Z9
 	PREFETCHT0  (R13)(R15*4)
 	PREFETCHT0  (R14)(R11*4)
-	ADDQ        64(SP), R13
+	ADDQ        40(SP), R13
 	VFMADD231PS (DI)(AX*4), Z9, K1, Z0
 	VFMADD231PS (DI)(BX*4), Z9, K1, Z1
 	VFMADD231PS (DI)(DX*4), Z9, K1, Z2
@@ -14638,19 +14706,19 @@ column8:
 	VFMADD231PS (DI)(R9*4), Z9, K1, Z5
 	VFMADD231PS (DI)(R10*4), Z9, K1, Z6
 	VFMADD231PS (DI)(R11*4), Z9, K1, Z7
-	ADDQ        40(SP), DI
-	ADDQ        40(SP), R14
+	ADDQ        32(SP), DI
+	ADDQ        32(SP), R14
 	DECQ        CX
 	JNZ         column8
-	MOVQ        24(SP), DI
-	MOVQ        32(SP), R13
-	ADDQ        DI, 48(SP)
-	ADDQ        R13, 56(SP)
-	DECQ        8(SP)
+	MOVQ        16(SP), DI
+	MOVQ        24(SP), R13
+	ADDQ        DI, 120(SP)
+	ADDQ        R13, 128(SP)
+	DECQ        104(SP)
 	JNZ         row8
-	MOVQ        t+0(FP), DI
-	MOVQ        48(DI), R13
-	MOVQ        72(DI), DI
+	MOVQ        88(SP), DI
+	MOVQ        32(DI), DI
+	MOVQ        (SP), R13
 	MOVQ        8(DI), CX
 	VADDPS      (R13)(CX*4), Z0, Z0
 	VMOVUPS     Z0, (R13)(CX*4)
@@ -14675,10 +14743,9 @@ column8:
 	MOVQ        120(DI), CX
 	VADDPS      (R13)(CX*4), Z7, Z7
 	VMOVUPS     Z7, (R13)(CX*4)
-	JMP         done
+	JMP         next
 
 taps7:
-	MOVQ   72(DI), R13
 	MOVQ   (R13), AX
 	VPXORD Z0, Z0, Z0
 	MOVQ   16(R13), BX
@@ -14695,17 +14762,17 @@ taps7:
 	VPXORD Z6, Z6, Z6
 
 row7:
-	MOVQ 48(SP), DI
+	MOVQ 120(SP), DI
 	MOVQ 72(SP), R14
 	ADDQ DI, R14
-	MOVQ 56(SP), R13
-	MOVQ 16(SP), CX
+	MOVQ 128(SP), R13
+	MOVQ 112(SP), CX
 
 column7:
 	VMOVUPS.Z   (R13), K1, Z9
 	PREFETCHT0  (R13)(R15*4)
 	PREFETCHT0  (R14)(R10*4)
-	ADDQ        64(SP), R13
+	ADDQ        40(SP), R13
 	VFMADD231PS (DI)(AX*4), Z9, K1, Z0
 	VFMADD231PS (DI)(BX*4), Z9, K1, Z1
 	VFMADD231PS (DI)(DX*4), Z9, K1, Z2
@@ -14713,19 +14780,19 @@ column7:
 	VFMADD231PS (DI)(R8*4), Z9, K1, Z4
 	VFMADD231PS (DI)(R9*4), Z9, K1, Z5
 	VFMADD231PS (DI)(R10*4), Z9, K1, Z6
-	ADDQ        40(SP), DI
-	ADDQ        40(SP), R14
+	ADDQ        32(SP), DI
+	ADDQ        32(SP), R14
 	DECQ        CX
 	JNZ         column7
-	MOVQ        24(SP), DI
-	MOVQ        32(SP), R13
-	ADDQ        DI, 48(SP)
-	ADDQ        R13, 56(SP)
-	DECQ        8(SP)
+	MOVQ        16(SP), DI
+	MOVQ        24(SP), R13
+	ADDQ        DI, 120(SP)
+	ADDQ        R13, 128(SP)
+	DECQ        104(SP)
 	JNZ         row7
-	MOVQ        t+0(FP), DI
-	MOVQ        48(DI), R13
-	MOVQ        72(DI), DI
+	MOVQ        88(SP), DI
+	MOVQ        32(DI), DI
+	MOVQ        (SP), R13
 	MOVQ        8(DI), CX
 	VADDPS      (R13)(CX*4), Z0, Z0
 	VMOVUPS     Z0, (R13)(CX*4)
@@ -14747,10 +14814,9 @@ column7:
 	MOVQ        104(DI), CX
 	VADDPS      (R13)(CX*4), Z6, Z6
 	VMOVUPS     Z6, (R13)(CX*4)
-	JMP         done
+	JMP         next
 
 taps6:
-	MOVQ   72(DI), R13
 	MOVQ   (R13), AX
 	VPXORD Z0, Z0, Z0
 	MOVQ   16(R13), BX
@@ -14765,36 +14831,36 @@ taps6:
 	VPXORD Z5, Z5, Z5
 
 row6:
-	MOVQ 48(SP), DI
+	MOVQ 120(SP), DI
 	MOVQ 72(SP), R14
 	ADDQ DI, R14
-	MOVQ 56(SP), R13
-	MOVQ 16(SP), CX
+	MOVQ 128(SP), R13
+	MOVQ 112(SP), CX
 
 column6:
 	VMOVUPS.Z   (R13), K1, Z9
 	PREFETCHT0  (R13)(R15*4)
 	PREFETCHT0  (R14)(R9*4)
-	ADDQ        64(SP), R13
+	ADDQ        40(SP), R13
 	VFMADD231PS (DI)(AX*4), Z9, K1, Z0
 	VFMADD231PS (DI)(BX*4), Z9, K1, Z1
 	VFMADD231PS (DI)(DX*4), Z9, K1, Z2
 	VFMADD231PS (DI)(SI*4), Z9, K1, Z3
 	VFMADD231PS (DI)(R8*4), Z9, K1, Z4
 	VFMADD231PS (DI)(R9*4), Z9, K1, Z5
-	ADDQ        40(SP), DI
-	ADDQ        40(SP), R14
+	ADDQ        32(SP), DI
+	ADDQ        32(SP), R14
 	DECQ        CX
 	JNZ         column6
-	MOVQ        24(SP), DI
-	MOVQ        32(SP), R13
-	ADDQ        DI, 48(SP)
-	ADDQ        R13, 56(SP)
-	DECQ        8(SP)
+	MOVQ        16(SP), DI
+	MOVQ        24(SP), R13
+	ADDQ        DI, 120(SP)
+	ADDQ        R13, 128(SP)
+	DECQ        104(SP)
 	JNZ         row6
-	MOVQ        t+0(FP), DI
-	MOVQ        48(DI), R13
-	MOVQ        72(DI), DI
+	MOVQ        88(SP), DI
+	MOVQ        32(DI), DI
+	MOVQ        (SP), R13
 	MOVQ        8(DI), CX
 	VADDPS      (R13)(CX*4), Z0, Z0
 	VMOVUPS     Z0, (R13)(CX*4)
@@ -14813,10 +14879,9 @@ column6:
 	MOVQ        88(DI), CX
 	VADDPS      (R13)(CX*4), Z5, Z5
 	VMOVUPS     Z5, (R13)(CX*4)
-	JMP         done
+	JMP         next
 
 taps5:
-	MOVQ   72(DI), R13
 	MOVQ   (R13), AX
 	VPXORD Z0, Z0, Z0
 	MOVQ   16(R13), BX
@@ -14829,35 +14894,35 @@ taps5:
 	VPXORD Z4, Z4, Z4
 
 row5:
-	MOVQ 48(SP), DI
+	MOVQ 120(SP), DI
 	MOVQ 72(SP), R14
 	ADDQ DI, R14
-	MOVQ 56(SP), R13
-	MOVQ 16(SP), CX
+	MOVQ 128(SP), R13
+	MOVQ 112(SP), CX
 
 column5:
 	VMOVUPS.Z   (R13), K1, Z9
 	PREFETCHT0  (R13)(R15*4)
 	PREFETCHT0  (R14)(R8*4)
-	ADDQ        64(SP), R13
+	ADDQ        40(SP), R13
 	VFMADD231PS (DI)(AX*4), Z9, K1, Z0
 	VFMADD231PS (DI)(BX*4), Z9, K1, Z1
 	VFMADD231PS (DI)(DX*4), Z9, K1, Z2
 	VFMADD231PS (DI)(SI*4), Z9, K1, Z3
 	VFMADD231PS (DI)(R8*4), Z9, K1, Z4
-	ADDQ        40(SP), DI
-	ADDQ        40(SP), R14
+	ADDQ        32(SP), DI
+	ADDQ        32(SP), R14
 	DECQ        CX
 	JNZ         column5
-	MOVQ        24(SP), DI
-	MOVQ        32(SP), R13
-	ADDQ        DI, 48(SP)
-	ADDQ        R13, 56(SP)
-	DECQ        8(SP)
+	MOVQ        16(SP), DI
+	MOVQ        24(SP), R13
+	ADDQ        DI, 120(SP)
+	ADDQ        R13, 128(SP)
+	DECQ        104(SP)
 	JNZ         row5
-	MOVQ        t+0(FP), DI
-	MOVQ        48(DI), R13
-	MOVQ        72(DI), DI
+	MOVQ        88(SP), DI
+	MOVQ        32(DI), DI
+	MOVQ        (SP), R13
 	MOVQ        8(DI), CX
 	VADDPS      (R13)(CX*4), Z0, Z0
 	VMOVUPS     Z0, (R13)(CX*4)
@@ -14873,10 +14938,9 @@ column5:
 	MOVQ        72(DI), CX
 	VADDPS      (R13)(CX*4), Z4, Z4
 	VMOVUPS     Z4, (R13)(CX*4)
-	JMP         done
+	JMP         next
 
 taps4:
-	MOVQ   72(DI), R13
 	MOVQ   (R13), AX
 	VPXORD Z0, Z0, Z0
 	MOVQ   16(R13), BX
@@ -14887,34 +14951,34 @@ taps4:
 	VPXORD Z3, Z3, Z3
 
 row4:
-	MOVQ 48(SP), DI
+	MOVQ 120(SP), DI
 	MOVQ 72(SP), R14
 	ADDQ DI, R14
-	MOVQ 56(SP), R13
-	MOVQ 16(SP), CX
+	MOVQ 128(SP), R13
+	MOVQ 112(SP), CX
 
 column4:
 	VMOVUPS.Z   (R13), K1, Z9
 	PREFETCHT0  (R13)(R15*4)
 	PREFETCHT0  (R14)(SI*4)
-	ADDQ        64(SP), R13
+	ADDQ        40(SP), R13
 	VFMADD231PS (DI)(AX*4), Z9, K1, Z0
 	VFMADD231PS (DI)(BX*4), Z9, K1, Z1
 	VFMADD231PS (DI)(DX*4), Z9, K1, Z2
 	VFMADD231PS (DI)(SI*4), Z9, K1, Z3
-	ADDQ        40(SP), DI
-	ADDQ        40(SP), R14
+	ADDQ        32(SP), DI
+	ADDQ        32(SP), R14
 	DECQ        CX
 	JNZ         column4
-	MOVQ        24(SP), DI
-	MOVQ        32(SP), R13
-	ADDQ        DI, 48(SP)
-	ADDQ        R13, 56(SP)
-	DECQ        8(SP)
+	MOVQ        16(SP), DI
+	MOVQ        24(SP), R13
+	ADDQ        DI, 120(SP)
+	ADDQ        R13, 128(SP)
+	DECQ        104(SP)
 	JNZ         row4
-	MOVQ        t+0(FP), DI
-	MOVQ        48(DI), R13
-	MOVQ        72(DI), DI
+	MOVQ        88(SP), DI
+	MOVQ        32(DI), DI
+	MOVQ        (SP), R13
 	MOVQ        8(DI), CX
 	VADDPS      (R13)(CX*4), Z0, Z0
 	VMOVUPS     Z0, (R13)(CX*4)
@@ -14927,10 +14991,9 @@ column4:
 	MOVQ        56(DI), CX
 	VADDPS      (R13)(CX*4), Z3, Z3
 	VMOVUPS     Z3, (R13)(CX*4)
-	JMP         done
+	JMP         next
 
 taps3:
-	MOVQ   72(DI), R13
 	MOVQ   (R13), AX
 	VPXORD Z0, Z0, Z0
 	MOVQ   16(R13), BX
@@ -14939,33 +15002,33 @@ taps3:
 	VPXORD Z2, Z2, Z2
 
 row3:
-	MOVQ 48(SP), DI
+	MOVQ 120(SP), DI
 	MOVQ 72(SP), R14
 	ADDQ DI, R14
-	MOVQ 56(SP), R13
-	MOVQ 16(SP), CX
+	MOVQ 128(SP), R13
+	MOVQ 112(SP), CX
 
 column3:
 	VMOVUPS.Z   (R13), K1, Z9
 	PREFETCHT0  (R13)(R15*4)
 	PREFETCHT0  (R14)(DX*4)
-	ADDQ        64(SP), R13
+	ADDQ        40(SP), R13
 	VFMADD231PS (DI)(AX*4), Z9, K1, Z0
 	VFMADD231PS (DI)(BX*4), Z9, K1, Z1
 	VFMADD231PS (DI)(DX*4), Z9, K1, Z2
-	ADDQ        40(SP), DI
-	ADDQ        40(SP), R14
+	ADDQ        32(SP), DI
+	ADDQ        32(SP), R14
 	DECQ        CX
 	JNZ         column3
-	MOVQ        24(SP), DI
-	MOVQ        32(SP), R13
-	ADDQ        DI, 48(SP)
-	ADDQ        R13, 56(SP)
-	DECQ        8(SP)
+	MOVQ        16(SP), DI
+	MOVQ        24(SP), R13
+	ADDQ        DI, 120(SP)
+	ADDQ        R13, 128(SP)
+	DECQ        104(SP)
 	JNZ         row3
-	MOVQ        t+0(FP), DI
-	MOVQ        48(DI), R13
-	MOVQ        72(DI), DI
+	MOVQ        88(SP), DI
+	MOVQ        32(DI), DI
+	MOVQ        (SP), R13
 	MOVQ        8(DI), CX
 	VADDPS      (R13)(CX*4), Z0, Z0
 	VMOVUPS     Z0, (R13)(CX*4)
@@ -14975,85 +15038,92 @@ column3:
 	MOVQ        40(DI), CX
 	VADDPS      (R13)(CX*4), Z2, Z2
 	VMOVUPS     Z2, (R13)(CX*4)
-	JMP         done
+	JMP         next
 
 taps2:
-	MOVQ   72(DI), R13
 	MOVQ   (R13), AX
 	VPXORD Z0, Z0, Z0
 	MOVQ   16(R13), BX
 	VPXORD Z1, Z1, Z1
 
 row2:
-	MOVQ 48(SP), DI
+	MOVQ 120(SP), DI
 	MOVQ 72(SP), R14
 	ADDQ DI, R14
-	MOVQ 56(SP), R13
-	MOVQ 16(SP), CX
+	MOVQ 128(SP), R13
+	MOVQ 112(SP), CX
 
 column2:
 	VMOVUPS.Z   (R13), K1, Z9
 	PREFETCHT0  (R13)(R15*4)
 	PREFETCHT0  (R14)(BX*4)
-	ADDQ        64(SP), R13
+	ADDQ        40(SP), R13
 	VFMADD231PS (DI)(AX*4), Z9, K1, Z0
 	VFMADD231PS (DI)(BX*4), Z9, K1, Z1
-	ADDQ        40(SP), DI
-	ADDQ        40(SP), R14
+	ADDQ        32(SP), DI
+	ADDQ        32(SP), R14
 	DECQ        CX
 	JNZ         column2
-	MOVQ        24(SP), DI
-	MOVQ        32(SP), R13
-	ADDQ        DI, 48(SP)
-	ADDQ        R13, 56(SP)
-	DECQ        8(SP)
+	MOVQ        16(SP), DI
+	MOVQ        24(SP), R13
+	ADDQ        DI, 120(SP)
+	ADDQ        R13, 128(SP)
+	DECQ        104(SP)
 	JNZ         row2
-	MOVQ        t+0(FP), DI
-	MOVQ        48(DI), R13
-	MOVQ        72(DI), DI
+	MOVQ        88(SP), DI
+	MOVQ        32(DI), DI
+	MOVQ        (SP), R13
 	MOVQ        8(DI), CX
 	VADDPS      (R13)(CX*4), Z0, Z0
 	VMOVUPS     Z0, (R13)(CX*4)
 	MOVQ        24(DI), CX
 	VADDPS      (R13)(CX*4), Z1, Z1
 	VMOVUPS     Z1, (R13)(CX*4)
-	JMP         done
+	JMP         next
 
 taps1:
-	MOVQ   72(DI), R13
 	MOVQ   (R13), AX
 	VPXORD Z0, Z0, Z0
 
 row1:
-	MOVQ 48(SP), DI
+	MOVQ 120(SP), DI
 	MOVQ 72(SP), R14
 	ADDQ DI, R14
-	MOVQ 56(SP), R13
-	MOVQ 16(SP), CX
+	MOVQ 128(SP), R13
+	MOVQ 112(SP), CX
 
 column1:
 	VMOVUPS.Z   (R13), K1, Z9
 	PREFETCHT0  (R13)(R15*4)
 	PREFETCHT0  (R14)(AX*4)
-	ADDQ        64(SP), R13
+	ADDQ        40(SP), R13
 	VFMADD231PS (DI)(AX*4), Z9, K1, Z0
-	ADDQ        40(SP), DI
-	ADDQ        40(SP), R14
+	ADDQ        32(SP), DI
+	ADDQ        32(SP), R14
 	DECQ        CX
 	JNZ         column1
-	MOVQ        24(SP), DI
-	MOVQ        32(SP), R13
-	ADDQ        DI, 48(SP)
-	ADDQ        R13, 56(SP)
-	DECQ        8(SP)
+	MOVQ        16(SP), DI
+	MOVQ        24(SP), R13
+	ADDQ        DI, 120(SP)
+	ADDQ        R13, 128(SP)
+	DECQ        104(SP)
 	JNZ         row1
-	MOVQ        t+0(FP), DI
-	MOVQ        48(DI), R13
-	MOVQ        72(DI), DI
+	MOVQ        88(SP), DI
+	MOVQ        32(DI), DI
+	MOVQ        (SP), R13
 	MOVQ        8(DI), CX
 	VADDPS      (R13)(CX*4), Z0, Z0
 	VMOVUPS     Z0, (R13)(CX*4)
 
-done:
+next:
+	ADDQ $0x38, 88(SP)
+	DECQ 96(SP)
+	JNZ  rect
+	ADDQ $0x40, 56(SP)
+	ADDQ $0x40, 64(SP)
+	MOVQ 48(SP), CX
+	ADDQ CX, (SP)
+	DECQ 8(SP)
+	JNZ  vector
 	VZEROUPPER
 	RET

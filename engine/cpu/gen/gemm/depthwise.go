@@ -8,7 +8,7 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// The fields of package cpu's walk, span and products, in order, as byte offsets.
+// The fields of package cpu's walk, span, products and rect, in order, as byte offsets.
 const (
 	walkA, walkB, walkC, walkZ, walkBias = 0, 24, 48, 72, 96
 	walkSpans, walkFrom, walkTo          = 120, 144, 152
@@ -19,13 +19,14 @@ const (
 	spanPixels, spanStep, spanA, spanC = 0, 8, 16, 24
 	spanTaps, spanAhead, spanBytes     = 32, 56, 80
 
-	productsA, productsB, productsC                 = 0, 24, 48
-	productsTaps, productsFrom                      = 72, 96
-	productsTo, productsRows                        = 104, 112
-	productsCols, productsRowA                      = 120, 128
-	productsRowB, productsPixelA                    = 136, 144
-	productsPixelB, productsLanes                   = 152, 160
-	productsAheadA, productsAheadB, productsStrided = 168, 176, 184
+	productsA, productsB, productsC, productsRects = 0, 24, 48, 72
+	productsFrom, productsTo                       = 96, 104
+	productsVectors, productsLast, productsSize    = 112, 120, 128
+	productsRowA, productsRowB                     = 136, 144
+	productsPixelA, productsPixelB                 = 152, 160
+	productsNextA, productsNextB, productsStrided  = 168, 176, 184
+
+	rectRows, rectCols, rectA, rectB, rectTaps, rectBytes = 0, 8, 16, 24, 32, 56
 )
 
 // tapsMost is how many taps' sums and addresses the filter's gradient has in registers.
@@ -243,42 +244,78 @@ func (k *kernel) walkTile(pixels int, z, taps, n, b, at, c GPPhysical, start Mem
 // products writes productsGeneric's loop.
 func (k *kernel) products() {
 	k.start(
-		"for t in taps, l < lanes:",
-		"  c[t.b + l] += Σ over i < rows, j < cols of a[from + i·rowA + j·pixelA + t.a + l] · b[to + i·rowB + j·pixelB + l]",
+		"for v < vectors, r in rects, t in r.taps, l < lanes, where there is such a channel, j = v·lanes + l:",
+		"  c[v·size + t.b + l] += Σ over y < r.rows, x < r.cols of",
+		"    a[from + r.a + y·rowA + x·pixelA + t.a + j] · b[to + r.b + y·rowB + x·pixelB + j]",
 	)
 	taps := [tapsMost]GPPhysical{RAX, RBX, RDX, RSI, R8, R9, R10, R11, R12}
 	a, b, left, aheadA, aheadB := RDI, R13, RCX, R14, R15
-	k.load(productsLanes, RCX)
-	k.m.mask(RCX, RAX, k.local("mask"))
-	k.keep(b, productsRows, "rows")
-	k.keep(b, productsCols, "cols")
-	k.keepBytes(b, productsRowA, "rowA")
-	k.keepBytes(b, productsRowB, "rowB")
-	k.keepBytes(b, productsPixelA, "pixelA")
+	k.keep(b, productsC, "c")
+	k.keep(b, productsVectors, "vectors")
+	for _, f := range []struct {
+		field int
+		name  string
+	}{{productsRowA, "rowA"}, {productsRowB, "rowB"}, {productsPixelA, "pixelA"}, {productsPixelB, "pixelB"}, {productsSize, "size"}} {
+		k.keepBytes(b, f.field, f.name)
+	}
 	k.load(productsFrom, left)
 	k.keepAt(b, left, productsA, "a")
 	k.load(productsTo, left)
 	k.keepAt(b, left, productsB, "b")
-	k.keepBytes(b, productsPixelB, "pixelB")
-	k.keepBytes(b, productsAheadA, "aheadA")
-	k.load(productsAheadB, aheadB)
-	k.load(productsTaps+8, b)
-	k.step = b
+
+	Label("vector")
+	MOVQ(NewParamAddr("t", 0), k.t)
+	MOVQ(U32(uint32(k.m.lanes)), RCX)
+	MOVQ(RCX, aheadA)
+	MOVQ(RCX, aheadB)
+	CMPQ(k.local("vectors"), U8(1))
+	JNE(LabelRef("whole"))
+	k.load(productsLast, RCX)
+	k.load(productsNextA, aheadA)
+	k.load(productsNextB, aheadB)
+	Label("whole")
+	SHLQ(U8(2), aheadA)
+	MOVQ(aheadA, k.local("aheadA"))
+	k.m.mask(RCX, RAX, k.local("mask"))
+	k.keep(b, productsRects, "rect")
+	k.keep(b, productsRects+8, "rects")
+
+	Label("rect")
+	MOVQ(NewParamAddr("t", 0), k.t)
+	MOVQ(k.local("rect"), b)
+	for _, f := range []struct {
+		field int
+		name  string
+	}{{rectRows, "rows"}, {rectCols, "cols"}} {
+		MOVQ(Mem{Base: b, Disp: f.field}, left)
+		MOVQ(left, k.local(f.name))
+	}
+	for _, f := range []struct {
+		field    int
+		name, of string
+	}{{rectA, "a", "rowsA"}, {rectB, "b", "rowsB"}} {
+		MOVQ(Mem{Base: b, Disp: f.field}, left)
+		SHLQ(U8(2), left)
+		ADDQ(k.local(f.name), left)
+		MOVQ(left, k.local(f.of))
+	}
+	MOVQ(Mem{Base: b, Disp: rectTaps + 8}, left)
+	MOVQ(Mem{Base: b, Disp: rectTaps}, b)
+	k.step = left
 	k.dispatch("taps", 1, tapsMost)
 	for n := tapsMost; n >= 1; n-- {
 		label := func(s string) string { return fmt.Sprint(s, n) }
 		Label(label("taps"))
-		k.load(productsTaps, b)
 		for i := range n {
 			MOVQ(Mem{Base: b, Disp: 16 * i}, taps[i])
 			k.m.zero(k.sum(i, 0))
 		}
 		rows := func(name string, ahead ...int) {
 			each(label(name+"row"), k.local("rows"), func() {
-				MOVQ(k.local("a"), a)
+				MOVQ(k.local("rowsA"), a)
 				MOVQ(k.local("aheadA"), aheadA)
 				ADDQ(a, aheadA)
-				MOVQ(k.local("b"), b)
+				MOVQ(k.local("rowsB"), b)
 				MOVQ(k.local("cols"), left)
 				each(label(name+"column"), left, func() {
 					k.m.load(Mem{Base: b}, k.factor(0))
@@ -295,8 +332,8 @@ func (k *kernel) products() {
 				})
 				MOVQ(k.local("rowA"), a)
 				MOVQ(k.local("rowB"), b)
-				ADDQ(a, k.local("a"))
-				ADDQ(b, k.local("b"))
+				ADDQ(a, k.local("rowsA"))
+				ADDQ(b, k.local("rowsB"))
 			})
 		}
 		if n == tapsMost { // of 3×3 taps with stride 2, four are of pixels that no other reads but those beside
@@ -310,9 +347,9 @@ func (k *kernel) products() {
 		if n == tapsMost {
 			Label("summed")
 		}
-		MOVQ(NewParamAddr("t", 0), a)
-		MOVQ(Mem{Base: a, Disp: productsC}, b)
-		MOVQ(Mem{Base: a, Disp: productsTaps}, a)
+		MOVQ(k.local("rect"), a)
+		MOVQ(Mem{Base: a, Disp: rectTaps}, a)
+		MOVQ(k.local("c"), b)
 		for i := range n {
 			MOVQ(Mem{Base: a, Disp: 16*i + 8}, left)
 			to := Mem{Base: b, Index: left, Scale: 4}
@@ -320,9 +357,18 @@ func (k *kernel) products() {
 			VMOVUPS(k.sum(i, 0), to)
 		}
 		if n > 1 {
-			JMP(LabelRef("done"))
+			JMP(LabelRef("next"))
 		}
 	}
-	Label("done")
+	Label("next")
+	ADDQ(U8(rectBytes), k.local("rect"))
+	DECQ(k.local("rects"))
+	JNZ(LabelRef("rect"))
+	ADDQ(U8(k.m.bytes()), k.local("a"))
+	ADDQ(U8(k.m.bytes()), k.local("b"))
+	MOVQ(k.local("size"), left)
+	ADDQ(left, k.local("c"))
+	DECQ(k.local("vectors"))
+	JNZ(LabelRef("vector"))
 	k.end()
 }
