@@ -18,7 +18,7 @@ type Importance string
 // The ways to score a channel. Taylor asks the loss; the others are baselines.
 const (
 	Taylor    Importance = "taylor"    // |γ·∂L/∂γ + β·∂L/∂β| over training batches
-	Magnitude Importance = "magnitude" // |γ|, or Σ|w| of a filter without batch norm
+	Magnitude Importance = "magnitude" // |γ|, or Σ|w| of a filter without batch norm beside the layer's mean
 	Random    Importance = "random"    // uniform in [0, 1)
 )
 
@@ -88,14 +88,24 @@ func TaylorScores(p *engine.Program, batches int) (Scores, error) {
 	return Scores{Importance: Taylor, Batches: batches, Members: sums}, nil
 }
 
-// MagnitudeScores need no data: |γ| of a batch norm, the L1 norm of a filter
-// that has none.
+// MagnitudeScores need no data: |γ| of a batch norm; of a layer that has none the
+// L1 norm of each filter, divided by the mean of the layer's. What a filter's norm
+// is grows with the numbers it has, and what γ scaled before it was folded is not
+// known; with means of 1, what γ begins training with, layers compare.
 func MagnitudeScores(g *graph.Graph, c *Coupling, w graph.Weights) Scores {
 	return eachMember(Magnitude, g, c, func(name string, score []float32) {
 		d := w.Data(name + ".weight")
 		n := len(d) / len(score)
+		sum := 0.0
 		for i, v := range d {
 			score[i/n] += float32(math.Abs(float64(v)))
+			sum += math.Abs(float64(v))
+		}
+		if i, _ := g.Index(name); g.Node(i).Op == graph.OpBatchNorm || sum == 0 {
+			return
+		}
+		for i := range score {
+			score[i] *= float32(float64(len(score)) / sum)
 		}
 	})
 }

@@ -257,18 +257,19 @@ func addModels(f *testing.F) {
 // in an error.
 func FuzzConvert(f *testing.F) {
 	addModels(f)
+	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, err := Decode(b)
 		if err != nil {
 			return
 		}
-		n, err := Convert(m, "fuzzed", t.TempDir(), Options{Input: graph.Shape{H: 5, W: 6, C: 4}, room: 1 << 24})
+		n, err := Convert(m, "fuzzed", dir, Options{Input: graph.Shape{H: 5, W: 6, C: 4}, room: 1 << 24})
 		if err != nil {
 			assert.NotContains(t, err.Error(), "\x00")
 			return
 		}
 		assert.NoError(t, n.Weights.Check(n.Graph))
-		again, err := Convert(m, "fuzzed", t.TempDir(), Options{Input: graph.Shape{H: 5, W: 6, C: 4}, room: 1 << 24})
+		again, err := Convert(m, "fuzzed", dir, Options{Input: graph.Shape{H: 5, W: 6, C: 4}, room: 1 << 24})
 		require.NoError(t, err)
 		assert.Equal(t, n.Graph, again.Graph, "nothing of the model was changed")
 	})
