@@ -68,14 +68,11 @@ trained on elsewhere comes back with --kept.`,
 func runImport(o *importOptions, file string) error {
 	g, w, err := o.read(file)
 	var mismatch *pytorch.MismatchError
-	var unsupported onnx.Unsupported
 	switch {
 	case errors.As(err, &mismatch):
 		err = errors.Join(o.print(differences{mismatch}, o.json), usageError{err})
-	case errors.As(err, &unsupported):
-		err = errors.Join(o.print(nodes(unsupported), o.json), usageError{fmt.Errorf("%s: %d of its nodes cannot be imported; each is listed with the reason", file, len(unsupported))})
 	case err != nil:
-		err = usageError{err}
+		err = o.refused(file, err, o.json)
 	}
 	if err != nil {
 		return err
@@ -159,6 +156,16 @@ func (o *importOptions) cut(g *graph.Graph) (*graph.Graph, error) {
 		return nil, fmt.Errorf("%s: %w", o.kept, err)
 	}
 	return prune.ExtractGraph(g, c, choice)
+}
+
+// refused is the error of a file that cannot be read; where that is for nodes of an
+// ONNX model, it prints them.
+func (a *app) refused(file string, err error, asJSON bool) error {
+	var unsupported onnx.Unsupported
+	if !errors.As(err, &unsupported) {
+		return usageError{err}
+	}
+	return errors.Join(a.print(nodes(unsupported), asJSON), usageError{fmt.Errorf("%s: %d of its nodes cannot be imported; each is listed with the reason", file, len(unsupported))})
 }
 
 // nodes are an ONNX model's that cannot be imported, each on a line of its own.

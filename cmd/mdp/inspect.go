@@ -58,7 +58,7 @@ graph.json or kept.json, or a folder with a graph.json in it.`,
 func runInspect(o *inspectOptions, path string) error {
 	r, err := o.look(path)
 	if err != nil {
-		return usageError{err}
+		return o.refused(path, err, o.json)
 	}
 	n, ok := r.(drawable)
 	if !ok && (o.svg != "" || o.html != "") {

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"mdp/engine/onnx"
 	"mdp/prune/report"
 )
 
@@ -60,4 +61,36 @@ func names(t *testing.T, dir string) (all []string) {
 		all = append(all, f.Name())
 	}
 	return all
+}
+
+// Every node that stands in the way is listed, by the commands that look at a
+// model; a run is refused in one line that names the command, and holds nothing.
+func TestUnsupportedNodes(t *testing.T) {
+	dir := finished(t)
+	ok(t, dir, "export", "run", "--budget", "dense", "--onnx", "dense.onnx")
+	path := filepath.Join(dir, "dense.onnx")
+	m, err := onnx.Read(path)
+	require.NoError(t, err)
+	var gone []string
+	for i := range m.Graph.Nodes {
+		if n := &m.Graph.Nodes[i]; n.OpType == "Relu" && len(gone) < 2 {
+			n.OpType = "Erf"
+			gone = append(gone, n.Name)
+		}
+	}
+	f, err := os.Create(path)
+	require.NoError(t, err)
+	require.NoError(t, onnx.Encode(f, m))
+	require.NoError(t, f.Close())
+
+	for _, args := range [][]string{{"import", "dense.onnx"}, {"inspect", "dense.onnx"}} {
+		o := mdp(t, dir, args...)
+		assertRefused(t, o, exitUsage, "dense.onnx: 2 of its nodes cannot be imported; each is listed")
+		for _, name := range gone {
+			assert.Contains(t, o.stdout, `node "`+name+`" (Erf): this operator is not supported: it is a part of Gelu: train with Swish in its place`+"\n")
+		}
+	}
+	o := mdp(t, dir, "prune", "--onnx", "dense.onnx", "--run", "new", "--quiet")
+	assertRefused(t, o, exitFailed, "2 of its nodes cannot be imported: mdp import dense.onnx lists them with the reasons")
+	assert.ElementsMatch(t, []string{"config.json", "log.jsonl"}, names(t, filepath.Join(dir, "new")))
 }

@@ -93,7 +93,7 @@ func runModel(o *runModelOptions, path string) error {
 		name, file := named(spec, "")
 		n, image, err := find(name, given)
 		if err != nil {
-			return usageError{fmt.Errorf("%s: %w", path, err)}
+			return o.refused(path, fmt.Errorf("%s: %w", path, err), o.json)
 		}
 		data, dims, err := n.Run(d, arrays[image].Dims, arrays[image].Data, o.batch)
 		if err != nil {
