@@ -24,8 +24,9 @@ import (
 // inspectOptions are what mdp inspect takes.
 type inspectOptions struct {
 	*app
-	svg, html string
-	json      bool
+	svg, html, output string
+	size              int
+	json              bool
 }
 
 func newInspectCmd(a *app) *cobra.Command {
@@ -49,6 +50,8 @@ graph.json or kept.json, or a folder with a graph.json in it.`,
 	f := cmd.Flags()
 	f.StringVar(&o.svg, "svg", "", "SVG file to draw the network in, the channels that go together in one colour")
 	f.StringVar(&o.html, "html", "", "HTML file for the drawing and the tables")
+	f.IntVar(&o.size, "size", 0, "height and width of the images, where the file leaves them open")
+	f.StringVar(&o.output, "output-name", "", "of an ONNX model: the value to end in (default its first output)")
 	f.BoolVar(&o.json, "json", false, "print the result as JSON")
 	must(cmd.MarkFlagFilename("svg", "svg"))
 	must(cmd.MarkFlagFilename("html", "html"))
@@ -93,7 +96,7 @@ func (o *inspectOptions) look(path string) (result, error) {
 	}
 	switch filepath.Ext(path) {
 	case ".onnx":
-		n, err := onnx.Import(path, onnx.Options{})
+		n, err := onnx.Import(path, onnx.Options{Input: graph.Shape{H: o.size, W: o.size}, Output: o.output})
 		if err != nil {
 			return nil, err
 		}
@@ -112,7 +115,7 @@ func (o *inspectOptions) look(path string) (result, error) {
 		return nil, err
 	}
 	defer c.Close()
-	if g, err := c.Find(0, 0, o.defaults().Width); err == nil {
+	if g, err := c.Find(0, o.size, o.defaults().Width); err == nil {
 		return described(g, nil)
 	}
 	all := tensors{}
