@@ -37,7 +37,7 @@ func printable(text string) string {
 type converter struct {
 	graph   *Graph
 	opset   int64
-	dir     string
+	folder  *folder
 	batch   int64 // the model's own, or anyBatch
 	values  map[string]value
 	nodes   []graph.Node

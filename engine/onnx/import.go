@@ -89,13 +89,26 @@ func Convert(m *Model, name, dir string, o Options) (*Network, error) {
 }
 
 // convert calls release with the bytes of each filter that it has taken over.
-func convert(m *Model, name, dir string, o Options, release func([]byte)) (*Network, error) {
+func convert(m *Model, name, dir string, o Options, release func([]byte)) (n *Network, err error) {
+	outside := &folder{dir: dir, files: map[string][]byte{}}
+	defer outside.close()
+	err = unharmed("the model, or a file beside it,", func() error {
+		n, err = network(m, name, outside, o, func(part []byte) {
+			release(part)
+			outside.release(part)
+		})
+		return err
+	})
+	return n, err
+}
+
+func network(m *Model, name string, outside *folder, o Options, release func([]byte)) (*Network, error) {
 	opset := m.Opset()
 	if opset < MinOpset || opset > MaxOpset {
 		return nil, fmt.Errorf("its operators are those of ONNX opset %d, and opsets %d to %d are known: export it again with one of those, or use onnx.version_converter", opset, MinOpset, MaxOpset)
 	}
 	c := &converter{
-		graph: &m.Graph, opset: opset, dir: dir,
+		graph: &m.Graph, opset: opset, folder: outside,
 		values: map[string]value{}, weights: graph.Weights{}, shapes: map[string]graph.Shape{}, taken: map[string]bool{"loss": true},
 		left: cmp.Or(o.room, maxWeights), release: release,
 	}

@@ -1,13 +1,16 @@
 package onnx
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"mdp/engine/graph"
 )
@@ -164,8 +167,10 @@ func TestMistakes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m := model(relu)
 			c.change(m)
-			_, err := Convert(m, "m", "", Options{})
-			assert.ErrorContains(t, err, c.err)
+			assert.ErrorContains(t, cheaply(t, func() error {
+				_, err := Convert(m, "m", "", Options{})
+				return err
+			}), c.err)
 		})
 	}
 }
@@ -177,7 +182,10 @@ func TestEscape(t *testing.T) {
 	require.NoError(t, os.MkdirAll(inside, 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "secret"), make([]byte, 64), 0o644))
 	require.NoError(t, os.WriteFile(filepath.Join(inside, "data"), make([]byte, 64), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(inside, "empty"), nil, 0o644))
 	require.NoError(t, os.Symlink("../secret", filepath.Join(inside, "link")))
+	require.NoError(t, os.Symlink("..", filepath.Join(inside, "folder")))
+	require.NoError(t, unix.Mkfifo(filepath.Join(inside, "pipe"), 0o644))
 	for _, c := range []struct{ location, offset, length, err string }{
 		{"data", "0", "64", ""},
 		{"data", "", "", ""},
@@ -186,7 +194,11 @@ func TestEscape(t *testing.T) {
 		{"link", "0", "64", "escapes"},
 		{"absent", "0", "64", "no such file"},
 		{"", "0", "64", "the external data"},
-		{".", "0", "64", "do not lie in"},
+		{".", "0", "64", "is no file"},
+		{"pipe", "0", "64", "is no file"},
+		{"empty", "0", "64", "is no file, or an empty one"},
+		{"folder/secret", "0", "64", "escapes"},
+		{"folder/../secret", "0", "64", "escapes"},
 		{"data", "1", "64", "do not lie in"},
 		{"data", "-1", "64", "do not lie in"},
 		{"data", "9223372036854775807", "64", "do not lie in"},
@@ -201,13 +213,55 @@ func TestEscape(t *testing.T) {
 			}
 		}
 		m.Graph.Initializers = []Tensor{{Name: "w", Type: Float, Dims: []int64{4, 4, 1, 1}, External: external}}
-		_, err := Convert(m, "m", inside, Options{})
+		err := cheaply(t, func() error {
+			_, err := Convert(m, "m", inside, Options{})
+			return err
+		})
 		if c.err == "" {
 			assert.NoError(t, err)
 		} else {
 			assert.ErrorContains(t, err, c.err, c.location)
 		}
 	}
+}
+
+// cheaply calls do, which must not allocate more than a hostile file of a few bytes
+// may cost.
+func cheaply(t *testing.T, do func() error) error {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	err := do()
+	runtime.ReadMemStats(&after)
+	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20), "%v", err)
+	return err
+}
+
+// Data outside the file are mapped, however many tensors are parts of them: what
+// importing allocates is the weights.
+func TestOutsideMemory(t *testing.T) {
+	dir := t.TempDir()
+	const channels, layers = 256, 16
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "data"), make([]byte, 4*channels*channels*layers), 0o644))
+	m := model()
+	m.Graph.Inputs[0].Dims[1].Size = channels
+	at := "x"
+	for i := range layers {
+		to := fmt.Sprint("v", i)
+		if i == layers-1 {
+			to = "y"
+		}
+		m.Graph.Nodes = append(m.Graph.Nodes, node("Conv", at+" w"+to, to))
+		m.Graph.Initializers = append(m.Graph.Initializers, Tensor{Name: "w" + to, Type: Float, Dims: []int64{channels, channels, 1, 1},
+			External: []Entry{{"location", "data"}, {"offset", fmt.Sprint(4 * channels * channels * i)}}})
+		at = to
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	n, err := Convert(m, "m", dir, Options{})
+	runtime.ReadMemStats(&after)
+	require.NoError(t, err)
+	assert.Len(t, n.Weights, layers)
+	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(4*channels*channels*layers+8*channels*channels+1<<20))
 }
 
 // A file that is cut short while it is mapped is an error, not a crash.
