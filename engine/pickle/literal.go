@@ -146,8 +146,11 @@ func (m *machine) sized(n int) ([]byte, error) {
 // to be.
 func (m *machine) bytes(n int64) ([]byte, error) {
 	var b bytes.Buffer
-	got, err := io.CopyN(&b, m.r, n)
+	got, err := io.CopyN(&b, m.r, min(n, m.left+1))
 	m.at += got
+	if e := m.charge(got); e != nil {
+		return nil, e
+	}
 	return b.Bytes(), err
 }
 
@@ -172,6 +175,9 @@ func (m *machine) uint32(n int) (uint32, error) {
 func (m *machine) line() (string, error) {
 	s, err := m.r.ReadString('\n')
 	m.at += int64(len(s))
+	if e := m.charge(int64(len(s))); e != nil {
+		return "", e
+	}
 	return strings.TrimSuffix(s, "\n"), err
 }
 

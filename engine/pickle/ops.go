@@ -276,7 +276,7 @@ func (m *machine) object(class, args any) error {
 		return nil
 	}
 	m.push(&Object{Class: g, Args: a})
-	return nil
+	return m.charge(perObject)
 }
 
 // known makes the values that older protocols spell as calls.

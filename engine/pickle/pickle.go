@@ -74,19 +74,23 @@ type Object struct {
 type Persistent struct{ ID any }
 
 // Read reads one pickle and nothing behind it, so that several in a row can be
-// read.
+// read. Its values may take 256 MB.
 func Read(r *bufio.Reader) (any, error) {
-	return ReadPersistent(r, func(id any) (any, error) { return Persistent{id}, nil })
+	return ReadPersistent(r, 1<<28, func(id any) (any, error) { return Persistent{id}, nil })
 }
 
-// ReadPersistent is Read with load's values in place of Persistent ones.
-func ReadPersistent(r *bufio.Reader, load func(id any) (any, error)) (any, error) {
-	m := machine{r: r, load: load, memo: map[uint32]any{}}
+// ReadPersistent is Read with load's values in place of Persistent ones, and of
+// values that take about so many bytes of memory at most: an opcode of one byte
+// makes a list of a hundred.
+func ReadPersistent(r *bufio.Reader, room int64, load func(id any) (any, error)) (any, error) {
+	m := machine{r: r, left: room, load: load, memo: map[uint32]any{}}
 	for {
 		op, err := r.ReadByte()
 		if err == nil {
 			m.at++
-			err = m.do(op)
+			if err = m.charge(perOpcode); err == nil {
+				err = m.do(op)
+			}
 		}
 		switch {
 		case errors.Is(err, errStop):
@@ -107,6 +111,7 @@ type machine struct {
 	r     *bufio.Reader
 	load  func(id any) (any, error)
 	at    int64 // bytes read
+	left  int64 // bytes that values may still take
 	stack []any
 	memo  map[uint32]any
 }
@@ -115,6 +120,20 @@ var (
 	errStop  = errors.New("stop")
 	errEmpty = errors.New("the stack is too small: this is no pickle, or a damaged one")
 )
+
+// What an opcode leaves at most beside the bytes it reads: a value on the stack,
+// which grows by doubling, that is a list or remembered; or an object.
+const (
+	perOpcode = 100
+	perObject = 200
+)
+
+func (m *machine) charge(bytes int64) error {
+	if m.left -= bytes; m.left < 0 {
+		return errors.New("its values take more memory than a file of this size may")
+	}
+	return nil
+}
 
 func (m *machine) push(v any) { m.stack = append(m.stack, v) }
 

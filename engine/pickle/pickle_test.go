@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/big"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -139,6 +140,38 @@ func TestDamagedFiles(t *testing.T) {
 		_, err := Read(bufio.NewReader(strings.NewReader(text)))
 		assert.ErrorContains(t, err, says, "%q", text)
 	}
+}
+
+// Half a megabyte of opcodes that each make something takes the room that there is, and
+// not much more.
+func TestRoom(t *testing.T) {
+	const room = 1 << 20
+	for _, op := range []string{"]", "}", ")", "N", "(", "]2", "]\x94", "]q\x00", "K\x07\x85", "((((t", "]Na", "}NNs", "\x8c\x01a", "C\x01a", "I5\n", "G\x00\x00\x00\x00\x00\x00\x00\x00",
+		"cos\nsystem\n)R", "(ios\nsystem\n", "cos\nsystem\n(cos\nsystem\no", "cos\nsystem\n))\x92", "ccollections\nOrderedDict\n)R", "c_codecs\nencode\n(Vaaaaaaaa\nVlatin1\ntR", "I1" + strings.Repeat("0", 29) + "\n"} {
+		b := []byte(strings.Repeat(op, 1<<19/len(op)))
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		m := machine{r: bufio.NewReader(bytes.NewReader(b)), left: room, memo: map[uint32]any{}}
+		var err error
+		for err == nil {
+			var c byte
+			if c, err = m.r.ReadByte(); err == nil {
+				if err = m.charge(perOpcode); err == nil {
+					err = m.do(c)
+				}
+			}
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		assert.Less(t, int64(after.HeapAlloc)-int64(before.HeapAlloc), int64(room+room/4), "%q: %v", op, err)
+		runtime.KeepAlive(m)
+
+		_, err = ReadPersistent(bufio.NewReader(bytes.NewReader(b)), room, nil)
+		assert.ErrorContains(t, err, "take more memory", "%q", op)
+	}
+	_, err := ReadPersistent(bufio.NewReader(strings.NewReader("X\x00\x00\x00\x01"+strings.Repeat("a", 1<<24))), room, nil)
+	assert.ErrorContains(t, err, "take more memory")
 }
 
 // Whatever the file, reading it ends without a panic, with memory in proportion

@@ -19,6 +19,9 @@ import (
 // takes about 200 bytes of it.
 const maxPickle = 64 << 20
 
+// room is what a pickle's values may take in memory, in a file of that many bytes.
+func room(size int64) int64 { return size + 16<<20 }
+
 // storage is a row of numbers in a file, parts of which are tensors.
 type storage struct {
 	kind  dtype.Type
@@ -96,7 +99,7 @@ func (c *Checkpoint) openZip(r io.ReaderAt, size int64) error {
 		return err
 	}
 	all := storages{}
-	v, err := pickle.ReadPersistent(bufio.NewReader(bytes.NewReader(b)), all.load)
+	v, err := pickle.ReadPersistent(bufio.NewReader(bytes.NewReader(b)), room(size), all.load)
 	if err != nil {
 		return err
 	}
@@ -144,7 +147,7 @@ func (c *Checkpoint) openLegacy(r io.ReaderAt, size int64) error {
 	var parts [5]any
 	for i := range parts {
 		var err error
-		if parts[i], err = pickle.ReadPersistent(b, all.load); err != nil {
+		if parts[i], err = pickle.ReadPersistent(b, room(size), all.load); err != nil {
 			return fmt.Errorf("no file of torch.save's: %w", err)
 		}
 		if n, ok := parts[0].(*big.Int); !ok || n.Cmp(magic) != 0 {
