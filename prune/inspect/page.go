@@ -36,7 +36,7 @@ func (n *Network) WriteHTML(w io.Writer) error {
 		return err
 	}
 	err = t.Execute(&page, map[string]any{
-		"Network": n, "Summary": strings.Join(n.Summary(), " "), "Drawing": template.HTML(svg.String()), "Groups": groups,
+		"Network": n, "Summary": strings.Join(n.Summary(), "; "), "Drawing": template.HTML(svg.String()), "Groups": groups,
 	})
 	if err != nil {
 		return fmt.Errorf("page: %w", err)

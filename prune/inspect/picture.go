@@ -15,7 +15,7 @@ const (
 	boxHeight = 14
 	laneWidth = 9
 	boxWidth  = 132 // of the most channels
-	charWidth = 6.6 // of 11 px text
+	charWidth = 7.2 // of 11 px text
 	top       = 30
 )
 
@@ -85,19 +85,15 @@ func (n *Network) WriteSVG(w io.Writer) error {
 	edges, lanes := n.lanes()
 	colours := n.colours()
 	left := 10 + lanes*laneWidth + 8
-	words := left + boxWidth + 12
-	longest := 0
+	words := [][]string{{"layer", "does", "output", "group", "block that may go"}}
 	for _, r := range n.Rows {
-		longest = max(longest, len([]rune(r.Name)))
+		words = append(words, []string{r.Name, r.Does, r.Shape.String(), n.groups(r), r.Block})
 	}
-	does := words + int(float64(longest)*charWidth) + 14
-	shape := does + 210
-	block := shape + 100
-	width, height := block+180, top+len(n.Rows)*rowHeight+10
+	columns, width := columnsFrom(left+boxWidth+12, words)
+	height := top + len(n.Rows)*rowHeight + 10
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" font-family="Helvetica Neue,Helvetica,Arial,Liberation Sans,sans-serif" font-size="11">`+"\n", width, height, width, height)
 	fmt.Fprintf(&b, "<title>%s</title><rect width=\"%d\" height=\"%d\" fill=\"#fefefe\"/>\n", html.EscapeString(n.Name), width, height)
-	columns := []int{words, does, shape, block}
-	for i, head := range []string{"layer", "does", "output", "block that may go"} {
+	for i, head := range words[0] {
 		fmt.Fprintf(&b, `<text x="%d" y="18" fill="#5a6672">%s</text>`+"\n", columns[i], head)
 	}
 	n.drawBlocks(&b, width)
@@ -123,7 +119,7 @@ func (n *Network) WriteSVG(w io.Writer) error {
 	for i, r := range n.Rows {
 		n.drawBox(&b, r, left, y(i)-boxHeight/2, colours)
 		fill := "#1c252e"
-		for j, s := range []string{r.Name, r.Does, r.Shape.String(), r.Block} {
+		for j, s := range words[i+1] {
 			if s != "" {
 				fmt.Fprintf(&b, `<text x="%d" y="%d" fill="%s">%s</text>`+"\n", columns[j], y(i)+4, fill, html.EscapeString(s))
 			}
@@ -133,6 +129,19 @@ func (n *Network) WriteSVG(w io.Writer) error {
 	b.WriteString("</svg>\n")
 	_, err := w.Write(b.Bytes())
 	return err
+}
+
+// columnsFrom are where columns of words begin, the first at x, and where the last ends.
+func columnsFrom(x int, rows [][]string) (columns []int, end int) {
+	for j := range rows[0] {
+		columns = append(columns, x)
+		longest := 0
+		for _, r := range rows {
+			longest = max(longest, len([]rune(r[j])))
+		}
+		x += int(float64(longest)*charWidth) + 14
+	}
+	return columns, x
 }
 
 // drawBlocks puts a band behind the rows of each block that may go.
