@@ -94,10 +94,22 @@ func (p *planner) layout(b Backend, batch int, stages []Stage) *Plan {
 		use(plan.Workspace[i], i)
 	}
 	lives = slices.DeleteFunc(lives, func(l life) bool { return l.buffer == None || p.fixed[l.buffer] || l.last < 0 })
-	for _, l := range lives {
-		if s := plan.Stage(l.first); s.Images < batch && l.last < s.To && !p.spans[l.buffer].Lane {
+	for i, l := range lives {
+		if p.spans[l.buffer].Lane {
+			continue
+		}
+		s := plan.Stage(l.first)
+		if s.Images < batch && l.last < s.To {
 			p.spans[l.buffer].Len = p.spans[l.buffer].Len / batch * s.Images
 			p.spans[l.buffer].Lane = true
+			continue
+		}
+		// A slice may be at a stage's last call while another is at its first.
+		if s.Images < batch {
+			lives[i].first = plan.begins(l.first)
+		}
+		if s := plan.Stage(l.last); s.Images < batch {
+			lives[i].last = s.To - 1
 		}
 	}
 	slices.SortStableFunc(lives, func(a, b life) int {

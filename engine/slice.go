@@ -27,6 +27,18 @@ func (p *Plan) Stage(i int) Stage {
 	return Stage{len(p.Calls), p.Batch}
 }
 
+// begins is the first call of the stage that call i is in.
+func (p *Plan) begins(i int) int {
+	first := 0
+	for _, s := range p.Stages {
+		if i < s.To {
+			break
+		}
+		first = s.To
+	}
+	return first
+}
+
 // Slice is call i for one slice of its stage.
 func (p *Plan) Slice(i int) Call {
 	if s := p.Stage(i); s.Images < p.Batch {

@@ -12,13 +12,27 @@ import (
 	"mdp/engine/nets"
 )
 
-// sliced takes so many images at a time through all calls, none without a Slicer.
+// sliced takes so many images at a time through all calls, none without a Slicer; stages
+// many of them the more the smaller they are, all in the end.
 type sliced struct {
 	*Backend
 	images int
 }
 
-func (c sliced) Slice(int, int) int { return c.images }
+const stages = -1
+
+func (c sliced) Slice(batch, pixels int) int {
+	switch {
+	case c.images != stages:
+		return c.images
+	case pixels > 20*20:
+		return 1
+	case pixels > 5*5:
+		return 2
+	}
+	return batch
+}
+
 func (c sliced) Slicer() engine.Slicer {
 	if c.images == 0 {
 		return nil
@@ -39,7 +53,7 @@ func TestSlices(t *testing.T) {
 		x, labels := noise(batch*40*40*3), []int32{0, 1, 2, 3, 4, 5}
 		for _, isa := range all() {
 			var want engine.Metrics
-			for i, c := range []sliced{{backend(t, isa, 1), 0}, {backend(t, isa, 3), 0}, {backend(t, isa, 1), 1}, {backend(t, isa, 2), 2}, {backend(t, isa, 4), 3}} {
+			for i, c := range []sliced{{backend(t, isa, 1), 0}, {backend(t, isa, 3), 0}, {backend(t, isa, 1), 1}, {backend(t, isa, 2), 2}, {backend(t, isa, 4), 3}, {backend(t, isa, 1), stages}, {backend(t, isa, 3), stages}} {
 				p, err := engine.Compile(g, c, engine.Options{Mode: engine.Infer, Batch: batch})
 				require.NoError(t, err)
 				for range 2 { // weights are written anew
