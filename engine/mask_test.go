@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"math"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -38,7 +39,8 @@ func silence(g *graph.Graph, w graph.Weights, chunk int) map[string][]bool {
 }
 
 // A network under a mask computes what it computes with zeros in the same places: its
-// logits, its gradients and how it learns. What is masked stays zero.
+// logits to the bit, its gradients, whose statistics may be summed in another order,
+// nearly, and how it learns. What is masked stays zero.
 func TestMaskedProgram(t *testing.T) {
 	const chunk, n = 8, 3
 	for name, g := range small(t) {
@@ -102,9 +104,13 @@ func TestMaskedProgram(t *testing.T) {
 				}
 				flags := on[g.Node(q.Node).Name]
 				want, got := learned[0].Data(q.Name), learned[1].Data(q.Name)
+				largest := 0.0
+				for _, v := range want {
+					largest = max(largest, math.Abs(float64(v)))
+				}
 				for j := range want {
 					if flags[j*q.Shape[0]/len(want)] && q.Role != graph.RoleFilter {
-						require.Equal(t, want[j], got[j], "gradient of %s[%d]", q.Name, j)
+						require.True(t, math.Abs(float64(want[j]-got[j])) <= 1e-5+1e-3*largest, "gradient of %s[%d] is %g, not %g", q.Name, j, got[j], want[j])
 					}
 				}
 			}

@@ -25,7 +25,7 @@ func (c ConvBatchNorm) Operands() []Operand {
 }
 
 func (c ConvBatchNorm) String() string {
-	return "conv_batch_norm" + flag(c.B, "+bias") + c.Norm.Act.String() + flag(c.Norm.Z, "+add") + "/" + c.Conv.String()
+	return "conv_batch_norm" + c.XNorm.String() + flag(c.B, "+bias") + c.Norm.Act.String() + flag(c.Norm.Z, "+add") + when(c.Norm.Y == None, "+statistics") + "/" + c.Conv.String()
 }
 
 // joinNorms makes one call of a convolution and the batch norm that reads it next,

@@ -73,12 +73,30 @@ type batchNormForward struct {
 	gamma, beta, runMean, runVar, mean, invStd []float32
 	eps, momentum                              float64
 	sum, sumSq                                 []float32 // partial
+
+	meanOf    func(c int) float64               // of channel c
+	squaresOf func(c int, mean float64) float64 // Σ (x − mean)²
 }
 
 func newBatchNormForward(k *rows, c engine.BatchNormForward, of map[engine.Buffer][]float32, scratch []float32) op {
 	n := newNormalise(k, fold(c.Rows, c.C), c.Act, of[c.Y], of[c.X], of[c.Z], &scratch)
-	return &batchNormForward{n, of[c.Gamma], of[c.Beta], of[c.RunMean], of[c.RunVar], of[c.Mean], of[c.InvStd],
-		float64(c.Eps), float64(c.Momentum), cut(&scratch, n.partials()), cut(&scratch, n.partials())}
+	o := &batchNormForward{normalise: n, sum: cut(&scratch, n.partials()), sumSq: cut(&scratch, n.partials())}
+	o.bindStatistics(c, of, o.chunksMean, o.chunksSquares)
+	return o
+}
+
+func (o *batchNormForward) bindStatistics(c engine.BatchNormForward, of map[engine.Buffer][]float32, mean func(int) float64, squares func(int, float64) float64) {
+	o.gamma, o.beta, o.mean, o.invStd = of[c.Gamma], of[c.Beta], of[c.Mean], of[c.InvStd]
+	o.runMean, o.runVar = of[c.RunMean], of[c.RunVar]
+	o.eps, o.momentum = float64(c.Eps), float64(c.Momentum)
+	o.meanOf, o.squaresOf = mean, squares
+}
+
+func (o *batchNormForward) chunksMean(c int) float64 {
+	return o.shifted(o.sum, o.x, c) / float64(o.len/o.c)
+}
+func (o *batchNormForward) chunksSquares(c int, mean float64) float64 {
+	return o.squares(o.sum, o.sumSq, o.x, c, mean)
 }
 
 func (o *batchNormForward) run(t *team) {
@@ -103,8 +121,8 @@ type batchNormStatistics batchNormForward
 func (o *batchNormStatistics) do(_, i int) {
 	n := float64(o.len / o.c)
 	for c := i * channelsEach; c < min(o.c, (i+1)*channelsEach); c++ {
-		mean := o.shifted(o.sum, o.x, c) / n
-		variance := o.squares(o.sum, o.sumSq, o.x, c, mean) / n
+		mean := o.meanOf(c)
+		variance := o.squaresOf(c, mean) / n
 		invStd := 1 / math.Sqrt(variance+o.eps)
 		unbiased := variance
 		if n > 1 {

@@ -14,7 +14,9 @@ type part struct {
 	slabs   []slab
 	block   block
 	grid    [3]int // blocks of images, rows and pixels
+	group   int    // blocks of a task
 	shares  int    // each block's columns are shared by this many tasks
+	moments *tileMoments
 }
 
 // A slab is a piece of a correlation's sum, small enough that a panel's part of
@@ -83,14 +85,14 @@ func (p *part) cutPixels(workers int) {
 	most := min(blockMost, max(blockLen/max(each, 1), blockFew), max(pixels/(3*workers), blockFew))
 	p.block = p.cut(most)
 	p.grid = p.correlation.grid(p.block)
-	p.shares = 1
+	p.group, p.shares = 1, 1
 	if blocks := p.blocks(); blocks < 3*workers {
 		p.shares = min(p.kernels.panels(p.cols), ceil(3*workers, blocks))
 	}
 }
 
 func (p *part) blocks() int  { return p.grid[0] * p.grid[1] * p.grid[2] }
-func (p *part) tasks() int   { return p.blocks() * p.shares }
+func (p *part) tasks() int   { return ceil(p.blocks(), p.group) * p.shares }
 func (p *part) filters() int { return p.taps() * p.kernels.padded(p.cols) }
 
 func ceil(n, d int) int { return (n + d - 1) / d }
@@ -170,12 +172,24 @@ type epilogue struct {
 	lo, hi  float32
 }
 
-// compute does task i: it gathers the block and runs the tiles over it.
+// at is where block i begins, and its size.
+func (p *part) at(i int) (n, h, w int, b block) {
+	n, h, w = i/p.grid[2]/p.grid[1]*p.block.n, i/p.grid[2]%p.grid[1]*p.block.p, i%p.grid[2]*p.block.q
+	return n, h, w, block{min(p.block.n, p.n-n), min(p.block.p, p.p-h), min(p.block.q, p.q-w)}
+}
+
+// compute does task i.
 func (p *part) compute(i int, out, in []float32, e epilogue, t *tile, scratch []float32) {
-	share := i % p.shares
-	i /= p.shares
-	n, h, w := i/p.grid[2]/p.grid[1]*p.block.n, i/p.grid[2]%p.grid[1]*p.block.p, i%p.grid[2]*p.block.q
-	b := block{min(p.block.n, p.n-n), min(p.block.p, p.p-h), min(p.block.q, p.q-w)}
+	task, share := i/p.shares, i%p.shares
+	for i := task * p.group; i < min((task+1)*p.group, p.blocks()); i++ {
+		p.computeBlock(task, share, i, out, in, e, t, scratch)
+	}
+}
+
+// computeBlock gathers block i and runs the tiles over it.
+func (p *part) computeBlock(task, share, i int, out, in []float32, e epilogue, t *tile, scratch []float32) {
+	n, h, w, b := p.at(i)
+	begins := i == task*p.group
 	src := p.read(in, n, h, w, b, scratch)
 	to := p.out.at(n, h, w)
 	if p.gather() == readColumns && p.out.dense(p.p, p.q) {
@@ -206,6 +220,18 @@ func (p *part) compute(i int, out, in []float32, e epilogue, t *tile, scratch []
 						t.z = e.z[at:]
 					}
 					kernel(t)
+				}
+			}
+		}
+		if p.moments != nil {
+			_, vectors, before := p.panel(i, p.slabs[0])
+			after := min(before+vectors*p.kernels.lanes, p.cols)
+			if begins {
+				p.moments.start(task, before, out[to+before:to+after])
+			}
+			for n := range b.n {
+				for h := range b.p {
+					p.moments.add(task, before, after, out[to+n*p.out.image+h*p.out.row+before:], b.q, p.out.pixel)
 				}
 			}
 		}

@@ -17,6 +17,10 @@ func (b *Backend) Supports(c engine.Call) error {
 		if c.Act.Gates() {
 			return nil
 		}
+	case engine.ConvBatchNorm:
+		if b.supportsMoments(c) && b.supportsNorm(c.Conv, c.XNorm) && c.Norm.Act.Gates() {
+			return nil
+		}
 	case engine.BatchNormBackward:
 		if c.Act.Gates() && (c.Y != engine.None || c.Act == engine.Identity || c.DZ == engine.None) {
 			return nil
@@ -73,6 +77,8 @@ func (b *Backend) Workspace(c engine.Call) int {
 		return b.maskWorkspace(c)
 	case engine.BiasBackward:
 		return 2 * fold(c.Rows, c.C).partials()
+	case engine.ConvBatchNorm:
+		return momentsWorkspace(b.isa, c, b.threads)
 	case engine.BatchNormForward:
 		return 2*fold(c.Rows, c.C).partials() + 3*fold(c.Rows, c.C).width
 	case engine.BatchNormInfer:
@@ -112,6 +118,8 @@ func (b *Backend) compile(c engine.Call, memory func(engine.Buffer) []float32, s
 		return newBiasBackward(k, c, of[c.DB], of[c.DY], scratch)
 	case engine.BatchNormForward:
 		return newBatchNormForward(k, c, of, scratch)
+	case engine.ConvBatchNorm:
+		return newConvBatchNorm(b.isa, c, newInputNorm(b.isa, c.Conv, c.XNorm, of), of, scratch, b.threads)
 	case engine.BatchNormInfer:
 		return ending(k, c.Act, newBatchNormInfer(k, c, of, scratch), of[c.Y])
 	case engine.BatchNormBackward:

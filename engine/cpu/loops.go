@@ -4,7 +4,7 @@ import "math"
 
 // goRows are the row kernels in Go, for any machine.
 var goRows = rows{
-	moments: momentsGo,
+	moments: momentsGo, columnMoments: columnMomentsGo, columnGradients: columnGradientsGo,
 	affine: func(y, x, mean, scale, beta []float32, lo, hi float32) {
 		affineGo(y, x, nil, mean, scale, beta, lo, hi)
 	},
@@ -43,6 +43,28 @@ func momentsGo(sum, sumSq, x []float32) {
 			sumSq[j] += d * d
 		}
 		x = x[len(row):]
+	}
+}
+
+func columnMomentsGo(sum, sumSq, first, x []float32, rows, stride int) {
+	for i := range rows {
+		for j, v := range x[i*stride:][:len(sum)] {
+			d := v - first[j]
+			sum[j] += d
+			sumSq[j] += d * d
+		}
+	}
+}
+
+func columnGradientsGo(sumG, sumGX, mean, scale, beta, dy, x []float32, rows, stride int, lo, hi float32) {
+	for i := range rows {
+		dy := dy[i*stride:][:len(sumG)]
+		for j, v := range x[i*stride:][:len(sumG)] {
+			d := v - mean[j]
+			g := pass(dy[j], d*scale[j]+beta[j], lo, hi)
+			sumG[j] += g
+			sumGX[j] += g * d
+		}
 	}
 }
 

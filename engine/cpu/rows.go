@@ -14,6 +14,10 @@ import (
 type rows struct {
 	// moments adds to sum and sumSq the columns' Σ d and Σ d², d = x − x's first row.
 	moments func(sum, sumSq, x []float32)
+	// columnMoments and columnGradients add the same of a tile of rows that lie stride
+	// apart; first is a row to take off, y = (x − mean)·scale + beta.
+	columnMoments   func(sum, sumSq, first, x []float32, rows, stride int)
+	columnGradients func(sumG, sumGX, mean, scale, beta, dy, x []float32, rows, stride int, lo, hi float32)
 	// affine: y = clamp((x − mean)·scale + beta [+ z])
 	affine    func(y, x, mean, scale, beta []float32, lo, hi float32)
 	affineAdd func(y, x, z, mean, scale, beta []float32, lo, hi float32)

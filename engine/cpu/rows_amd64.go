@@ -50,6 +50,10 @@ func siluBackAddAVX2(dx []float32, dy []float32, x []float32)
 
 func sgdAVX2(p []float32, v []float32, dp []float32, lr float32, m float32, wd float32, ofG float32, ofV float32)
 
+func columnMomentsAVX2(sum []float32, sumSq []float32, first []float32, x []float32, rows int, stride int)
+
+func columnGradientsAVX2(sumG []float32, sumGX []float32, mean []float32, scale []float32, beta []float32, dy []float32, x []float32, rows int, stride int, lo float32, hi float32)
+
 func momentsAVX512(sum []float32, sumSq []float32, x []float32)
 
 func affineAVX512(y []float32, x []float32, mean []float32, scale []float32, beta []float32, lo float32, hi float32)
@@ -95,3 +99,7 @@ func siluBackAVX512(dx []float32, dy []float32, x []float32)
 func siluBackAddAVX512(dx []float32, dy []float32, x []float32)
 
 func sgdAVX512(p []float32, v []float32, dp []float32, lr float32, m float32, wd float32, ofG float32, ofV float32)
+
+func columnMomentsAVX512(sum []float32, sumSq []float32, first []float32, x []float32, rows int, stride int)
+
+func columnGradientsAVX512(sumG []float32, sumGX []float32, mean []float32, scale []float32, beta []float32, dy []float32, x []float32, rows int, stride int, lo float32, hi float32)

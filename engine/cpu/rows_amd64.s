@@ -1845,6 +1845,209 @@ done:
 	VZEROUPPER
 	RET
 
+// func columnMomentsAVX2(sum []float32, sumSq []float32, first []float32, x []float32, rows int, stride int)
+// Requires: AVX, FMA3
+TEXT ·columnMomentsAVX2(SB), NOSPLIT, $0-112
+	MOVQ sum_base+0(FP), CX
+	MOVQ sumSq_base+24(FP), DX
+	MOVQ first_base+48(FP), BX
+	MOVQ x_base+72(FP), SI
+	MOVQ stride+104(FP), DI
+	SHLQ $0x02, DI
+	MOVQ sum_len+8(FP), R8
+	XORQ AX, AX
+
+columns3:
+	CMPQ    R8, $0x00000018
+	JL      fewer3
+	MOVQ    SI, R9
+	VMOVUPS (BX)(AX*4), Y0
+	VMOVUPS (CX)(AX*4), Y1
+	VMOVUPS (DX)(AX*4), Y2
+	VMOVUPS 32(BX)(AX*4), Y3
+	VMOVUPS 32(CX)(AX*4), Y4
+	VMOVUPS 32(DX)(AX*4), Y5
+	VMOVUPS 64(BX)(AX*4), Y6
+	VMOVUPS 64(CX)(AX*4), Y7
+	VMOVUPS 64(DX)(AX*4), Y8
+	MOVQ    rows+96(FP), R10
+
+row3:
+	VMOVUPS     (R9)(AX*4), Y9
+	VSUBPS      Y0, Y9, Y9
+	VADDPS      Y9, Y1, Y1
+	VFMADD231PS Y9, Y9, Y2
+	VMOVUPS     32(R9)(AX*4), Y9
+	VSUBPS      Y3, Y9, Y9
+	VADDPS      Y9, Y4, Y4
+	VFMADD231PS Y9, Y9, Y5
+	VMOVUPS     64(R9)(AX*4), Y9
+	VSUBPS      Y6, Y9, Y9
+	VADDPS      Y9, Y7, Y7
+	VFMADD231PS Y9, Y9, Y8
+	ADDQ        DI, R9
+	DECQ        R10
+	JNE         row3
+	VMOVUPS     Y1, (CX)(AX*4)
+	VMOVUPS     Y2, (DX)(AX*4)
+	VMOVUPS     Y4, 32(CX)(AX*4)
+	VMOVUPS     Y5, 32(DX)(AX*4)
+	VMOVUPS     Y7, 64(CX)(AX*4)
+	VMOVUPS     Y8, 64(DX)(AX*4)
+	ADDQ        $0x00000060, CX
+	ADDQ        $0x00000060, DX
+	ADDQ        $0x00000060, BX
+	ADDQ        $0x00000060, SI
+	SUBQ        $0x00000018, R8
+	JMP         columns3
+
+fewer3:
+columns1:
+	CMPQ    R8, $0x00000008
+	JL      fewer1
+	MOVQ    SI, R9
+	VMOVUPS (BX)(AX*4), Y0
+	VMOVUPS (CX)(AX*4), Y1
+	VMOVUPS (DX)(AX*4), Y2
+	MOVQ    rows+96(FP), R10
+
+row1:
+	VMOVUPS     (R9)(AX*4), Y3
+	VSUBPS      Y0, Y3, Y3
+	VADDPS      Y3, Y1, Y1
+	VFMADD231PS Y3, Y3, Y2
+	ADDQ        DI, R9
+	DECQ        R10
+	JNE         row1
+	VMOVUPS     Y1, (CX)(AX*4)
+	VMOVUPS     Y2, (DX)(AX*4)
+	ADDQ        $0x00000020, CX
+	ADDQ        $0x00000020, DX
+	ADDQ        $0x00000020, BX
+	ADDQ        $0x00000020, SI
+	SUBQ        $0x00000008, R8
+	JMP         columns1
+
+fewer1:
+	TESTQ      R8, R8
+	JE         done
+	NEGQ       R8
+	LEAQ       rowsTail<>+0(SB), R9
+	VMOVUPS    32(R9)(R8*4), Y0
+	VMASKMOVPS (BX)(AX*4), Y0, Y1
+	VMASKMOVPS (CX)(AX*4), Y0, Y2
+	VMASKMOVPS (DX)(AX*4), Y0, Y3
+	MOVQ       rows+96(FP), BX
+
+rowTail:
+	VMASKMOVPS  (SI)(AX*4), Y0, Y4
+	VSUBPS      Y1, Y4, Y4
+	VADDPS      Y4, Y2, Y2
+	VFMADD231PS Y4, Y4, Y3
+	ADDQ        DI, SI
+	DECQ        BX
+	JNE         rowTail
+	VMASKMOVPS  Y2, Y0, (CX)(AX*4)
+	VMASKMOVPS  Y3, Y0, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func columnGradientsAVX2(sumG []float32, sumGX []float32, mean []float32, scale []float32, beta []float32, dy []float32, x []float32, rows int, stride int, lo float32, hi float32)
+// Requires: AVX, FMA3
+TEXT ·columnGradientsAVX2(SB), NOSPLIT, $0-192
+	MOVQ         sumG_base+0(FP), CX
+	MOVQ         sumGX_base+24(FP), DX
+	MOVQ         mean_base+48(FP), BX
+	MOVQ         scale_base+72(FP), SI
+	MOVQ         beta_base+96(FP), DI
+	MOVQ         dy_base+120(FP), R8
+	MOVQ         x_base+144(FP), R9
+	VBROADCASTSS lo+184(FP), Y0
+	VBROADCASTSS hi+188(FP), Y1
+	MOVQ         stride+176(FP), R10
+	SHLQ         $0x02, R10
+	MOVQ         sumG_len+8(FP), R11
+	XORQ         AX, AX
+
+columns1:
+	CMPQ    R11, $0x00000008
+	JL      fewer1
+	MOVQ    R8, R12
+	MOVQ    R9, R13
+	VMOVUPS (BX)(AX*4), Y2
+	VMOVUPS (SI)(AX*4), Y3
+	VMOVUPS (DI)(AX*4), Y4
+	VMOVUPS (CX)(AX*4), Y5
+	VMOVUPS (DX)(AX*4), Y6
+	MOVQ    rows+168(FP), R14
+
+row1:
+	VMOVUPS     (R13)(AX*4), Y7
+	VSUBPS      Y2, Y7, Y7
+	VMOVAPS     Y3, Y8
+	VFMADD213PS Y4, Y7, Y8
+	VMOVUPS     (R12)(AX*4), Y9
+	VCMPPS      $0x16, Y0, Y8, Y10
+	VCMPPS      $0x19, Y1, Y8, Y8
+	VANDPS      Y10, Y9, Y9
+	VANDPS      Y8, Y9, Y9
+	VADDPS      Y9, Y5, Y5
+	VFMADD231PS Y9, Y7, Y6
+	ADDQ        R10, R12
+	ADDQ        R10, R13
+	DECQ        R14
+	JNE         row1
+	VMOVUPS     Y5, (CX)(AX*4)
+	VMOVUPS     Y6, (DX)(AX*4)
+	ADDQ        $0x00000020, CX
+	ADDQ        $0x00000020, DX
+	ADDQ        $0x00000020, BX
+	ADDQ        $0x00000020, SI
+	ADDQ        $0x00000020, DI
+	ADDQ        $0x00000020, R8
+	ADDQ        $0x00000020, R9
+	SUBQ        $0x00000008, R11
+	JMP         columns1
+
+fewer1:
+	TESTQ      R11, R11
+	JE         done
+	NEGQ       R11
+	LEAQ       rowsTail<>+0(SB), R12
+	VMOVUPS    32(R12)(R11*4), Y2
+	MOVQ       R9, R9
+	VMASKMOVPS (BX)(AX*4), Y2, Y3
+	VMASKMOVPS (SI)(AX*4), Y2, Y4
+	VMASKMOVPS (DI)(AX*4), Y2, Y5
+	VMASKMOVPS (CX)(AX*4), Y2, Y6
+	VMASKMOVPS (DX)(AX*4), Y2, Y7
+	MOVQ       rows+168(FP), BX
+
+rowTail:
+	VMASKMOVPS  (R9)(AX*4), Y2, Y8
+	VSUBPS      Y3, Y8, Y8
+	VMOVAPS     Y4, Y9
+	VFMADD213PS Y5, Y8, Y9
+	VMASKMOVPS  (R8)(AX*4), Y2, Y10
+	VCMPPS      $0x16, Y0, Y9, Y11
+	VCMPPS      $0x19, Y1, Y9, Y9
+	VANDPS      Y11, Y10, Y10
+	VANDPS      Y9, Y10, Y10
+	VADDPS      Y10, Y6, Y6
+	VFMADD231PS Y10, Y8, Y7
+	ADDQ        R10, R8
+	ADDQ        R10, R9
+	DECQ        BX
+	JNE         rowTail
+	VMASKMOVPS  Y6, Y2, (CX)(AX*4)
+	VMASKMOVPS  Y7, Y2, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
 // func momentsAVX512(sum []float32, sumSq []float32, x []float32)
 // Requires: AVX, AVX512F, BMI2, CMOV
 TEXT ·momentsAVX512(SB), NOSPLIT, $0-72
@@ -3601,6 +3804,281 @@ next:
 	LEAQ (DX)(DI*4), DX
 	LEAQ (BX)(DI*4), BX
 	JMP  row
+
+done:
+	VZEROUPPER
+	RET
+
+// func columnMomentsAVX512(sum []float32, sumSq []float32, first []float32, x []float32, rows int, stride int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·columnMomentsAVX512(SB), NOSPLIT, $0-112
+	MOVQ sum_base+0(FP), CX
+	MOVQ sumSq_base+24(FP), DX
+	MOVQ first_base+48(FP), BX
+	MOVQ x_base+72(FP), SI
+	MOVQ stride+104(FP), DI
+	SHLQ $0x02, DI
+	MOVQ sum_len+8(FP), R8
+	XORQ AX, AX
+
+columns3:
+	CMPQ    R8, $0x00000030
+	JL      fewer3
+	MOVQ    SI, R9
+	VMOVUPS (BX)(AX*4), Z0
+	VMOVUPS (CX)(AX*4), Z1
+	VMOVUPS (DX)(AX*4), Z2
+	VMOVUPS 64(BX)(AX*4), Z3
+	VMOVUPS 64(CX)(AX*4), Z4
+	VMOVUPS 64(DX)(AX*4), Z5
+	VMOVUPS 128(BX)(AX*4), Z6
+	VMOVUPS 128(CX)(AX*4), Z7
+	VMOVUPS 128(DX)(AX*4), Z8
+	MOVQ    rows+96(FP), R10
+
+row3:
+	VMOVUPS     (R9)(AX*4), Z9
+	VSUBPS      Z0, Z9, Z9
+	VADDPS      Z9, Z1, Z1
+	VFMADD231PS Z9, Z9, Z2
+	VMOVUPS     64(R9)(AX*4), Z9
+	VSUBPS      Z3, Z9, Z9
+	VADDPS      Z9, Z4, Z4
+	VFMADD231PS Z9, Z9, Z5
+	VMOVUPS     128(R9)(AX*4), Z9
+	VSUBPS      Z6, Z9, Z9
+	VADDPS      Z9, Z7, Z7
+	VFMADD231PS Z9, Z9, Z8
+	ADDQ        DI, R9
+	DECQ        R10
+	JNE         row3
+	VMOVUPS     Z1, (CX)(AX*4)
+	VMOVUPS     Z2, (DX)(AX*4)
+	VMOVUPS     Z4, 64(CX)(AX*4)
+	VMOVUPS     Z5, 64(DX)(AX*4)
+	VMOVUPS     Z7, 128(CX)(AX*4)
+	VMOVUPS     Z8, 128(DX)(AX*4)
+	ADDQ        $0x000000c0, CX
+	ADDQ        $0x000000c0, DX
+	ADDQ        $0x000000c0, BX
+	ADDQ        $0x000000c0, SI
+	SUBQ        $0x00000030, R8
+	JMP         columns3
+
+fewer3:
+columns1:
+	CMPQ    R8, $0x00000010
+	JL      fewer1
+	MOVQ    SI, R9
+	VMOVUPS (BX)(AX*4), Z0
+	VMOVUPS (CX)(AX*4), Z1
+	VMOVUPS (DX)(AX*4), Z2
+	MOVQ    rows+96(FP), R10
+
+row1:
+	VMOVUPS     (R9)(AX*4), Z3
+	VSUBPS      Z0, Z3, Z3
+	VADDPS      Z3, Z1, Z1
+	VFMADD231PS Z3, Z3, Z2
+	ADDQ        DI, R9
+	DECQ        R10
+	JNE         row1
+	VMOVUPS     Z1, (CX)(AX*4)
+	VMOVUPS     Z2, (DX)(AX*4)
+	ADDQ        $0x00000040, CX
+	ADDQ        $0x00000040, DX
+	ADDQ        $0x00000040, BX
+	ADDQ        $0x00000040, SI
+	SUBQ        $0x00000010, R8
+	JMP         columns1
+
+fewer1:
+	TESTQ     R8, R8
+	JE        done
+	MOVL      $0x0000ffff, R9
+	BZHIL     R8, R9, R9
+	KMOVW     R9, K1
+	VMOVUPS.Z (BX)(AX*4), K1, Z0
+	VMOVUPS.Z (CX)(AX*4), K1, Z1
+	VMOVUPS.Z (DX)(AX*4), K1, Z2
+	MOVQ      rows+96(FP), BX
+
+rowTail:
+	VMOVUPS.Z   (SI)(AX*4), K1, Z3
+	VSUBPS      Z0, Z3, Z3
+	VADDPS      Z3, Z1, Z1
+	VFMADD231PS Z3, Z3, Z2
+	ADDQ        DI, SI
+	DECQ        BX
+	JNE         rowTail
+	VMOVUPS     Z1, K1, (CX)(AX*4)
+	VMOVUPS     Z2, K1, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func columnGradientsAVX512(sumG []float32, sumGX []float32, mean []float32, scale []float32, beta []float32, dy []float32, x []float32, rows int, stride int, lo float32, hi float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·columnGradientsAVX512(SB), NOSPLIT, $0-192
+	MOVQ         sumG_base+0(FP), CX
+	MOVQ         sumGX_base+24(FP), DX
+	MOVQ         mean_base+48(FP), BX
+	MOVQ         scale_base+72(FP), SI
+	MOVQ         beta_base+96(FP), DI
+	MOVQ         dy_base+120(FP), R8
+	MOVQ         x_base+144(FP), R9
+	VBROADCASTSS lo+184(FP), Z0
+	VBROADCASTSS hi+188(FP), Z1
+	MOVQ         stride+176(FP), R10
+	SHLQ         $0x02, R10
+	MOVQ         sumG_len+8(FP), R11
+	XORQ         AX, AX
+
+columns3:
+	CMPQ    R11, $0x00000030
+	JL      fewer3
+	MOVQ    R8, R12
+	MOVQ    R9, R13
+	VMOVUPS (BX)(AX*4), Z2
+	VMOVUPS (SI)(AX*4), Z3
+	VMOVUPS (DI)(AX*4), Z4
+	VMOVUPS (CX)(AX*4), Z5
+	VMOVUPS (DX)(AX*4), Z6
+	VMOVUPS 64(BX)(AX*4), Z7
+	VMOVUPS 64(SI)(AX*4), Z8
+	VMOVUPS 64(DI)(AX*4), Z9
+	VMOVUPS 64(CX)(AX*4), Z10
+	VMOVUPS 64(DX)(AX*4), Z11
+	VMOVUPS 128(BX)(AX*4), Z12
+	VMOVUPS 128(SI)(AX*4), Z13
+	VMOVUPS 128(DI)(AX*4), Z14
+	VMOVUPS 128(CX)(AX*4), Z15
+	VMOVUPS 128(DX)(AX*4), Z16
+	MOVQ    rows+168(FP), R14
+
+row3:
+	VMOVUPS     (R13)(AX*4), Z17
+	VSUBPS      Z2, Z17, Z17
+	VMOVAPS     Z3, Z18
+	VFMADD213PS Z4, Z17, Z18
+	VMOVUPS     (R12)(AX*4), Z19
+	VCMPPS      $0x16, Z0, Z18, K1
+	VCMPPS      $0x19, Z1, Z18, K1, K1
+	VMOVAPS.Z   Z19, K1, Z19
+	VADDPS      Z19, Z5, Z5
+	VFMADD231PS Z19, Z17, Z6
+	VMOVUPS     64(R13)(AX*4), Z17
+	VSUBPS      Z7, Z17, Z17
+	VMOVAPS     Z8, Z18
+	VFMADD213PS Z9, Z17, Z18
+	VMOVUPS     64(R12)(AX*4), Z19
+	VCMPPS      $0x16, Z0, Z18, K1
+	VCMPPS      $0x19, Z1, Z18, K1, K1
+	VMOVAPS.Z   Z19, K1, Z19
+	VADDPS      Z19, Z10, Z10
+	VFMADD231PS Z19, Z17, Z11
+	VMOVUPS     128(R13)(AX*4), Z17
+	VSUBPS      Z12, Z17, Z17
+	VMOVAPS     Z13, Z18
+	VFMADD213PS Z14, Z17, Z18
+	VMOVUPS     128(R12)(AX*4), Z19
+	VCMPPS      $0x16, Z0, Z18, K1
+	VCMPPS      $0x19, Z1, Z18, K1, K1
+	VMOVAPS.Z   Z19, K1, Z19
+	VADDPS      Z19, Z15, Z15
+	VFMADD231PS Z19, Z17, Z16
+	ADDQ        R10, R12
+	ADDQ        R10, R13
+	DECQ        R14
+	JNE         row3
+	VMOVUPS     Z5, (CX)(AX*4)
+	VMOVUPS     Z6, (DX)(AX*4)
+	VMOVUPS     Z10, 64(CX)(AX*4)
+	VMOVUPS     Z11, 64(DX)(AX*4)
+	VMOVUPS     Z15, 128(CX)(AX*4)
+	VMOVUPS     Z16, 128(DX)(AX*4)
+	ADDQ        $0x000000c0, CX
+	ADDQ        $0x000000c0, DX
+	ADDQ        $0x000000c0, BX
+	ADDQ        $0x000000c0, SI
+	ADDQ        $0x000000c0, DI
+	ADDQ        $0x000000c0, R8
+	ADDQ        $0x000000c0, R9
+	SUBQ        $0x00000030, R11
+	JMP         columns3
+
+fewer3:
+columns1:
+	CMPQ    R11, $0x00000010
+	JL      fewer1
+	MOVQ    R8, R12
+	MOVQ    R9, R13
+	VMOVUPS (BX)(AX*4), Z2
+	VMOVUPS (SI)(AX*4), Z3
+	VMOVUPS (DI)(AX*4), Z4
+	VMOVUPS (CX)(AX*4), Z5
+	VMOVUPS (DX)(AX*4), Z6
+	MOVQ    rows+168(FP), R14
+
+row1:
+	VMOVUPS     (R13)(AX*4), Z7
+	VSUBPS      Z2, Z7, Z7
+	VMOVAPS     Z3, Z8
+	VFMADD213PS Z4, Z7, Z8
+	VMOVUPS     (R12)(AX*4), Z9
+	VCMPPS      $0x16, Z0, Z8, K1
+	VCMPPS      $0x19, Z1, Z8, K1, K1
+	VMOVAPS.Z   Z9, K1, Z9
+	VADDPS      Z9, Z5, Z5
+	VFMADD231PS Z9, Z7, Z6
+	ADDQ        R10, R12
+	ADDQ        R10, R13
+	DECQ        R14
+	JNE         row1
+	VMOVUPS     Z5, (CX)(AX*4)
+	VMOVUPS     Z6, (DX)(AX*4)
+	ADDQ        $0x00000040, CX
+	ADDQ        $0x00000040, DX
+	ADDQ        $0x00000040, BX
+	ADDQ        $0x00000040, SI
+	ADDQ        $0x00000040, DI
+	ADDQ        $0x00000040, R8
+	ADDQ        $0x00000040, R9
+	SUBQ        $0x00000010, R11
+	JMP         columns1
+
+fewer1:
+	TESTQ     R11, R11
+	JE        done
+	MOVL      $0x0000ffff, R12
+	BZHIL     R11, R12, R12
+	KMOVW     R12, K1
+	MOVQ      R9, R9
+	VMOVUPS.Z (BX)(AX*4), K1, Z2
+	VMOVUPS.Z (SI)(AX*4), K1, Z3
+	VMOVUPS.Z (DI)(AX*4), K1, Z4
+	VMOVUPS.Z (CX)(AX*4), K1, Z5
+	VMOVUPS.Z (DX)(AX*4), K1, Z6
+	MOVQ      rows+168(FP), BX
+
+rowTail:
+	VMOVUPS.Z   (R9)(AX*4), K1, Z7
+	VSUBPS      Z2, Z7, Z7
+	VMOVAPS     Z3, Z8
+	VFMADD213PS Z4, Z7, Z8
+	VMOVUPS.Z   (R8)(AX*4), K1, Z9
+	VCMPPS      $0x16, Z0, Z8, K2
+	VCMPPS      $0x19, Z1, Z8, K2, K2
+	VMOVAPS.Z   Z9, K2, Z9
+	VADDPS      Z9, Z5, Z5
+	VFMADD231PS Z9, Z7, Z6
+	ADDQ        R10, R8
+	ADDQ        R10, R9
+	DECQ        BX
+	JNE         rowTail
+	VMOVUPS     Z5, K1, (CX)(AX*4)
+	VMOVUPS     Z6, K1, (DX)(AX*4)
 
 done:
 	VZEROUPPER

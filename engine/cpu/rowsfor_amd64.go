@@ -6,8 +6,8 @@ func rowsFor(isa isa) *rows {
 }
 
 var avx2Rows = rows{
-	moments: momentsAVX2,
-	affine:  affineAVX2, affineAdd: affineAddAVX2,
+	moments: momentsAVX2, columnMoments: columnMomentsAVX2, columnGradients: columnGradientsAVX2,
+	affine: affineAVX2, affineAdd: affineAddAVX2,
 	gradients: gradientsAVX2, gradientsOf: gradientsOfAVX2,
 	inputOf: inputOfAVX2,
 	input:   inputAVX2, inputCopy: inputCopyAVX2, inputAdd: inputAddAVX2,
@@ -21,8 +21,8 @@ var avx2Rows = rows{
 }
 
 var avx512Rows = rows{
-	moments: momentsAVX512,
-	affine:  affineAVX512, affineAdd: affineAddAVX512,
+	moments: momentsAVX512, columnMoments: columnMomentsAVX512, columnGradients: columnGradientsAVX512,
+	affine: affineAVX512, affineAdd: affineAddAVX512,
 	gradients: gradientsAVX512, gradientsOf: gradientsOfAVX512,
 	inputOf: inputOfAVX512,
 	input:   inputAVX512, inputCopy: inputCopyAVX512, inputAdd: inputAddAVX512,

@@ -168,6 +168,7 @@ func convNormCases() []testCase {
 	var all []testCase
 	for i, g := range append(geometries(),
 		square(3, 19, 17, 8, 72, 3, 1, 1), // many rows
+		square(2, 101, 97, 5, 18, 1, 1, 1), square(3, 127, 131, 3, 2, 3, 2, 1),
 		linear(137, 5, 1), square(1, 131, 137, 1, 2, 1, 1, 1)) {
 		if g.Depthwise() || i%2 == 1 && i < 24 {
 			continue
@@ -180,6 +181,9 @@ func convNormCases() []testCase {
 		if i%5 < 2 {
 			c.Norm.Z = 12
 		}
+		all = append(all, testCase{call: c})
+		c.Norm.Y, c.Norm.Z, c.Norm.Act = engine.None, engine.None, engine.Identity
+		c.XNorm = engine.InputNorm{Gamma: 13, Beta: 14, Mean: 15, InvStd: 16, Act: acts[i%3]}
 		all = append(all, testCase{call: c})
 	}
 	return all

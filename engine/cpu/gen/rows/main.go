@@ -171,6 +171,9 @@ func main() {
 		for _, k := range kernels {
 			isa.generate(k, tail)
 		}
+		for _, k := range columnKernels {
+			isa.generateColumns(k, tail)
+		}
 	}
 	Generate()
 }

@@ -113,6 +113,7 @@ type vector struct {
 	base    map[string]reg.Register
 	scalars map[string]reg.VecVirtual
 	column  reg.GPVirtual
+	after   int          // columns
 	mask    reg.Register // nil: all lanes
 }
 
@@ -126,7 +127,7 @@ func (v *vector) new() reg.VecVirtual {
 func (v *vector) scalar(name string) reg.VecVirtual { return v.scalars[name] }
 
 func (v *vector) at(name string) operand.Mem {
-	return operand.Mem{Base: v.base[name], Index: v.column, Scale: 4}
+	return operand.Mem{Base: v.base[name], Index: v.column, Scale: 4, Disp: 4 * v.after}
 }
 
 func (v *vector) load(name string) reg.VecVirtual {
