@@ -55,12 +55,13 @@ type path struct {
 	at         int // the first pixel
 }
 
-// depthwise is the op of a depthwise ConvForward or ConvBackwardData. A step writes a row or, of a strided gradient,
-// a row of each phase, so that what it reads comes from memory once.
+// depthwise is the op of a depthwise ConvForward or ConvBackwardData. A step writes some rows, of a strided
+// gradient those of all phases, so that what it reads comes from memory once.
 type depthwise struct {
 	kernels  *convKernels
 	c, taps  int // channels, and taps of each one's filter
 	n, p     int // images, and steps of each
+	high     int // rows, or groups of rows, of a step
 	from, to layout
 	stride   [2]int   // of what is read, from a step or a pixel to the next
 	kinds    []int    // of steps
@@ -101,16 +102,22 @@ func newDepthwiseBackward(i isa, c engine.Conv) *depthwise {
 
 func newDepthwise(i isa, c engine.Conv, from, to layout, paths []path) *depthwise {
 	o := &depthwise{
-		kernels: convKernelsOf(i.float32()), c: c.C, taps: c.R * c.S, n: c.N, p: paths[0].rows.n,
+		kernels: convKernelsOf(i.float32()), c: c.C, taps: c.R * c.S, n: c.N,
 		from: from, to: to, stride: [2]int{paths[0].rows.stride, paths[0].cols.stride},
 	}
+	rows := paths[0].rows.n
+	o.high = even(rows, max(stepLen/(o.stride[0]*paths[0].cols.size*o.kernels.lanes), 1))
+	o.p = ceil(rows, o.high)
 	known := map[string]int{}
 	for p := range o.p {
-		var rows []run
-		for _, f := range paths {
-			u := f.rows.run(p)
-			u.from, u.to = 0, min(max(f.rows.n-p, 0), 1)
-			rows = append(rows, u)
+		var rows []stepRow
+		for i := range o.high {
+			for k := range paths {
+				if p := p*o.high + i; p < paths[k].rows.n {
+					u := paths[k].rows.run(p)
+					rows = append(rows, stepRow{i, k, u.first, u.last})
+				}
+			}
 		}
 		kind := fmt.Sprint(rows)
 		if _, ok := known[kind]; !ok {
@@ -122,8 +129,11 @@ func newDepthwise(i isa, c engine.Conv, from, to layout, paths []path) *depthwis
 	return o
 }
 
-// step lists the spans of a step in which the paths take these taps' rows. The first path's pixels read ahead.
-func (o *depthwise) step(width int, paths []path, rows []run) []span {
+// A stepRow is a row that a step writes: which one of a path, and the rows of taps it takes.
+type stepRow struct{ row, path, first, last int }
+
+// step lists a step's spans. The first path's pixels read ahead.
+func (o *depthwise) step(width int, paths []path, rows []stepRow) []span {
 	reach := 0
 	for _, f := range paths {
 		reach = max(reach, f.rows.last())
@@ -131,20 +141,19 @@ func (o *depthwise) step(width int, paths []path, rows []run) []span {
 	var ahead []int
 	for r := range o.stride[0] {
 		for s := range o.stride[1] {
-			ahead = append(ahead, (reach+o.stride[0]-r)*o.from.row+s*o.from.pixel)
+			ahead = append(ahead, (reach-r)*o.from.row+s*o.from.pixel)
 		}
 	}
 	var all []span
-	for i, f := range paths {
-		if rows[i].to == 0 {
-			continue // a row less than the first path
-		}
+	for _, row := range rows {
+		f := paths[row.path]
 		for _, u := range f.cols.runs() {
 			s := span{
 				pixels: u.to - u.from, step: even(u.to-u.from, o.kernels.pixels),
-				a: u.from * o.stride[1] * o.from.pixel, c: f.at + u.from*o.to.pixel,
+				a: row.row*o.stride[0]*o.from.row + u.from*o.stride[1]*o.from.pixel,
+				c: f.at + row.row*o.to.row + u.from*o.to.pixel,
 			}
-			for t := rows[i].first; t < rows[i].last; t++ {
+			for t := row.first; t < row.last; t++ {
 				for k := u.first; k < u.last; k++ {
 					s.taps = append(s.taps, tap{
 						(t*f.rows.dil-f.rows.pad)*o.from.row + (k*f.cols.dil-f.cols.pad)*o.from.pixel,
@@ -152,7 +161,7 @@ func (o *depthwise) step(width int, paths []path, rows []run) []span {
 					})
 				}
 			}
-			if i == 0 {
+			if row.path == 0 {
 				s.ahead = ahead
 			}
 			all = append(all, s)
@@ -188,7 +197,10 @@ func (o *depthwise) init(out, in, w []float32, e epilogue, ws []float32, workers
 	return o
 }
 
-const tasksEach = 8 // of a worker, about
+const (
+	tasksEach = 8       // of a worker, about
+	stepLen   = 1 << 11 // elements that a vector of channels reads in a step: a sixth of a first-level cache
+)
 
 func (o *depthwise) run(t *team) {
 	o.pack(t)
@@ -245,13 +257,14 @@ func (o *depthwise) do(worker, i int) {
 	first, last := share*o.vectors()/o.shares, (share+1)*o.vectors()/o.shares
 	t.vectors, t.last = last-first, min(o.c-(last-1)*o.kernels.lanes, o.kernels.lanes)
 	t.b = o.packed[first*o.size():]
+	t.next = o.high*o.stride[0]*o.from.row - (t.vectors-1)*o.kernels.lanes
 	channel := first * o.kernels.lanes
 	if o.bias != nil {
 		t.bias = o.bias[channel:]
 	}
 	for k := i * o.n * o.p / o.pieces; k < (i+1)*o.n*o.p/o.pieces; k++ {
 		n, p := k/o.p, k%o.p
-		t.from, t.to = o.from.at(n, p*o.stride[0], 0)+channel, o.to.at(n, p, 0)+channel
+		t.from, t.to = o.from.at(n, p*o.high*o.stride[0], 0)+channel, o.to.at(n, p*o.high, 0)+channel
 		t.spans = o.spans[o.kinds[p]]
 		o.kernels.walk(t)
 	}

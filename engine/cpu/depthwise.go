@@ -3,7 +3,7 @@ package cpu
 // The kernels of depthwise convolutions go through the channels a vector at a time. A pixel's window is cut at the
 // image's edges, so pixels come in spans that read the same taps.
 
-// walk is the argument of the kernel that convolves: a row of the output or, of a strided gradient, a group of rows.
+// walk is the argument of the kernel that convolves: some rows of the output.
 type walk struct {
 	a              []float32 // what is convolved
 	b              []float32 // the packed filter: a vector's taps, lanes of each, are size elements
@@ -11,11 +11,12 @@ type walk struct {
 	z              []float32 // added to the output, laid out as it is; it may be c; nil is zero
 	bias           []float32 // of the first channel on; nil is zero
 	spans          []span
-	from, to       int // the row in a, and in c and z
+	from, to       int // the rows in a, and in c and z
 	vectors        int
 	last           int // channels of the last vector
 	size           int
 	pixelA, pixelC int  // distance of the pixels of a span
+	next           int  // from the last vector of these rows to the first one of those that come next
 	stream         bool // write past the caches: whole vectors on cache lines alone
 	lo, hi         float32
 	_              ownLines
@@ -25,9 +26,9 @@ type walk struct {
 type span struct {
 	pixels int
 	step   int // pixels computed at a time, at most the kernel's
-	a, c   int // the first pixel, from the row's start
+	a, c   int // the first pixel, from the first row's start
 	taps   []tap
-	ahead  []int // from a pixel to what the next row reads anew
+	ahead  []int // from a pixel to what the rows before it do not read, for prefetching it of the next vector
 }
 
 // tap is one term of a sum: where it reads what is convolved, from the pixel on, and where its factors lie.

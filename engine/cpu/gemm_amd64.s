@@ -3002,7 +3002,7 @@ done:
 
 // func walkAVX2(t uintptr)
 // Requires: AVX, CMOV, FMA3, MMX+
-TEXT ·walkAVX2(SB), NOSPLIT, $136-8
+TEXT ·walkAVX2(SB), NOSPLIT, $144-8
 	// for v < vectors, s in spans, i < s.pixels, j = v·lanes + l, l < lanes, where there is such a channel:
 	//   sum = bias[j] + z[to + s.c + i·pixelC + j]
 	//   sum += Σ over t in s.taps of a[from + s.a + i·pixelA + t.a + j] · b[v·size + t.b + l]
@@ -3057,16 +3057,20 @@ no_bias:
 
 vector:
 	MOVQ $0x00000008, CX
+	MOVQ CX, R9
 	CMPQ 40(SP), $0x01
 	JNE  whole
 	MOVQ 168(DI), CX
+	MOVQ 200(DI), R9
 
 whole:
+	SHLQ       $0x02, R9
+	MOVQ       R9, 96(SP)
 	LEAQ       gemmTail<>+0(SB), AX
 	SHLQ       $0x02, CX
 	SUBQ       CX, AX
 	ADDQ       $0x20, AX
-	MOVQ       AX, 96(SP)
+	MOVQ       AX, 104(SP)
 	VMOVUPS    (AX), Y15
 	VXORPS     Y12, Y12, Y12
 	MOVQ       88(SP), CX
@@ -3078,18 +3082,18 @@ whole:
 unbiased:
 	VMOVUPS Y12, (SP)
 	MOVQ    120(DI), CX
-	MOVQ    CX, 104(SP)
-	MOVQ    128(DI), CX
 	MOVQ    CX, 112(SP)
+	MOVQ    128(DI), CX
+	MOVQ    CX, 120(SP)
 
 span:
-	MOVQ  104(SP), R9
+	MOVQ  112(SP), R9
 	MOVQ  (R9), CX
-	MOVQ  CX, 120(SP)
+	MOVQ  CX, 128(SP)
 	MOVQ  16(R9), CX
 	SHLQ  $0x02, CX
 	ADDQ  64(SP), CX
-	MOVQ  CX, 128(SP)
+	MOVQ  CX, 136(SP)
 	MOVQ  24(R9), CX
 	MOVQ  72(SP), DX
 	LEAQ  (DX)(CX*4), DX
@@ -3099,13 +3103,13 @@ span:
 	LEAQ  (SI)(CX*4), SI
 
 tile:
-	MOVQ    104(SP), R8
+	MOVQ    112(SP), R8
 	MOVQ    8(R8), R15
-	MOVQ    120(SP), R9
+	MOVQ    128(SP), R9
 	CMPQ    R9, R15
 	CMOVQLT R9, R15
 	SUBQ    R15, R9
-	MOVQ    R9, 120(SP)
+	MOVQ    R9, 128(SP)
 	VMOVUPS (SP), Y0
 	CMPQ    R15, $0x07
 	JGE     pixelsFrom7
@@ -3162,7 +3166,7 @@ pixelsFrom11:
 	JMP  pixels11
 
 pixelsFrom12:
-	MOVQ       128(SP), R15
+	MOVQ       136(SP), R15
 	VMOVAPS    Y0, Y1
 	VMOVAPS    Y0, Y2
 	VMOVAPS    Y0, Y3
@@ -3223,6 +3227,7 @@ ahead12:
 	MOVQ       (SI), CX
 	ADDQ       $0x08, SI
 	LEAQ       (R15)(CX*4), AX
+	ADDQ       96(SP), AX
 	LEAQ       (AX)(R10*8), BX
 	ADDQ       R10, BX
 	PREFETCHT0 (AX)
@@ -3285,9 +3290,9 @@ tap12:
 store12:
 	MOVQ         $0x0000000c, CX
 	IMULQ        R10, CX
-	ADDQ         CX, 128(SP)
-	VBROADCASTSS 204(DI), Y12
-	VBROADCASTSS 208(DI), Y13
+	ADDQ         CX, 136(SP)
+	VBROADCASTSS 212(DI), Y12
+	VBROADCASTSS 216(DI), Y13
 	VMAXPS       Y0, Y12, Y0
 	VMINPS       Y0, Y13, Y0
 	VMAXPS       Y1, Y12, Y1
@@ -3340,7 +3345,7 @@ store12:
 	JMP          next
 
 pixels11:
-	MOVQ       128(SP), R15
+	MOVQ       136(SP), R15
 	VMOVAPS    Y0, Y1
 	VMOVAPS    Y0, Y2
 	VMOVAPS    Y0, Y3
@@ -3397,6 +3402,7 @@ ahead11:
 	MOVQ       (SI), CX
 	ADDQ       $0x08, SI
 	LEAQ       (R15)(CX*4), AX
+	ADDQ       96(SP), AX
 	LEAQ       (AX)(R10*8), BX
 	ADDQ       R10, BX
 	PREFETCHT0 (AX)
@@ -3456,9 +3462,9 @@ tap11:
 store11:
 	MOVQ         $0x0000000b, CX
 	IMULQ        R10, CX
-	ADDQ         CX, 128(SP)
-	VBROADCASTSS 204(DI), Y12
-	VBROADCASTSS 208(DI), Y13
+	ADDQ         CX, 136(SP)
+	VBROADCASTSS 212(DI), Y12
+	VBROADCASTSS 216(DI), Y13
 	VMAXPS       Y0, Y12, Y0
 	VMINPS       Y0, Y13, Y0
 	VMAXPS       Y1, Y12, Y1
@@ -3507,7 +3513,7 @@ store11:
 	JMP          next
 
 pixels10:
-	MOVQ       128(SP), R15
+	MOVQ       136(SP), R15
 	VMOVAPS    Y0, Y1
 	VMOVAPS    Y0, Y2
 	VMOVAPS    Y0, Y3
@@ -3560,6 +3566,7 @@ ahead10:
 	MOVQ       (SI), CX
 	ADDQ       $0x08, SI
 	LEAQ       (R15)(CX*4), AX
+	ADDQ       96(SP), AX
 	LEAQ       (AX)(R10*8), BX
 	ADDQ       R10, BX
 	PREFETCHT0 (AX)
@@ -3616,9 +3623,9 @@ tap10:
 store10:
 	MOVQ         $0x0000000a, CX
 	IMULQ        R10, CX
-	ADDQ         CX, 128(SP)
-	VBROADCASTSS 204(DI), Y12
-	VBROADCASTSS 208(DI), Y13
+	ADDQ         CX, 136(SP)
+	VBROADCASTSS 212(DI), Y12
+	VBROADCASTSS 216(DI), Y13
 	VMAXPS       Y0, Y12, Y0
 	VMINPS       Y0, Y13, Y0
 	VMAXPS       Y1, Y12, Y1
@@ -3663,7 +3670,7 @@ store10:
 	JMP          next
 
 pixels9:
-	MOVQ       128(SP), R15
+	MOVQ       136(SP), R15
 	VMOVAPS    Y0, Y1
 	VMOVAPS    Y0, Y2
 	VMOVAPS    Y0, Y3
@@ -3712,6 +3719,7 @@ ahead9:
 	MOVQ       (SI), CX
 	ADDQ       $0x08, SI
 	LEAQ       (R15)(CX*4), AX
+	ADDQ       96(SP), AX
 	PREFETCHT0 (AX)
 	PREFETCHT0 (AX)(R10*1)
 	PREFETCHT0 (AX)(R10*2)
@@ -3761,9 +3769,9 @@ tap9:
 store9:
 	MOVQ         $0x00000009, CX
 	IMULQ        R10, CX
-	ADDQ         CX, 128(SP)
-	VBROADCASTSS 204(DI), Y12
-	VBROADCASTSS 208(DI), Y13
+	ADDQ         CX, 136(SP)
+	VBROADCASTSS 212(DI), Y12
+	VBROADCASTSS 216(DI), Y13
 	VMAXPS       Y0, Y12, Y0
 	VMINPS       Y0, Y13, Y0
 	VMAXPS       Y1, Y12, Y1
@@ -3804,7 +3812,7 @@ store9:
 	JMP          next
 
 pixels8:
-	MOVQ       128(SP), R15
+	MOVQ       136(SP), R15
 	VMOVAPS    Y0, Y1
 	VMOVAPS    Y0, Y2
 	VMOVAPS    Y0, Y3
@@ -3849,6 +3857,7 @@ ahead8:
 	MOVQ       (SI), CX
 	ADDQ       $0x08, SI
 	LEAQ       (R15)(CX*4), AX
+	ADDQ       96(SP), AX
 	PREFETCHT0 (AX)
 	PREFETCHT0 (AX)(R10*1)
 	PREFETCHT0 (AX)(R10*2)
@@ -3895,9 +3904,9 @@ tap8:
 store8:
 	MOVQ         $0x00000008, CX
 	IMULQ        R10, CX
-	ADDQ         CX, 128(SP)
-	VBROADCASTSS 204(DI), Y12
-	VBROADCASTSS 208(DI), Y13
+	ADDQ         CX, 136(SP)
+	VBROADCASTSS 212(DI), Y12
+	VBROADCASTSS 216(DI), Y13
 	VMAXPS       Y0, Y12, Y0
 	VMINPS       Y0, Y13, Y0
 	VMAXPS       Y1, Y12, Y1
@@ -3934,7 +3943,7 @@ store8:
 	JMP          next
 
 pixels7:
-	MOVQ       128(SP), R15
+	MOVQ       136(SP), R15
 	VMOVAPS    Y0, Y1
 	VMOVAPS    Y0, Y2
 	VMOVAPS    Y0, Y3
@@ -3975,6 +3984,7 @@ ahead7:
 	MOVQ       (SI), CX
 	ADDQ       $0x08, SI
 	LEAQ       (R15)(CX*4), AX
+	ADDQ       96(SP), AX
 	PREFETCHT0 (AX)
 	PREFETCHT0 (AX)(R10*1)
 	PREFETCHT0 (AX)(R10*2)
@@ -4018,9 +4028,9 @@ tap7:
 store7:
 	MOVQ         $0x00000007, CX
 	IMULQ        R10, CX
-	ADDQ         CX, 128(SP)
-	VBROADCASTSS 204(DI), Y12
-	VBROADCASTSS 208(DI), Y13
+	ADDQ         CX, 136(SP)
+	VBROADCASTSS 212(DI), Y12
+	VBROADCASTSS 216(DI), Y13
 	VMAXPS       Y0, Y12, Y0
 	VMINPS       Y0, Y13, Y0
 	VMAXPS       Y1, Y12, Y1
@@ -4053,7 +4063,7 @@ store7:
 	JMP          next
 
 pixels6:
-	MOVQ       128(SP), R15
+	MOVQ       136(SP), R15
 	VMOVAPS    Y0, Y1
 	VMOVAPS    Y0, Y2
 	VMOVAPS    Y0, Y3
@@ -4090,6 +4100,7 @@ ahead6:
 	MOVQ       (SI), CX
 	ADDQ       $0x08, SI
 	LEAQ       (R15)(CX*4), AX
+	ADDQ       96(SP), AX
 	PREFETCHT0 (AX)
 	PREFETCHT0 (AX)(R10*1)
 	PREFETCHT0 (AX)(R10*2)
@@ -4130,9 +4141,9 @@ tap6:
 store6:
 	MOVQ         $0x00000006, CX
 	IMULQ        R10, CX
-	ADDQ         CX, 128(SP)
-	VBROADCASTSS 204(DI), Y12
-	VBROADCASTSS 208(DI), Y13
+	ADDQ         CX, 136(SP)
+	VBROADCASTSS 212(DI), Y12
+	VBROADCASTSS 216(DI), Y13
 	VMAXPS       Y0, Y12, Y0
 	VMINPS       Y0, Y13, Y0
 	VMAXPS       Y1, Y12, Y1
@@ -4161,7 +4172,7 @@ store6:
 	JMP          next
 
 pixels5:
-	MOVQ       128(SP), R15
+	MOVQ       136(SP), R15
 	VMOVAPS    Y0, Y1
 	VMOVAPS    Y0, Y2
 	VMOVAPS    Y0, Y3
@@ -4194,6 +4205,7 @@ ahead5:
 	MOVQ       (SI), CX
 	ADDQ       $0x08, SI
 	LEAQ       (R15)(CX*4), AX
+	ADDQ       96(SP), AX
 	PREFETCHT0 (AX)
 	PREFETCHT0 (AX)(R10*1)
 	PREFETCHT0 (AX)(R10*2)
@@ -4231,9 +4243,9 @@ tap5:
 store5:
 	MOVQ         $0x00000005, CX
 	IMULQ        R10, CX
-	ADDQ         CX, 128(SP)
-	VBROADCASTSS 204(DI), Y12
-	VBROADCASTSS 208(DI), Y13
+	ADDQ         CX, 136(SP)
+	VBROADCASTSS 212(DI), Y12
+	VBROADCASTSS 216(DI), Y13
 	VMAXPS       Y0, Y12, Y0
 	VMINPS       Y0, Y13, Y0
 	VMAXPS       Y1, Y12, Y1
@@ -4258,7 +4270,7 @@ store5:
 	JMP          next
 
 pixels4:
-	MOVQ       128(SP), R15
+	MOVQ       136(SP), R15
 	VMOVAPS    Y0, Y1
 	VMOVAPS    Y0, Y2
 	VMOVAPS    Y0, Y3
@@ -4287,6 +4299,7 @@ ahead4:
 	MOVQ       (SI), CX
 	ADDQ       $0x08, SI
 	LEAQ       (R15)(CX*4), AX
+	ADDQ       96(SP), AX
 	PREFETCHT0 (AX)
 	PREFETCHT0 (AX)(R10*1)
 	PREFETCHT0 (AX)(R10*2)
@@ -4321,9 +4334,9 @@ tap4:
 store4:
 	MOVQ         $0x00000004, CX
 	IMULQ        R10, CX
-	ADDQ         CX, 128(SP)
-	VBROADCASTSS 204(DI), Y12
-	VBROADCASTSS 208(DI), Y13
+	ADDQ         CX, 136(SP)
+	VBROADCASTSS 212(DI), Y12
+	VBROADCASTSS 216(DI), Y13
 	VMAXPS       Y0, Y12, Y0
 	VMINPS       Y0, Y13, Y0
 	VMAXPS       Y1, Y12, Y1
@@ -4344,7 +4357,7 @@ store4:
 	JMP          next
 
 pixels3:
-	MOVQ       128(SP), R15
+	MOVQ       136(SP), R15
 	VMOVAPS    Y0, Y1
 	VMOVAPS    Y0, Y2
 	TESTQ      SI, SI
@@ -4369,6 +4382,7 @@ ahead3:
 	MOVQ       (SI), CX
 	ADDQ       $0x08, SI
 	LEAQ       (R15)(CX*4), AX
+	ADDQ       96(SP), AX
 	PREFETCHT0 (AX)
 	PREFETCHT0 (AX)(R10*1)
 	PREFETCHT0 (AX)(R10*2)
@@ -4400,9 +4414,9 @@ tap3:
 store3:
 	MOVQ         $0x00000003, CX
 	IMULQ        R10, CX
-	ADDQ         CX, 128(SP)
-	VBROADCASTSS 204(DI), Y12
-	VBROADCASTSS 208(DI), Y13
+	ADDQ         CX, 136(SP)
+	VBROADCASTSS 212(DI), Y12
+	VBROADCASTSS 216(DI), Y13
 	VMAXPS       Y0, Y12, Y0
 	VMINPS       Y0, Y13, Y0
 	VMAXPS       Y1, Y12, Y1
@@ -4419,7 +4433,7 @@ store3:
 	JMP          next
 
 pixels2:
-	MOVQ       128(SP), R15
+	MOVQ       136(SP), R15
 	VMOVAPS    Y0, Y1
 	TESTQ      SI, SI
 	JZ         bare2
@@ -4440,6 +4454,7 @@ ahead2:
 	MOVQ       (SI), CX
 	ADDQ       $0x08, SI
 	LEAQ       (R15)(CX*4), AX
+	ADDQ       96(SP), AX
 	PREFETCHT0 (AX)
 	PREFETCHT0 (AX)(R10*1)
 	DECQ       R9
@@ -4468,9 +4483,9 @@ tap2:
 store2:
 	MOVQ         $0x00000002, CX
 	IMULQ        R10, CX
-	ADDQ         CX, 128(SP)
-	VBROADCASTSS 204(DI), Y12
-	VBROADCASTSS 208(DI), Y13
+	ADDQ         CX, 136(SP)
+	VBROADCASTSS 212(DI), Y12
+	VBROADCASTSS 216(DI), Y13
 	VMAXPS       Y0, Y12, Y0
 	VMINPS       Y0, Y13, Y0
 	VMAXPS       Y1, Y12, Y1
@@ -4483,7 +4498,7 @@ store2:
 	JMP          next
 
 pixels1:
-	MOVQ       128(SP), R15
+	MOVQ       136(SP), R15
 	TESTQ      SI, SI
 	JZ         bare1
 	MOVQ       48(SP), CX
@@ -4500,6 +4515,7 @@ ahead1:
 	MOVQ       (SI), CX
 	ADDQ       $0x08, SI
 	LEAQ       (R15)(CX*4), AX
+	ADDQ       96(SP), AX
 	PREFETCHT0 (AX)
 	DECQ       R9
 	JNZ        ahead1
@@ -4525,9 +4541,9 @@ tap1:
 store1:
 	MOVQ         $0x00000001, CX
 	IMULQ        R10, CX
-	ADDQ         CX, 128(SP)
-	VBROADCASTSS 204(DI), Y12
-	VBROADCASTSS 208(DI), Y13
+	ADDQ         CX, 136(SP)
+	VBROADCASTSS 212(DI), Y12
+	VBROADCASTSS 216(DI), Y13
 	VMAXPS       Y0, Y12, Y0
 	VMINPS       Y0, Y13, Y0
 	MOVQ         48(SP), R9
@@ -4543,10 +4559,10 @@ next:
 	ADDQ  80(SP), SI
 
 alone:
-	CMPQ 120(SP), $0x00
+	CMPQ 128(SP), $0x00
 	JNE  tile
-	ADDQ $0x50, 104(SP)
-	DECQ 112(SP)
+	ADDQ $0x50, 112(SP)
+	DECQ 120(SP)
 	JNZ  span
 	ADDQ $0x20, 64(SP)
 	ADDQ $0x20, 72(SP)
@@ -12395,7 +12411,7 @@ done:
 
 // func walkAVX512(t uintptr)
 // Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·walkAVX512(SB), NOSPLIT, $168-8
+TEXT ·walkAVX512(SB), NOSPLIT, $176-8
 	// for v < vectors, s in spans, i < s.pixels, j = v·lanes + l, l < lanes, where there is such a channel:
 	//   sum = bias[j] + z[to + s.c + i·pixelC + j]
 	//   sum += Σ over t in s.taps of a[from + s.a + i·pixelA + t.a + j] · b[v·size + t.b + l]
@@ -12450,11 +12466,15 @@ no_bias:
 
 vector:
 	MOVQ $0x00000010, CX
+	MOVQ CX, R9
 	CMPQ 72(SP), $0x01
 	JNE  whole
 	MOVQ 168(DI), CX
+	MOVQ 200(DI), R9
 
 whole:
+	SHLQ      $0x02, R9
+	MOVQ      R9, 128(SP)
 	MOVL      $0x00000001, AX
 	SHLL      CL, AX
 	DECL      AX
@@ -12469,18 +12489,18 @@ whole:
 unbiased:
 	VMOVUPS Z14, (SP)
 	MOVQ    120(DI), CX
-	MOVQ    CX, 136(SP)
-	MOVQ    128(DI), CX
 	MOVQ    CX, 144(SP)
+	MOVQ    128(DI), CX
+	MOVQ    CX, 152(SP)
 
 span:
-	MOVQ  136(SP), R9
+	MOVQ  144(SP), R9
 	MOVQ  (R9), CX
-	MOVQ  CX, 152(SP)
+	MOVQ  CX, 160(SP)
 	MOVQ  16(R9), CX
 	SHLQ  $0x02, CX
 	ADDQ  96(SP), CX
-	MOVQ  CX, 160(SP)
+	MOVQ  CX, 168(SP)
 	MOVQ  24(R9), CX
 	MOVQ  104(SP), DX
 	LEAQ  (DX)(CX*4), DX
@@ -12490,13 +12510,13 @@ span:
 	LEAQ  (SI)(CX*4), SI
 
 tile:
-	MOVQ    136(SP), R8
+	MOVQ    144(SP), R8
 	MOVQ    8(R8), R15
-	MOVQ    152(SP), R9
+	MOVQ    160(SP), R9
 	CMPQ    R9, R15
 	CMOVQLT R9, R15
 	SUBQ    R15, R9
-	MOVQ    R9, 152(SP)
+	MOVQ    R9, 160(SP)
 	VMOVUPS (SP), Z0
 	CMPQ    R15, $0x08
 	JGE     pixelsFrom8
@@ -12563,7 +12583,7 @@ pixelsFrom13:
 	JMP  pixels13
 
 pixelsFrom14:
-	MOVQ    160(SP), R15
+	MOVQ    168(SP), R15
 	VMOVAPS Z0, Z1
 	VMOVAPS Z0, Z2
 	VMOVAPS Z0, Z3
@@ -12618,6 +12638,7 @@ ahead14:
 	MOVQ       (SI), CX
 	ADDQ       $0x08, SI
 	LEAQ       (R15)(CX*4), AX
+	ADDQ       128(SP), AX
 	LEAQ       (AX)(R10*8), BX
 	ADDQ       R10, BX
 	PREFETCHT0 (AX)
@@ -12672,9 +12693,9 @@ tap14:
 store14:
 	MOVQ         $0x0000000e, CX
 	IMULQ        R10, CX
-	ADDQ         CX, 160(SP)
-	VBROADCASTSS 204(DI), Z14
-	VBROADCASTSS 208(DI), Z15
+	ADDQ         CX, 168(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
 	VMAXPS       Z0, Z14, Z0
 	VMINPS       Z0, Z15, Z0
 	VMAXPS       Z1, Z14, Z1
@@ -12704,7 +12725,7 @@ store14:
 	VMAXPS       Z13, Z14, Z13
 	VMINPS       Z13, Z15, Z13
 	MOVQ         80(SP), R9
-	CMPB         200(DI), $0x00
+	CMPB         208(DI), $0x00
 	JEQ          cached14
 	VMOVNTPS     Z0, (DX)
 	ADDQ         R9, DX
@@ -12768,7 +12789,7 @@ cached14:
 	JMP     next
 
 pixels13:
-	MOVQ    160(SP), R15
+	MOVQ    168(SP), R15
 	VMOVAPS Z0, Z1
 	VMOVAPS Z0, Z2
 	VMOVAPS Z0, Z3
@@ -12820,6 +12841,7 @@ ahead13:
 	MOVQ       (SI), CX
 	ADDQ       $0x08, SI
 	LEAQ       (R15)(CX*4), AX
+	ADDQ       128(SP), AX
 	LEAQ       (AX)(R10*8), BX
 	ADDQ       R10, BX
 	PREFETCHT0 (AX)
@@ -12872,9 +12894,9 @@ tap13:
 store13:
 	MOVQ         $0x0000000d, CX
 	IMULQ        R10, CX
-	ADDQ         CX, 160(SP)
-	VBROADCASTSS 204(DI), Z14
-	VBROADCASTSS 208(DI), Z15
+	ADDQ         CX, 168(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
 	VMAXPS       Z0, Z14, Z0
 	VMINPS       Z0, Z15, Z0
 	VMAXPS       Z1, Z14, Z1
@@ -12902,7 +12924,7 @@ store13:
 	VMAXPS       Z12, Z14, Z12
 	VMINPS       Z12, Z15, Z12
 	MOVQ         80(SP), R9
-	CMPB         200(DI), $0x00
+	CMPB         208(DI), $0x00
 	JEQ          cached13
 	VMOVNTPS     Z0, (DX)
 	ADDQ         R9, DX
@@ -12962,7 +12984,7 @@ cached13:
 	JMP     next
 
 pixels12:
-	MOVQ    160(SP), R15
+	MOVQ    168(SP), R15
 	VMOVAPS Z0, Z1
 	VMOVAPS Z0, Z2
 	VMOVAPS Z0, Z3
@@ -13011,6 +13033,7 @@ ahead12:
 	MOVQ       (SI), CX
 	ADDQ       $0x08, SI
 	LEAQ       (R15)(CX*4), AX
+	ADDQ       128(SP), AX
 	LEAQ       (AX)(R10*8), BX
 	ADDQ       R10, BX
 	PREFETCHT0 (AX)
@@ -13061,9 +13084,9 @@ tap12:
 store12:
 	MOVQ         $0x0000000c, CX
 	IMULQ        R10, CX
-	ADDQ         CX, 160(SP)
-	VBROADCASTSS 204(DI), Z14
-	VBROADCASTSS 208(DI), Z15
+	ADDQ         CX, 168(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
 	VMAXPS       Z0, Z14, Z0
 	VMINPS       Z0, Z15, Z0
 	VMAXPS       Z1, Z14, Z1
@@ -13089,7 +13112,7 @@ store12:
 	VMAXPS       Z11, Z14, Z11
 	VMINPS       Z11, Z15, Z11
 	MOVQ         80(SP), R9
-	CMPB         200(DI), $0x00
+	CMPB         208(DI), $0x00
 	JEQ          cached12
 	VMOVNTPS     Z0, (DX)
 	ADDQ         R9, DX
@@ -13145,7 +13168,7 @@ cached12:
 	JMP     next
 
 pixels11:
-	MOVQ    160(SP), R15
+	MOVQ    168(SP), R15
 	VMOVAPS Z0, Z1
 	VMOVAPS Z0, Z2
 	VMOVAPS Z0, Z3
@@ -13191,6 +13214,7 @@ ahead11:
 	MOVQ       (SI), CX
 	ADDQ       $0x08, SI
 	LEAQ       (R15)(CX*4), AX
+	ADDQ       128(SP), AX
 	LEAQ       (AX)(R10*8), BX
 	ADDQ       R10, BX
 	PREFETCHT0 (AX)
@@ -13239,9 +13263,9 @@ tap11:
 store11:
 	MOVQ         $0x0000000b, CX
 	IMULQ        R10, CX
-	ADDQ         CX, 160(SP)
-	VBROADCASTSS 204(DI), Z14
-	VBROADCASTSS 208(DI), Z15
+	ADDQ         CX, 168(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
 	VMAXPS       Z0, Z14, Z0
 	VMINPS       Z0, Z15, Z0
 	VMAXPS       Z1, Z14, Z1
@@ -13265,7 +13289,7 @@ store11:
 	VMAXPS       Z10, Z14, Z10
 	VMINPS       Z10, Z15, Z10
 	MOVQ         80(SP), R9
-	CMPB         200(DI), $0x00
+	CMPB         208(DI), $0x00
 	JEQ          cached11
 	VMOVNTPS     Z0, (DX)
 	ADDQ         R9, DX
@@ -13317,7 +13341,7 @@ cached11:
 	JMP     next
 
 pixels10:
-	MOVQ    160(SP), R15
+	MOVQ    168(SP), R15
 	VMOVAPS Z0, Z1
 	VMOVAPS Z0, Z2
 	VMOVAPS Z0, Z3
@@ -13360,6 +13384,7 @@ ahead10:
 	MOVQ       (SI), CX
 	ADDQ       $0x08, SI
 	LEAQ       (R15)(CX*4), AX
+	ADDQ       128(SP), AX
 	LEAQ       (AX)(R10*8), BX
 	ADDQ       R10, BX
 	PREFETCHT0 (AX)
@@ -13406,9 +13431,9 @@ tap10:
 store10:
 	MOVQ         $0x0000000a, CX
 	IMULQ        R10, CX
-	ADDQ         CX, 160(SP)
-	VBROADCASTSS 204(DI), Z14
-	VBROADCASTSS 208(DI), Z15
+	ADDQ         CX, 168(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
 	VMAXPS       Z0, Z14, Z0
 	VMINPS       Z0, Z15, Z0
 	VMAXPS       Z1, Z14, Z1
@@ -13430,7 +13455,7 @@ store10:
 	VMAXPS       Z9, Z14, Z9
 	VMINPS       Z9, Z15, Z9
 	MOVQ         80(SP), R9
-	CMPB         200(DI), $0x00
+	CMPB         208(DI), $0x00
 	JEQ          cached10
 	VMOVNTPS     Z0, (DX)
 	ADDQ         R9, DX
@@ -13478,7 +13503,7 @@ cached10:
 	JMP     next
 
 pixels9:
-	MOVQ    160(SP), R15
+	MOVQ    168(SP), R15
 	VMOVAPS Z0, Z1
 	VMOVAPS Z0, Z2
 	VMOVAPS Z0, Z3
@@ -13518,6 +13543,7 @@ ahead9:
 	MOVQ       (SI), CX
 	ADDQ       $0x08, SI
 	LEAQ       (R15)(CX*4), AX
+	ADDQ       128(SP), AX
 	PREFETCHT0 (AX)
 	PREFETCHT0 (AX)(R10*1)
 	PREFETCHT0 (AX)(R10*2)
@@ -13558,9 +13584,9 @@ tap9:
 store9:
 	MOVQ         $0x00000009, CX
 	IMULQ        R10, CX
-	ADDQ         CX, 160(SP)
-	VBROADCASTSS 204(DI), Z14
-	VBROADCASTSS 208(DI), Z15
+	ADDQ         CX, 168(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
 	VMAXPS       Z0, Z14, Z0
 	VMINPS       Z0, Z15, Z0
 	VMAXPS       Z1, Z14, Z1
@@ -13580,7 +13606,7 @@ store9:
 	VMAXPS       Z8, Z14, Z8
 	VMINPS       Z8, Z15, Z8
 	MOVQ         80(SP), R9
-	CMPB         200(DI), $0x00
+	CMPB         208(DI), $0x00
 	JEQ          cached9
 	VMOVNTPS     Z0, (DX)
 	ADDQ         R9, DX
@@ -13624,7 +13650,7 @@ cached9:
 	JMP     next
 
 pixels8:
-	MOVQ    160(SP), R15
+	MOVQ    168(SP), R15
 	VMOVAPS Z0, Z1
 	VMOVAPS Z0, Z2
 	VMOVAPS Z0, Z3
@@ -13661,6 +13687,7 @@ ahead8:
 	MOVQ       (SI), CX
 	ADDQ       $0x08, SI
 	LEAQ       (R15)(CX*4), AX
+	ADDQ       128(SP), AX
 	PREFETCHT0 (AX)
 	PREFETCHT0 (AX)(R10*1)
 	PREFETCHT0 (AX)(R10*2)
@@ -13699,9 +13726,9 @@ tap8:
 store8:
 	MOVQ         $0x00000008, CX
 	IMULQ        R10, CX
-	ADDQ         CX, 160(SP)
-	VBROADCASTSS 204(DI), Z14
-	VBROADCASTSS 208(DI), Z15
+	ADDQ         CX, 168(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
 	VMAXPS       Z0, Z14, Z0
 	VMINPS       Z0, Z15, Z0
 	VMAXPS       Z1, Z14, Z1
@@ -13719,7 +13746,7 @@ store8:
 	VMAXPS       Z7, Z14, Z7
 	VMINPS       Z7, Z15, Z7
 	MOVQ         80(SP), R9
-	CMPB         200(DI), $0x00
+	CMPB         208(DI), $0x00
 	JEQ          cached8
 	VMOVNTPS     Z0, (DX)
 	ADDQ         R9, DX
@@ -13759,7 +13786,7 @@ cached8:
 	JMP     next
 
 pixels7:
-	MOVQ    160(SP), R15
+	MOVQ    168(SP), R15
 	VMOVAPS Z0, Z1
 	VMOVAPS Z0, Z2
 	VMOVAPS Z0, Z3
@@ -13793,6 +13820,7 @@ ahead7:
 	MOVQ       (SI), CX
 	ADDQ       $0x08, SI
 	LEAQ       (R15)(CX*4), AX
+	ADDQ       128(SP), AX
 	PREFETCHT0 (AX)
 	PREFETCHT0 (AX)(R10*1)
 	PREFETCHT0 (AX)(R10*2)
@@ -13829,9 +13857,9 @@ tap7:
 store7:
 	MOVQ         $0x00000007, CX
 	IMULQ        R10, CX
-	ADDQ         CX, 160(SP)
-	VBROADCASTSS 204(DI), Z14
-	VBROADCASTSS 208(DI), Z15
+	ADDQ         CX, 168(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
 	VMAXPS       Z0, Z14, Z0
 	VMINPS       Z0, Z15, Z0
 	VMAXPS       Z1, Z14, Z1
@@ -13847,7 +13875,7 @@ store7:
 	VMAXPS       Z6, Z14, Z6
 	VMINPS       Z6, Z15, Z6
 	MOVQ         80(SP), R9
-	CMPB         200(DI), $0x00
+	CMPB         208(DI), $0x00
 	JEQ          cached7
 	VMOVNTPS     Z0, (DX)
 	ADDQ         R9, DX
@@ -13883,7 +13911,7 @@ cached7:
 	JMP     next
 
 pixels6:
-	MOVQ    160(SP), R15
+	MOVQ    168(SP), R15
 	VMOVAPS Z0, Z1
 	VMOVAPS Z0, Z2
 	VMOVAPS Z0, Z3
@@ -13914,6 +13942,7 @@ ahead6:
 	MOVQ       (SI), CX
 	ADDQ       $0x08, SI
 	LEAQ       (R15)(CX*4), AX
+	ADDQ       128(SP), AX
 	PREFETCHT0 (AX)
 	PREFETCHT0 (AX)(R10*1)
 	PREFETCHT0 (AX)(R10*2)
@@ -13948,9 +13977,9 @@ tap6:
 store6:
 	MOVQ         $0x00000006, CX
 	IMULQ        R10, CX
-	ADDQ         CX, 160(SP)
-	VBROADCASTSS 204(DI), Z14
-	VBROADCASTSS 208(DI), Z15
+	ADDQ         CX, 168(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
 	VMAXPS       Z0, Z14, Z0
 	VMINPS       Z0, Z15, Z0
 	VMAXPS       Z1, Z14, Z1
@@ -13964,7 +13993,7 @@ store6:
 	VMAXPS       Z5, Z14, Z5
 	VMINPS       Z5, Z15, Z5
 	MOVQ         80(SP), R9
-	CMPB         200(DI), $0x00
+	CMPB         208(DI), $0x00
 	JEQ          cached6
 	VMOVNTPS     Z0, (DX)
 	ADDQ         R9, DX
@@ -13996,7 +14025,7 @@ cached6:
 	JMP     next
 
 pixels5:
-	MOVQ    160(SP), R15
+	MOVQ    168(SP), R15
 	VMOVAPS Z0, Z1
 	VMOVAPS Z0, Z2
 	VMOVAPS Z0, Z3
@@ -14024,6 +14053,7 @@ ahead5:
 	MOVQ       (SI), CX
 	ADDQ       $0x08, SI
 	LEAQ       (R15)(CX*4), AX
+	ADDQ       128(SP), AX
 	PREFETCHT0 (AX)
 	PREFETCHT0 (AX)(R10*1)
 	PREFETCHT0 (AX)(R10*2)
@@ -14056,9 +14086,9 @@ tap5:
 store5:
 	MOVQ         $0x00000005, CX
 	IMULQ        R10, CX
-	ADDQ         CX, 160(SP)
-	VBROADCASTSS 204(DI), Z14
-	VBROADCASTSS 208(DI), Z15
+	ADDQ         CX, 168(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
 	VMAXPS       Z0, Z14, Z0
 	VMINPS       Z0, Z15, Z0
 	VMAXPS       Z1, Z14, Z1
@@ -14070,7 +14100,7 @@ store5:
 	VMAXPS       Z4, Z14, Z4
 	VMINPS       Z4, Z15, Z4
 	MOVQ         80(SP), R9
-	CMPB         200(DI), $0x00
+	CMPB         208(DI), $0x00
 	JEQ          cached5
 	VMOVNTPS     Z0, (DX)
 	ADDQ         R9, DX
@@ -14098,7 +14128,7 @@ cached5:
 	JMP     next
 
 pixels4:
-	MOVQ    160(SP), R15
+	MOVQ    168(SP), R15
 	VMOVAPS Z0, Z1
 	VMOVAPS Z0, Z2
 	VMOVAPS Z0, Z3
@@ -14123,6 +14153,7 @@ ahead4:
 	MOVQ       (SI), CX
 	ADDQ       $0x08, SI
 	LEAQ       (R15)(CX*4), AX
+	ADDQ       128(SP), AX
 	PREFETCHT0 (AX)
 	PREFETCHT0 (AX)(R10*1)
 	PREFETCHT0 (AX)(R10*2)
@@ -14153,9 +14184,9 @@ tap4:
 store4:
 	MOVQ         $0x00000004, CX
 	IMULQ        R10, CX
-	ADDQ         CX, 160(SP)
-	VBROADCASTSS 204(DI), Z14
-	VBROADCASTSS 208(DI), Z15
+	ADDQ         CX, 168(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
 	VMAXPS       Z0, Z14, Z0
 	VMINPS       Z0, Z15, Z0
 	VMAXPS       Z1, Z14, Z1
@@ -14165,7 +14196,7 @@ store4:
 	VMAXPS       Z3, Z14, Z3
 	VMINPS       Z3, Z15, Z3
 	MOVQ         80(SP), R9
-	CMPB         200(DI), $0x00
+	CMPB         208(DI), $0x00
 	JEQ          cached4
 	VMOVNTPS     Z0, (DX)
 	ADDQ         R9, DX
@@ -14189,7 +14220,7 @@ cached4:
 	JMP     next
 
 pixels3:
-	MOVQ    160(SP), R15
+	MOVQ    168(SP), R15
 	VMOVAPS Z0, Z1
 	VMOVAPS Z0, Z2
 	TESTQ   SI, SI
@@ -14211,6 +14242,7 @@ ahead3:
 	MOVQ       (SI), CX
 	ADDQ       $0x08, SI
 	LEAQ       (R15)(CX*4), AX
+	ADDQ       128(SP), AX
 	PREFETCHT0 (AX)
 	PREFETCHT0 (AX)(R10*1)
 	PREFETCHT0 (AX)(R10*2)
@@ -14239,9 +14271,9 @@ tap3:
 store3:
 	MOVQ         $0x00000003, CX
 	IMULQ        R10, CX
-	ADDQ         CX, 160(SP)
-	VBROADCASTSS 204(DI), Z14
-	VBROADCASTSS 208(DI), Z15
+	ADDQ         CX, 168(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
 	VMAXPS       Z0, Z14, Z0
 	VMINPS       Z0, Z15, Z0
 	VMAXPS       Z1, Z14, Z1
@@ -14249,7 +14281,7 @@ store3:
 	VMAXPS       Z2, Z14, Z2
 	VMINPS       Z2, Z15, Z2
 	MOVQ         80(SP), R9
-	CMPB         200(DI), $0x00
+	CMPB         208(DI), $0x00
 	JEQ          cached3
 	VMOVNTPS     Z0, (DX)
 	ADDQ         R9, DX
@@ -14269,7 +14301,7 @@ cached3:
 	JMP     next
 
 pixels2:
-	MOVQ    160(SP), R15
+	MOVQ    168(SP), R15
 	VMOVAPS Z0, Z1
 	TESTQ   SI, SI
 	JZ      bare2
@@ -14288,6 +14320,7 @@ ahead2:
 	MOVQ       (SI), CX
 	ADDQ       $0x08, SI
 	LEAQ       (R15)(CX*4), AX
+	ADDQ       128(SP), AX
 	PREFETCHT0 (AX)
 	PREFETCHT0 (AX)(R10*1)
 	DECQ       R9
@@ -14314,15 +14347,15 @@ tap2:
 store2:
 	MOVQ         $0x00000002, CX
 	IMULQ        R10, CX
-	ADDQ         CX, 160(SP)
-	VBROADCASTSS 204(DI), Z14
-	VBROADCASTSS 208(DI), Z15
+	ADDQ         CX, 168(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
 	VMAXPS       Z0, Z14, Z0
 	VMINPS       Z0, Z15, Z0
 	VMAXPS       Z1, Z14, Z1
 	VMINPS       Z1, Z15, Z1
 	MOVQ         80(SP), R9
-	CMPB         200(DI), $0x00
+	CMPB         208(DI), $0x00
 	JEQ          cached2
 	VMOVNTPS     Z0, (DX)
 	ADDQ         R9, DX
@@ -14338,7 +14371,7 @@ cached2:
 	JMP     next
 
 pixels1:
-	MOVQ   160(SP), R15
+	MOVQ   168(SP), R15
 	TESTQ  SI, SI
 	JZ     bare1
 	MOVQ   80(SP), CX
@@ -14354,6 +14387,7 @@ ahead1:
 	MOVQ       (SI), CX
 	ADDQ       $0x08, SI
 	LEAQ       (R15)(CX*4), AX
+	ADDQ       128(SP), AX
 	PREFETCHT0 (AX)
 	DECQ       R9
 	JNZ        ahead1
@@ -14378,13 +14412,13 @@ tap1:
 store1:
 	MOVQ         $0x00000001, CX
 	IMULQ        R10, CX
-	ADDQ         CX, 160(SP)
-	VBROADCASTSS 204(DI), Z14
-	VBROADCASTSS 208(DI), Z15
+	ADDQ         CX, 168(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
 	VMAXPS       Z0, Z14, Z0
 	VMINPS       Z0, Z15, Z0
 	MOVQ         80(SP), R9
-	CMPB         200(DI), $0x00
+	CMPB         208(DI), $0x00
 	JEQ          cached1
 	VMOVNTPS     Z0, (DX)
 	ADDQ         R9, DX
@@ -14403,10 +14437,10 @@ next:
 	ADDQ  112(SP), SI
 
 alone:
-	CMPQ 152(SP), $0x00
+	CMPQ 160(SP), $0x00
 	JNE  tile
-	ADDQ $0x50, 136(SP)
-	DECQ 144(SP)
+	ADDQ $0x50, 144(SP)
+	DECQ 152(SP)
 	JNZ  span
 	ADDQ $0x40, 96(SP)
 	ADDQ $0x40, 104(SP)

@@ -13,8 +13,9 @@ const (
 	walkA, walkB, walkC, walkZ, walkBias = 0, 24, 48, 72, 96
 	walkSpans, walkFrom, walkTo          = 120, 144, 152
 	walkVectors, walkLast, walkSize      = 160, 168, 176
-	walkPixelA, walkPixelC, walkStream   = 184, 192, 200
-	walkLo, walkHi                       = 204, 208
+	walkPixelA, walkPixelC, walkNext     = 184, 192, 200
+	walkStream                           = 208
+	walkLo, walkHi                       = 212, 216
 
 	spanPixels, spanStep, spanA, spanC = 0, 8, 16, 24
 	spanTaps, spanAhead, spanBytes     = 32, 56, 80
@@ -83,10 +84,14 @@ func (k *kernel) walk() {
 
 	Label("vector")
 	MOVQ(U32(uint32(k.m.lanes)), RCX)
+	MOVQ(RCX, n)
 	CMPQ(k.local("vectors"), U8(1))
 	JNE(LabelRef("whole"))
 	k.load(walkLast, RCX)
+	k.load(walkNext, n)
 	Label("whole")
+	SHLQ(U8(2), n)
+	MOVQ(n, k.local("ahead"))
 	k.m.mask(RCX, RAX, k.local("mask"))
 	k.m.zero(w)
 	MOVQ(k.local("bias"), at)
@@ -163,8 +168,9 @@ func (k *kernel) walkTile(pixels int, z, taps, n, b, at, c GPPhysical, start Mem
 	label := func(s string) string { return fmt.Sprint(s, pixels) }
 	from := k.step
 	// point has the base registers reach the tile's pixels, a distance away.
-	point := func() {
+	point := func(further func()) {
 		LEAQ(Mem{Base: from, Index: at, Scale: 4}, k.base[0])
+		further()
 		if pixels > perBase {
 			LEAQ(Mem{Base: k.base[0], Index: k.s1, Scale: 8}, k.base[1])
 			ADDQ(k.s1, k.base[1])
@@ -192,7 +198,7 @@ func (k *kernel) walkTile(pixels int, z, taps, n, b, at, c GPPhysical, start Mem
 	each(label("ahead"), n, func() {
 		MOVQ(Mem{Base: b}, at)
 		ADDQ(U8(8), b)
-		point()
+		point(func() { ADDQ(k.local("ahead"), k.base[0]) })
 		for i := range pixels {
 			PREFETCHT0(k.row(i))
 		}
@@ -205,7 +211,7 @@ func (k *kernel) walkTile(pixels int, z, taps, n, b, at, c GPPhysical, start Mem
 	JZ(LabelRef(label("store")))
 	each(label("tap"), n, func() {
 		MOVQ(Mem{Base: taps}, at)
-		point()
+		point(func() {})
 		MOVQ(Mem{Base: taps, Disp: 8}, at)
 		ADDQ(U8(16), taps)
 		k.m.move(Mem{Base: b, Index: at, Scale: 4}, w)
