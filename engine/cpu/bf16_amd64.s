@@ -6719,33 +6719,38 @@ done:
 	RET
 
 // func gemmBF16x2(t uintptr)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·gemmBF16x2(SB), NOSPLIT, $56-8
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·gemmBF16x2(SB), NOSPLIT, $64-8
 	// for i < rows, j < cols:
 	//   s = bias[j] + Σ over g < segs, k < seg of a[i·lda + g·segStride + k] · b[(g·seg+k)·n + j], n = vectors·lanes
 	//   c[i·ldc+j] = min(max(s + z[i·ldc+j], lo), hi)
-	MOVQ  t+0(FP), DI
-	MOVQ  (DI), AX
-	MOVQ  AX, (SP)
-	MOVQ  48(DI), BX
-	MOVQ  BX, 8(SP)
-	MOVQ  72(DI), DX
-	MOVQ  DX, 16(SP)
-	MOVQ  96(DI), DX
-	MOVQ  DX, 24(SP)
-	MOVQ  120(DI), R8
-	MOVQ  R8, 32(SP)
-	MOVQ  160(DI), R8
-	MOVQ  176(DI), R11
-	SUBQ  R8, R11
-	SHLQ  $0x02, R11
-	MOVQ  R11, 40(SP)
-	MOVQ  128(DI), CX
-	SUBQ  $0x10, CX
-	MOVL  $0x00000001, AX
-	SHLL  CL, AX
-	DECL  AX
-	KMOVW AX, K1
+	MOVQ    t+0(FP), DI
+	MOVQ    (DI), AX
+	MOVQ    AX, (SP)
+	MOVQ    48(DI), BX
+	MOVQ    BX, 8(SP)
+	MOVQ    72(DI), DX
+	MOVQ    DX, 16(SP)
+	MOVQ    96(DI), DX
+	MOVQ    DX, 24(SP)
+	MOVQ    120(DI), R8
+	MOVQ    R8, 32(SP)
+	MOVQ    160(DI), R8
+	MOVQ    176(DI), R11
+	SUBQ    R8, R11
+	SHLQ    $0x02, R11
+	MOVQ    R11, 40(SP)
+	MOVQ    128(DI), CX
+	SUBQ    $0x10, CX
+	MOVL    $0x00000001, AX
+	SHLL    CL, AX
+	DECL    AX
+	KMOVW   AX, K1
+	MOVQ    192(DI), CX
+	MOVQ    24(DI), SI
+	TESTQ   CX, CX
+	CMOVQEQ SI, CX
+	MOVQ    CX, 56(SP)
 
 next:
 	MOVQ  32(SP), R15
@@ -6817,6 +6822,8 @@ started:
 	LEAQ    (AX)(R10*8), BX
 	ADDQ    R10, BX
 	MOVQ    24(DI), SI
+	MOVQ    56(SP), CX
+	MOVQ    216(DI), DX
 	MOVQ    168(DI), R9
 	CMPQ    R15, $0x08
 	JGE     rowsFrom8
@@ -6894,6 +6901,8 @@ element14:
 	VMOVUPS      64(SI), Z29
 	ADDQ         $0x40, SI
 	ADDQ         $0x40, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Z30
 
 	// VDPBF16PS Z28, Z30, Z0
@@ -7042,6 +7051,8 @@ element13:
 	VMOVUPS      64(SI), Z29
 	ADDQ         $0x40, SI
 	ADDQ         $0x40, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Z30
 
 	// VDPBF16PS Z28, Z30, Z0
@@ -7181,6 +7192,8 @@ element12:
 	VMOVUPS      64(SI), Z29
 	ADDQ         $0x40, SI
 	ADDQ         $0x40, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Z30
 
 	// VDPBF16PS Z28, Z30, Z0
@@ -7311,6 +7324,8 @@ element11:
 	VMOVUPS      64(SI), Z29
 	ADDQ         $0x40, SI
 	ADDQ         $0x40, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Z30
 
 	// VDPBF16PS Z28, Z30, Z0
@@ -7432,6 +7447,8 @@ element10:
 	VMOVUPS      64(SI), Z29
 	ADDQ         $0x40, SI
 	ADDQ         $0x40, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Z30
 
 	// VDPBF16PS Z28, Z30, Z0
@@ -7544,6 +7561,8 @@ element9:
 	VMOVUPS      64(SI), Z29
 	ADDQ         $0x40, SI
 	ADDQ         $0x40, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Z30
 
 	// VDPBF16PS Z28, Z30, Z0
@@ -7645,6 +7664,8 @@ element8:
 	VMOVUPS      64(SI), Z29
 	ADDQ         $0x40, SI
 	ADDQ         $0x40, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Z30
 
 	// VDPBF16PS Z28, Z30, Z0
@@ -7737,6 +7758,8 @@ element7:
 	VMOVUPS      64(SI), Z29
 	ADDQ         $0x40, SI
 	ADDQ         $0x40, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Z30
 
 	// VDPBF16PS Z28, Z30, Z0
@@ -7820,6 +7843,8 @@ element6:
 	VMOVUPS      64(SI), Z29
 	ADDQ         $0x40, SI
 	ADDQ         $0x40, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Z30
 
 	// VDPBF16PS Z28, Z30, Z0
@@ -7894,6 +7919,8 @@ element5:
 	VMOVUPS      64(SI), Z29
 	ADDQ         $0x40, SI
 	ADDQ         $0x40, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Z30
 
 	// VDPBF16PS Z28, Z30, Z0
@@ -7959,6 +7986,8 @@ element4:
 	VMOVUPS      64(SI), Z29
 	ADDQ         $0x40, SI
 	ADDQ         $0x40, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Z30
 
 	// VDPBF16PS Z28, Z30, Z0
@@ -8015,6 +8044,8 @@ element3:
 	VMOVUPS      64(SI), Z29
 	ADDQ         $0x40, SI
 	ADDQ         $0x40, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Z30
 
 	// VDPBF16PS Z28, Z30, Z0
@@ -8062,6 +8093,8 @@ element2:
 	VMOVUPS      64(SI), Z29
 	ADDQ         $0x40, SI
 	ADDQ         $0x40, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Z30
 
 	// VDPBF16PS Z28, Z30, Z0
@@ -8100,6 +8133,8 @@ element1:
 	VMOVUPS      64(SI), Z29
 	ADDQ         $0x40, SI
 	ADDQ         $0x40, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Z30
 
 	// VDPBF16PS Z28, Z30, Z0
@@ -8117,6 +8152,7 @@ element1:
 	JNZ  segment1
 
 finish:
+	MOVQ         CX, 56(SP)
 	VBROADCASTSS 184(DI), Z28
 	VBROADCASTSS 188(DI), Z29
 	MOVQ         16(SP), DX
@@ -10120,33 +10156,38 @@ done:
 	RET
 
 // func gemmBF16x3(t uintptr)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·gemmBF16x3(SB), NOSPLIT, $56-8
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·gemmBF16x3(SB), NOSPLIT, $64-8
 	// for i < rows, j < cols:
 	//   s = bias[j] + Σ over g < segs, k < seg of a[i·lda + g·segStride + k] · b[(g·seg+k)·n + j], n = vectors·lanes
 	//   c[i·ldc+j] = min(max(s + z[i·ldc+j], lo), hi)
-	MOVQ  t+0(FP), DI
-	MOVQ  (DI), AX
-	MOVQ  AX, (SP)
-	MOVQ  48(DI), BX
-	MOVQ  BX, 8(SP)
-	MOVQ  72(DI), DX
-	MOVQ  DX, 16(SP)
-	MOVQ  96(DI), DX
-	MOVQ  DX, 24(SP)
-	MOVQ  120(DI), R8
-	MOVQ  R8, 32(SP)
-	MOVQ  160(DI), R8
-	MOVQ  176(DI), R11
-	SUBQ  R8, R11
-	SHLQ  $0x02, R11
-	MOVQ  R11, 40(SP)
-	MOVQ  128(DI), CX
-	SUBQ  $0x20, CX
-	MOVL  $0x00000001, AX
-	SHLL  CL, AX
-	DECL  AX
-	KMOVW AX, K1
+	MOVQ    t+0(FP), DI
+	MOVQ    (DI), AX
+	MOVQ    AX, (SP)
+	MOVQ    48(DI), BX
+	MOVQ    BX, 8(SP)
+	MOVQ    72(DI), DX
+	MOVQ    DX, 16(SP)
+	MOVQ    96(DI), DX
+	MOVQ    DX, 24(SP)
+	MOVQ    120(DI), R8
+	MOVQ    R8, 32(SP)
+	MOVQ    160(DI), R8
+	MOVQ    176(DI), R11
+	SUBQ    R8, R11
+	SHLQ    $0x02, R11
+	MOVQ    R11, 40(SP)
+	MOVQ    128(DI), CX
+	SUBQ    $0x20, CX
+	MOVL    $0x00000001, AX
+	SHLL    CL, AX
+	DECL    AX
+	KMOVW   AX, K1
+	MOVQ    192(DI), CX
+	MOVQ    24(DI), SI
+	TESTQ   CX, CX
+	CMOVQEQ SI, CX
+	MOVQ    CX, 56(SP)
 
 next:
 	MOVQ  32(SP), R15
@@ -10218,6 +10259,8 @@ started:
 	LEAQ    (R11)(R10*4), R13
 	MOVQ    (SP), AX
 	MOVQ    24(DI), SI
+	MOVQ    56(SP), CX
+	MOVQ    216(DI), DX
 	MOVQ    168(DI), R9
 	CMPQ    R15, $0x05
 	JGE     rowsFrom5
@@ -10271,6 +10314,8 @@ element9:
 	VMOVUPS      128(SI), Z29
 	ADDQ         $0x60, SI
 	ADDQ         $0x60, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Z30
 
 	// VDPBF16PS Z27, Z30, Z0
@@ -10409,6 +10454,8 @@ element8:
 	VMOVUPS      128(SI), Z29
 	ADDQ         $0x60, SI
 	ADDQ         $0x60, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Z30
 
 	// VDPBF16PS Z27, Z30, Z0
@@ -10534,6 +10581,8 @@ element7:
 	VMOVUPS      128(SI), Z29
 	ADDQ         $0x60, SI
 	ADDQ         $0x60, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Z30
 
 	// VDPBF16PS Z27, Z30, Z0
@@ -10646,6 +10695,8 @@ element6:
 	VMOVUPS      128(SI), Z29
 	ADDQ         $0x60, SI
 	ADDQ         $0x60, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Z30
 
 	// VDPBF16PS Z27, Z30, Z0
@@ -10745,6 +10796,8 @@ element5:
 	VMOVUPS      128(SI), Z29
 	ADDQ         $0x60, SI
 	ADDQ         $0x60, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Z30
 
 	// VDPBF16PS Z27, Z30, Z0
@@ -10831,6 +10884,8 @@ element4:
 	VMOVUPS      128(SI), Z29
 	ADDQ         $0x60, SI
 	ADDQ         $0x60, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Z30
 
 	// VDPBF16PS Z27, Z30, Z0
@@ -10904,6 +10959,8 @@ element3:
 	VMOVUPS      128(SI), Z29
 	ADDQ         $0x60, SI
 	ADDQ         $0x60, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Z30
 
 	// VDPBF16PS Z27, Z30, Z0
@@ -10964,6 +11021,8 @@ element2:
 	VMOVUPS      128(SI), Z29
 	ADDQ         $0x60, SI
 	ADDQ         $0x60, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Z30
 
 	// VDPBF16PS Z27, Z30, Z0
@@ -11011,6 +11070,8 @@ element1:
 	VMOVUPS      128(SI), Z29
 	ADDQ         $0x60, SI
 	ADDQ         $0x60, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Z30
 
 	// VDPBF16PS Z27, Z30, Z0
@@ -11032,6 +11093,7 @@ element1:
 	JNZ  segment1
 
 finish:
+	MOVQ         CX, 56(SP)
 	VBROADCASTSS 184(DI), Z27
 	VBROADCASTSS 188(DI), Z28
 	MOVQ         16(SP), DX

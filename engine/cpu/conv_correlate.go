@@ -207,6 +207,7 @@ func (p *part) computeBlock(task, share, i int, out, in []float32, e epilogue, t
 			t.terms(e, p.out.offset+before, s == 0, s == len(p.slabs)-1)
 			kernel := p.kernels.gemm[vectors]
 			first := slab.segment*src.stride + slab.first
+			next := p.after(i, s)
 			for n := range b.n {
 				for h := range b.p {
 					at := to + n*p.out.image + h*p.out.row + before
@@ -219,6 +220,7 @@ func (p *part) computeBlock(task, share, i int, out, in []float32, e epilogue, t
 					} else if e.z != nil {
 						t.z = e.z[at:]
 					}
+					t.announce(next, n*b.p+h, b.n*b.p)
 					kernel(t)
 				}
 			}
@@ -236,6 +238,17 @@ func (p *part) computeBlock(task, share, i int, out, in []float32, e epilogue, t
 			}
 		}
 	}
+}
+
+// after is what lies packed for the sum after slab s of panel i.
+func (p *part) after(i, s int) (b []float32) {
+	if s++; s == len(p.slabs) {
+		i, s = i+1, 0
+	}
+	if i < p.panels() {
+		b, _, _ = p.panel(i, p.slabs[s])
+	}
+	return b
 }
 
 // terms sets the epilogue of a slab for the channels from one on: bias and residual come with the first one,

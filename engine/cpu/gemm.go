@@ -17,7 +17,16 @@ type tile struct {
 	seg, segs int
 	segStride int
 	lo, hi    float32
+	next      []float32 // what will be b soon, asked for meanwhile; nil where that is not known
+	nextStep  int       // bytes of it for every element of a tile's sum
 	_         ownLines
+}
+
+// announce tells what will be b after this and some more calls, this one being number call of them.
+func (t *tile) announce(next []float32, call, calls int) {
+	t.next = next[call*len(next)/calls:]
+	sums := calls * ceil(t.rows, max(t.step, 1)) * t.seg * t.segs
+	t.nextStep = ceil(4*len(next), max(sums, 1))
 }
 
 // ownLines keeps the arguments of two workers off each other's cache lines, and off the pairs of them that are

@@ -15,8 +15,8 @@ DATA gemmTail<>+56(SB)/8, $0x0000000000000000
 GLOBL gemmTail<>(SB), RODATA|NOPTR, $64
 
 // func gemmAVX2x1(t uintptr)
-// Requires: AVX, FMA3, MMX+
-TEXT ·gemmAVX2x1(SB), NOSPLIT, $56-8
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·gemmAVX2x1(SB), NOSPLIT, $64-8
 	// for i < rows, j < cols:
 	//   s = bias[j] + Σ over g < segs, k < seg of a[i·lda + g·segStride + k] · b[(g·seg+k)·n + j], n = vectors·lanes
 	//   c[i·ldc+j] = min(max(s + z[i·ldc+j], lo), hi)
@@ -44,6 +44,11 @@ TEXT ·gemmAVX2x1(SB), NOSPLIT, $56-8
 	ADDQ    $0x20, AX
 	MOVQ    AX, 48(SP)
 	VMOVUPS (AX), Y15
+	MOVQ    192(DI), CX
+	MOVQ    24(DI), SI
+	TESTQ   CX, CX
+	CMOVQEQ SI, CX
+	MOVQ    CX, 56(SP)
 
 next:
 	MOVQ  32(SP), R15
@@ -98,6 +103,8 @@ started:
 	LEAQ    (AX)(R10*8), BX
 	ADDQ    R10, BX
 	MOVQ    24(DI), SI
+	MOVQ    56(SP), CX
+	MOVQ    216(DI), DX
 	MOVQ    168(DI), R9
 	CMPQ    R15, $0x07
 	JGE     rowsFrom7
@@ -164,6 +171,8 @@ element12:
 	VMOVUPS      (SI), Y12
 	ADDQ         $0x10, SI
 	ADDQ         $0x10, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Y13
 	VFMADD231PS  Y12, Y13, Y0
 	VBROADCASTSS (AX)(R10*1), Y14
@@ -209,6 +218,8 @@ element11:
 	VMOVUPS      (SI), Y12
 	ADDQ         $0x10, SI
 	ADDQ         $0x10, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Y13
 	VFMADD231PS  Y12, Y13, Y0
 	VBROADCASTSS (AX)(R10*1), Y14
@@ -252,6 +263,8 @@ element10:
 	VMOVUPS      (SI), Y12
 	ADDQ         $0x10, SI
 	ADDQ         $0x10, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Y13
 	VFMADD231PS  Y12, Y13, Y0
 	VBROADCASTSS (AX)(R10*1), Y14
@@ -293,6 +306,8 @@ element9:
 	VMOVUPS      (SI), Y12
 	ADDQ         $0x10, SI
 	ADDQ         $0x10, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Y13
 	VFMADD231PS  Y12, Y13, Y0
 	VBROADCASTSS (AX)(R10*1), Y14
@@ -330,6 +345,8 @@ element8:
 	VMOVUPS      (SI), Y12
 	ADDQ         $0x10, SI
 	ADDQ         $0x10, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Y13
 	VFMADD231PS  Y12, Y13, Y0
 	VBROADCASTSS (AX)(R10*1), Y14
@@ -365,6 +382,8 @@ element7:
 	VMOVUPS      (SI), Y12
 	ADDQ         $0x10, SI
 	ADDQ         $0x10, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Y13
 	VFMADD231PS  Y12, Y13, Y0
 	VBROADCASTSS (AX)(R10*1), Y14
@@ -398,6 +417,8 @@ element6:
 	VMOVUPS      (SI), Y12
 	ADDQ         $0x10, SI
 	ADDQ         $0x10, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Y13
 	VFMADD231PS  Y12, Y13, Y0
 	VBROADCASTSS (AX)(R10*1), Y14
@@ -429,6 +450,8 @@ element5:
 	VMOVUPS      (SI), Y12
 	ADDQ         $0x10, SI
 	ADDQ         $0x10, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Y13
 	VFMADD231PS  Y12, Y13, Y0
 	VBROADCASTSS (AX)(R10*1), Y14
@@ -458,6 +481,8 @@ element4:
 	VMOVUPS      (SI), Y12
 	ADDQ         $0x10, SI
 	ADDQ         $0x10, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Y13
 	VFMADD231PS  Y12, Y13, Y0
 	VBROADCASTSS (AX)(R10*1), Y14
@@ -485,6 +510,8 @@ element3:
 	VMOVUPS      (SI), Y12
 	ADDQ         $0x10, SI
 	ADDQ         $0x10, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Y13
 	VFMADD231PS  Y12, Y13, Y0
 	VBROADCASTSS (AX)(R10*1), Y14
@@ -510,6 +537,8 @@ element2:
 	VMOVUPS      (SI), Y12
 	ADDQ         $0x10, SI
 	ADDQ         $0x10, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Y13
 	VFMADD231PS  Y12, Y13, Y0
 	VBROADCASTSS (AX)(R10*1), Y14
@@ -533,6 +562,8 @@ element1:
 	VMOVUPS      (SI), Y12
 	ADDQ         $0x10, SI
 	ADDQ         $0x10, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Y13
 	VFMADD231PS  Y12, Y13, Y0
 	ADDQ         $0x04, AX
@@ -543,6 +574,7 @@ element1:
 	JNZ          segment1
 
 finish:
+	MOVQ         CX, 56(SP)
 	VBROADCASTSS 184(DI), Y12
 	VBROADCASTSS 188(DI), Y13
 	MOVQ         48(SP), CX
@@ -783,8 +815,8 @@ done:
 	RET
 
 // func gemmAVX2x2(t uintptr)
-// Requires: AVX, FMA3, MMX+
-TEXT ·gemmAVX2x2(SB), NOSPLIT, $56-8
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·gemmAVX2x2(SB), NOSPLIT, $64-8
 	// for i < rows, j < cols:
 	//   s = bias[j] + Σ over g < segs, k < seg of a[i·lda + g·segStride + k] · b[(g·seg+k)·n + j], n = vectors·lanes
 	//   c[i·ldc+j] = min(max(s + z[i·ldc+j], lo), hi)
@@ -812,6 +844,11 @@ TEXT ·gemmAVX2x2(SB), NOSPLIT, $56-8
 	ADDQ    $0x20, AX
 	MOVQ    AX, 48(SP)
 	VMOVUPS (AX), Y15
+	MOVQ    192(DI), CX
+	MOVQ    24(DI), SI
+	TESTQ   CX, CX
+	CMOVQEQ SI, CX
+	MOVQ    CX, 56(SP)
 
 next:
 	MOVQ  32(SP), R15
@@ -867,6 +904,8 @@ started:
 	LEAQ    (R11)(R10*4), R13
 	MOVQ    (SP), AX
 	MOVQ    24(DI), SI
+	MOVQ    56(SP), CX
+	MOVQ    216(DI), DX
 	MOVQ    168(DI), R9
 	CMPQ    R15, $0x04
 	JGE     rowsFrom4
@@ -904,6 +943,8 @@ element6:
 	VMOVUPS      32(SI), Y13
 	ADDQ         $0x20, SI
 	ADDQ         $0x20, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VFMADD231PS  Y13, Y14, Y1
@@ -942,6 +983,8 @@ element5:
 	VMOVUPS      32(SI), Y13
 	ADDQ         $0x20, SI
 	ADDQ         $0x20, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VFMADD231PS  Y13, Y14, Y1
@@ -977,6 +1020,8 @@ element4:
 	VMOVUPS      32(SI), Y13
 	ADDQ         $0x20, SI
 	ADDQ         $0x20, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VFMADD231PS  Y13, Y14, Y1
@@ -1009,6 +1054,8 @@ element3:
 	VMOVUPS      32(SI), Y13
 	ADDQ         $0x20, SI
 	ADDQ         $0x20, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VFMADD231PS  Y13, Y14, Y1
@@ -1038,6 +1085,8 @@ element2:
 	VMOVUPS      32(SI), Y13
 	ADDQ         $0x20, SI
 	ADDQ         $0x20, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VFMADD231PS  Y13, Y14, Y1
@@ -1064,6 +1113,8 @@ element1:
 	VMOVUPS      32(SI), Y13
 	ADDQ         $0x20, SI
 	ADDQ         $0x20, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VFMADD231PS  Y13, Y14, Y1
@@ -1075,6 +1126,7 @@ element1:
 	JNZ          segment1
 
 finish:
+	MOVQ         CX, 56(SP)
 	VBROADCASTSS 184(DI), Y12
 	VBROADCASTSS 188(DI), Y13
 	MOVQ         48(SP), CX
@@ -1231,8 +1283,8 @@ done:
 	RET
 
 // func gemmAVX2x3(t uintptr)
-// Requires: AVX, FMA3, MMX+
-TEXT ·gemmAVX2x3(SB), NOSPLIT, $56-8
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·gemmAVX2x3(SB), NOSPLIT, $64-8
 	// for i < rows, j < cols:
 	//   s = bias[j] + Σ over g < segs, k < seg of a[i·lda + g·segStride + k] · b[(g·seg+k)·n + j], n = vectors·lanes
 	//   c[i·ldc+j] = min(max(s + z[i·ldc+j], lo), hi)
@@ -1260,6 +1312,11 @@ TEXT ·gemmAVX2x3(SB), NOSPLIT, $56-8
 	ADDQ    $0x20, AX
 	MOVQ    AX, 48(SP)
 	VMOVUPS (AX), Y15
+	MOVQ    192(DI), CX
+	MOVQ    24(DI), SI
+	TESTQ   CX, CX
+	CMOVQEQ SI, CX
+	MOVQ    CX, 56(SP)
 
 next:
 	MOVQ  32(SP), R15
@@ -1318,6 +1375,8 @@ started:
 	LEAQ    (R11)(R10*4), R13
 	MOVQ    (SP), AX
 	MOVQ    24(DI), SI
+	MOVQ    56(SP), CX
+	MOVQ    216(DI), DX
 	MOVQ    168(DI), R9
 	CMPQ    R15, $0x03
 	JGE     rowsFrom3
@@ -1346,6 +1405,8 @@ element4:
 	VMOVUPS      64(SI), Y14
 	ADDQ         $0x30, SI
 	ADDQ         $0x30, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Y15
 	VFMADD231PS  Y12, Y15, Y0
 	VFMADD231PS  Y13, Y15, Y1
@@ -1383,6 +1444,8 @@ element3:
 	VMOVUPS      64(SI), Y14
 	ADDQ         $0x30, SI
 	ADDQ         $0x30, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Y15
 	VFMADD231PS  Y12, Y15, Y0
 	VFMADD231PS  Y13, Y15, Y1
@@ -1416,6 +1479,8 @@ element2:
 	VMOVUPS      64(SI), Y14
 	ADDQ         $0x30, SI
 	ADDQ         $0x30, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Y15
 	VFMADD231PS  Y12, Y15, Y0
 	VFMADD231PS  Y13, Y15, Y1
@@ -1445,6 +1510,8 @@ element1:
 	VMOVUPS      64(SI), Y14
 	ADDQ         $0x30, SI
 	ADDQ         $0x30, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Y15
 	VFMADD231PS  Y12, Y15, Y0
 	VFMADD231PS  Y13, Y15, Y1
@@ -1457,6 +1524,7 @@ element1:
 	JNZ          segment1
 
 finish:
+	MOVQ         CX, 56(SP)
 	VBROADCASTSS 184(DI), Y12
 	VBROADCASTSS 188(DI), Y13
 	MOVQ         48(SP), CX
@@ -7071,33 +7139,38 @@ done:
 	RET
 
 // func gemmAVX512x2(t uintptr)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·gemmAVX512x2(SB), NOSPLIT, $56-8
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·gemmAVX512x2(SB), NOSPLIT, $64-8
 	// for i < rows, j < cols:
 	//   s = bias[j] + Σ over g < segs, k < seg of a[i·lda + g·segStride + k] · b[(g·seg+k)·n + j], n = vectors·lanes
 	//   c[i·ldc+j] = min(max(s + z[i·ldc+j], lo), hi)
-	MOVQ  t+0(FP), DI
-	MOVQ  (DI), AX
-	MOVQ  AX, (SP)
-	MOVQ  48(DI), BX
-	MOVQ  BX, 8(SP)
-	MOVQ  72(DI), DX
-	MOVQ  DX, 16(SP)
-	MOVQ  96(DI), DX
-	MOVQ  DX, 24(SP)
-	MOVQ  120(DI), R8
-	MOVQ  R8, 32(SP)
-	MOVQ  160(DI), R8
-	MOVQ  176(DI), R11
-	SUBQ  R8, R11
-	SHLQ  $0x02, R11
-	MOVQ  R11, 40(SP)
-	MOVQ  128(DI), CX
-	SUBQ  $0x10, CX
-	MOVL  $0x00000001, AX
-	SHLL  CL, AX
-	DECL  AX
-	KMOVW AX, K1
+	MOVQ    t+0(FP), DI
+	MOVQ    (DI), AX
+	MOVQ    AX, (SP)
+	MOVQ    48(DI), BX
+	MOVQ    BX, 8(SP)
+	MOVQ    72(DI), DX
+	MOVQ    DX, 16(SP)
+	MOVQ    96(DI), DX
+	MOVQ    DX, 24(SP)
+	MOVQ    120(DI), R8
+	MOVQ    R8, 32(SP)
+	MOVQ    160(DI), R8
+	MOVQ    176(DI), R11
+	SUBQ    R8, R11
+	SHLQ    $0x02, R11
+	MOVQ    R11, 40(SP)
+	MOVQ    128(DI), CX
+	SUBQ    $0x10, CX
+	MOVL    $0x00000001, AX
+	SHLL    CL, AX
+	DECL    AX
+	KMOVW   AX, K1
+	MOVQ    192(DI), CX
+	MOVQ    24(DI), SI
+	TESTQ   CX, CX
+	CMOVQEQ SI, CX
+	MOVQ    CX, 56(SP)
 
 next:
 	MOVQ  32(SP), R15
@@ -7169,6 +7242,8 @@ started:
 	LEAQ    (AX)(R10*8), BX
 	ADDQ    R10, BX
 	MOVQ    24(DI), SI
+	MOVQ    56(SP), CX
+	MOVQ    216(DI), DX
 	MOVQ    168(DI), R9
 	CMPQ    R15, $0x08
 	JGE     rowsFrom8
@@ -7246,6 +7321,8 @@ element14:
 	VMOVUPS      64(SI), Z29
 	ADDQ         $0x40, SI
 	ADDQ         $0x40, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z0
 	VFMADD231PS  Z29, Z30, Z1
@@ -7310,6 +7387,8 @@ element13:
 	VMOVUPS      64(SI), Z29
 	ADDQ         $0x40, SI
 	ADDQ         $0x40, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z0
 	VFMADD231PS  Z29, Z30, Z1
@@ -7371,6 +7450,8 @@ element12:
 	VMOVUPS      64(SI), Z29
 	ADDQ         $0x40, SI
 	ADDQ         $0x40, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z0
 	VFMADD231PS  Z29, Z30, Z1
@@ -7429,6 +7510,8 @@ element11:
 	VMOVUPS      64(SI), Z29
 	ADDQ         $0x40, SI
 	ADDQ         $0x40, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z0
 	VFMADD231PS  Z29, Z30, Z1
@@ -7484,6 +7567,8 @@ element10:
 	VMOVUPS      64(SI), Z29
 	ADDQ         $0x40, SI
 	ADDQ         $0x40, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z0
 	VFMADD231PS  Z29, Z30, Z1
@@ -7536,6 +7621,8 @@ element9:
 	VMOVUPS      64(SI), Z29
 	ADDQ         $0x40, SI
 	ADDQ         $0x40, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z0
 	VFMADD231PS  Z29, Z30, Z1
@@ -7583,6 +7670,8 @@ element8:
 	VMOVUPS      64(SI), Z29
 	ADDQ         $0x40, SI
 	ADDQ         $0x40, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z0
 	VFMADD231PS  Z29, Z30, Z1
@@ -7627,6 +7716,8 @@ element7:
 	VMOVUPS      64(SI), Z29
 	ADDQ         $0x40, SI
 	ADDQ         $0x40, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z0
 	VFMADD231PS  Z29, Z30, Z1
@@ -7668,6 +7759,8 @@ element6:
 	VMOVUPS      64(SI), Z29
 	ADDQ         $0x40, SI
 	ADDQ         $0x40, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z0
 	VFMADD231PS  Z29, Z30, Z1
@@ -7706,6 +7799,8 @@ element5:
 	VMOVUPS      64(SI), Z29
 	ADDQ         $0x40, SI
 	ADDQ         $0x40, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z0
 	VFMADD231PS  Z29, Z30, Z1
@@ -7741,6 +7836,8 @@ element4:
 	VMOVUPS      64(SI), Z29
 	ADDQ         $0x40, SI
 	ADDQ         $0x40, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z0
 	VFMADD231PS  Z29, Z30, Z1
@@ -7773,6 +7870,8 @@ element3:
 	VMOVUPS      64(SI), Z29
 	ADDQ         $0x40, SI
 	ADDQ         $0x40, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z0
 	VFMADD231PS  Z29, Z30, Z1
@@ -7802,6 +7901,8 @@ element2:
 	VMOVUPS      64(SI), Z29
 	ADDQ         $0x40, SI
 	ADDQ         $0x40, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z0
 	VFMADD231PS  Z29, Z30, Z1
@@ -7828,6 +7929,8 @@ element1:
 	VMOVUPS      64(SI), Z29
 	ADDQ         $0x40, SI
 	ADDQ         $0x40, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z0
 	VFMADD231PS  Z29, Z30, Z1
@@ -7839,6 +7942,7 @@ element1:
 	JNZ          segment1
 
 finish:
+	MOVQ         CX, 56(SP)
 	VBROADCASTSS 184(DI), Z28
 	VBROADCASTSS 188(DI), Z29
 	MOVQ         16(SP), DX
@@ -8155,33 +8259,38 @@ done:
 	RET
 
 // func gemmAVX512x3(t uintptr)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·gemmAVX512x3(SB), NOSPLIT, $56-8
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·gemmAVX512x3(SB), NOSPLIT, $64-8
 	// for i < rows, j < cols:
 	//   s = bias[j] + Σ over g < segs, k < seg of a[i·lda + g·segStride + k] · b[(g·seg+k)·n + j], n = vectors·lanes
 	//   c[i·ldc+j] = min(max(s + z[i·ldc+j], lo), hi)
-	MOVQ  t+0(FP), DI
-	MOVQ  (DI), AX
-	MOVQ  AX, (SP)
-	MOVQ  48(DI), BX
-	MOVQ  BX, 8(SP)
-	MOVQ  72(DI), DX
-	MOVQ  DX, 16(SP)
-	MOVQ  96(DI), DX
-	MOVQ  DX, 24(SP)
-	MOVQ  120(DI), R8
-	MOVQ  R8, 32(SP)
-	MOVQ  160(DI), R8
-	MOVQ  176(DI), R11
-	SUBQ  R8, R11
-	SHLQ  $0x02, R11
-	MOVQ  R11, 40(SP)
-	MOVQ  128(DI), CX
-	SUBQ  $0x20, CX
-	MOVL  $0x00000001, AX
-	SHLL  CL, AX
-	DECL  AX
-	KMOVW AX, K1
+	MOVQ    t+0(FP), DI
+	MOVQ    (DI), AX
+	MOVQ    AX, (SP)
+	MOVQ    48(DI), BX
+	MOVQ    BX, 8(SP)
+	MOVQ    72(DI), DX
+	MOVQ    DX, 16(SP)
+	MOVQ    96(DI), DX
+	MOVQ    DX, 24(SP)
+	MOVQ    120(DI), R8
+	MOVQ    R8, 32(SP)
+	MOVQ    160(DI), R8
+	MOVQ    176(DI), R11
+	SUBQ    R8, R11
+	SHLQ    $0x02, R11
+	MOVQ    R11, 40(SP)
+	MOVQ    128(DI), CX
+	SUBQ    $0x20, CX
+	MOVL    $0x00000001, AX
+	SHLL    CL, AX
+	DECL    AX
+	KMOVW   AX, K1
+	MOVQ    192(DI), CX
+	MOVQ    24(DI), SI
+	TESTQ   CX, CX
+	CMOVQEQ SI, CX
+	MOVQ    CX, 56(SP)
 
 next:
 	MOVQ  32(SP), R15
@@ -8253,6 +8362,8 @@ started:
 	LEAQ    (R11)(R10*4), R13
 	MOVQ    (SP), AX
 	MOVQ    24(DI), SI
+	MOVQ    56(SP), CX
+	MOVQ    216(DI), DX
 	MOVQ    168(DI), R9
 	CMPQ    R15, $0x05
 	JGE     rowsFrom5
@@ -8306,6 +8417,8 @@ element9:
 	VMOVUPS      128(SI), Z29
 	ADDQ         $0x60, SI
 	ADDQ         $0x60, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z27, Z30, Z0
 	VFMADD231PS  Z28, Z30, Z1
@@ -8363,6 +8476,8 @@ element8:
 	VMOVUPS      128(SI), Z29
 	ADDQ         $0x60, SI
 	ADDQ         $0x60, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z27, Z30, Z0
 	VFMADD231PS  Z28, Z30, Z1
@@ -8416,6 +8531,8 @@ element7:
 	VMOVUPS      128(SI), Z29
 	ADDQ         $0x60, SI
 	ADDQ         $0x60, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z27, Z30, Z0
 	VFMADD231PS  Z28, Z30, Z1
@@ -8465,6 +8582,8 @@ element6:
 	VMOVUPS      128(SI), Z29
 	ADDQ         $0x60, SI
 	ADDQ         $0x60, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z27, Z30, Z0
 	VFMADD231PS  Z28, Z30, Z1
@@ -8510,6 +8629,8 @@ element5:
 	VMOVUPS      128(SI), Z29
 	ADDQ         $0x60, SI
 	ADDQ         $0x60, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z27, Z30, Z0
 	VFMADD231PS  Z28, Z30, Z1
@@ -8551,6 +8672,8 @@ element4:
 	VMOVUPS      128(SI), Z29
 	ADDQ         $0x60, SI
 	ADDQ         $0x60, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z27, Z30, Z0
 	VFMADD231PS  Z28, Z30, Z1
@@ -8588,6 +8711,8 @@ element3:
 	VMOVUPS      128(SI), Z29
 	ADDQ         $0x60, SI
 	ADDQ         $0x60, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z27, Z30, Z0
 	VFMADD231PS  Z28, Z30, Z1
@@ -8621,6 +8746,8 @@ element2:
 	VMOVUPS      128(SI), Z29
 	ADDQ         $0x60, SI
 	ADDQ         $0x60, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z27, Z30, Z0
 	VFMADD231PS  Z28, Z30, Z1
@@ -8650,6 +8777,8 @@ element1:
 	VMOVUPS      128(SI), Z29
 	ADDQ         $0x60, SI
 	ADDQ         $0x60, SI
+	PREFETCHT1   (CX)
+	ADDQ         DX, CX
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z27, Z30, Z0
 	VFMADD231PS  Z28, Z30, Z1
@@ -8662,6 +8791,7 @@ element1:
 	JNZ          segment1
 
 finish:
+	MOVQ         CX, 56(SP)
 	VBROADCASTSS 184(DI), Z27
 	VBROADCASTSS 188(DI), Z28
 	MOVQ         16(SP), DX

@@ -180,7 +180,10 @@ func (o *winograd) multiply(t *tile, x, y []float32, count int) {
 			for cut := range cuts {
 				from, to := cut*o.c/cuts, (cut+1)*o.c/cuts
 				t.a, t.seg = x[v*count*t.lda+from:], to-from
-				t.b = o.u[v*o.c*o.kernels.padded(o.cols)+before*o.c+from*width:]
+				at := v*o.c*o.kernels.padded(o.cols) + before*o.c
+				t.b = o.u[at+from*width:]
+				after := o.u[at+to*width:] // panels follow each other as they are used
+				t.announce(after[:min(len(after), t.seg*width)], 0, 1)
 				o.kernels.gemm[vectors](t)
 				t.z = t.c
 			}

@@ -54,7 +54,7 @@ const (
 	tileA, tileB, tileC, tileZ, tileBias           = 0, 24, 48, 72, 96
 	tileRows, tileCols, tileStep                   = 120, 128, 136
 	tileLDA, tileLDC, tileSeg, tileSegs, tileStrid = 144, 152, 160, 168, 176
-	tileLo, tileHi                                 = 184, 188
+	tileLo, tileHi, tileNext, tileNextStep         = 184, 188, 192, 216
 
 	outerA, outerB, outerC                   = 0, 24, 48
 	outerRows, outerCols, outerStep          = 72, 80, 88
@@ -80,6 +80,15 @@ func (k *kernel) gemm() {
 	SHLQ(U8(2), k.s3)
 	MOVQ(k.s3, k.local("skip")) // from a segment's end to the next one's start
 	k.mask(tileCols)
+	next, nextStep := k.base[2], k.base[3]
+	looksAhead := k.rows <= 2*perBase // it has registers left
+	if looksAhead {
+		k.load(tileNext, next)
+		k.load(tileB, k.b)
+		TESTQ(next, next)
+		CMOVQEQ(k.b, next)
+		MOVQ(next, k.local("ahead"))
+	}
 
 	k.tiles(tileStep, func() {
 		k.fetch()
@@ -87,6 +96,10 @@ func (k *kernel) gemm() {
 		k.strides(tileLDA)
 		k.bases()
 		k.load(tileB, k.b)
+		if looksAhead {
+			MOVQ(k.local("ahead"), next)
+			k.load(tileNextStep, nextStep)
+		}
 		k.load(tileSegs, k.segs)
 	}, func(rows int) {
 		k.segments(rows, func() { k.load(tileSeg, k.n) }, func() {
@@ -95,6 +108,10 @@ func (k *kernel) gemm() {
 			}
 			ADDQ(U8(k.vectors*k.m.bytes()/2), k.b)
 			ADDQ(U8(k.vectors*k.m.bytes()/2), k.b)
+			if looksAhead {
+				PREFETCHT1(Mem{Base: next})
+				ADDQ(nextStep, next)
+			}
 			for i := range rows {
 				k.multiply(i, k.row(i))
 			}
@@ -106,7 +123,12 @@ func (k *kernel) gemm() {
 				ADDQ(k.local("skip"), k.base[i/perBase])
 			}
 		})
-	}, func() { k.epilogue(tileLDA) })
+	}, func() {
+		if looksAhead {
+			MOVQ(next, k.local("ahead"))
+		}
+		k.epilogue(tileLDA)
+	})
 	k.end()
 }
 
