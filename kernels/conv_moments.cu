@@ -62,9 +62,9 @@ template <class Gemm, bool plain, class T> __device__ void conv_moments_by(const
 }
 
 #define CONV_MOMENTS(T, suffix, Gemm) \
-	KERNEL(THREADS(Gemm::threads, Gemm::blocks<T>), conv_moments##suffix, ConvMoments<T> p) { conv_moments_by<Gemm, false>(p); }
+	KERNEL(Gemm::threads, conv_moments##suffix, ConvMoments<T> p) { conv_moments_by<Gemm, false>(p); }
 #define PLAIN_MOMENTS(T, suffix, Gemm) \
-	KERNEL(THREADS(Gemm::threads, Gemm::blocks<T>), conv_moments##suffix, ConvMoments<T> p) { conv_moments_by<Gemm, true>(p); }
+	KERNEL(Gemm::threads, conv_moments##suffix, ConvMoments<T> p) { conv_moments_by<Gemm, true>(p); }
 EACH_GEMM(CONV_MOMENTS)
 EACH_ONES(CONV_MOMENTS)
 EACH_1X1(PLAIN_MOMENTS)

@@ -25,7 +25,11 @@ func trainingCalls(net string, batch int) ([]engine.Call, error) {
 	if g, err = g.WithLoss(0); err != nil {
 		return nil, err
 	}
-	p, err := engine.Compile(g, engine.DryRun{}, engine.Options{Mode: engine.Train, Batch: batch, Nesterov: true})
+	gpu, err := cuda.New(nil, cuda.Options{})
+	if err != nil {
+		return nil, err
+	}
+	p, err := engine.Compile(g, dryRun{gpu: gpu}, engine.Options{Mode: engine.Train, Batch: batch, Nesterov: true})
 	if err != nil {
 		return nil, err
 	}
@@ -50,6 +54,14 @@ func trainingCalls(net string, batch int) ([]engine.Call, error) {
 	slices.SortStableFunc(calls, func(a, b engine.Call) int { return cmp.Compare(work(b), work(a)) })
 	return calls, nil
 }
+
+// dryRun computes nothing, and takes the calls that a GPU does.
+type dryRun struct {
+	engine.DryRun
+	gpu *cuda.Backend
+}
+
+func (d dryRun) Supports(c engine.Call) error { return d.gpu.Supports(c) }
 
 // maskChunk is the chunk of channels that masked calls are timed with.
 const maskChunk = 32
