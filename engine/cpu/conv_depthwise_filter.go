@@ -10,6 +10,7 @@ import (
 // summed by themselves, some rows at a time, and then added up in order; how many depends on the sizes alone.
 type depthwiseGradient struct {
 	kernels      *convKernels
+	add          func(y, a, b []float32, lo, hi float32)
 	n, c         int
 	rows, cols   direction
 	from, to     layout
@@ -29,7 +30,7 @@ const (
 
 func newDepthwiseGradient(i isa, c engine.Conv) *depthwiseGradient {
 	o := &depthwiseGradient{
-		kernels: convKernelsOf(i.float32()), n: c.N, c: c.C, from: nhwc(c.H, c.W, c.C, 0), to: nhwc(c.P, c.Q, c.C, 0),
+		kernels: convKernelsOf(i.float32()), add: rowsFor(i).add, n: c.N, c: c.C, from: nhwc(c.H, c.W, c.C, 0), to: nhwc(c.P, c.Q, c.C, 0),
 	}
 	o.rows, o.cols = directions(c)
 	o.band = even(c.P, max(bandLen/(c.Stride[0]*o.from.row), 1))
@@ -122,9 +123,7 @@ func (o *depthwiseAddition) do(_, i int) {
 	for v := i * packedVectors; v < min((i+1)*packedVectors, o.vectors()); v++ {
 		sum := o.sums[v*o.each():][:o.each()]
 		for s := 1; s < o.slices; s++ {
-			for k, x := range o.sums[s*o.size()+v*o.each():][:len(sum)] {
-				sum[k] += x
-			}
+			o.add(sum, sum, o.sums[s*o.size()+v*o.each():][:len(sum)], negInf, posInf)
 		}
 		dw := o.dw[v*lanes*taps:]
 		for l := range min(o.c-v*lanes, lanes) {
