@@ -61,10 +61,11 @@ template <class Gemm, bool plain, class T> __device__ void conv_moments_by(const
 	p.partial[index_t(2 * gridDim.x + blockIdx.x) * g.k + k] = squares;
 }
 
+// A block less than its like, for the registers of the statistics.
 #define CONV_MOMENTS(T, suffix, Gemm) \
-	KERNEL(Gemm::threads, conv_moments##suffix, ConvMoments<T> p) { conv_moments_by<Gemm, false>(p); }
+	KERNEL(THREADS(Gemm::threads, Gemm::blocks<T> ? 3 : 0), conv_moments##suffix, ConvMoments<T> p) { conv_moments_by<Gemm, false>(p); }
 #define PLAIN_MOMENTS(T, suffix, Gemm) \
-	KERNEL(Gemm::threads, conv_moments##suffix, ConvMoments<T> p) { conv_moments_by<Gemm, true>(p); }
+	KERNEL(THREADS(Gemm::threads, Gemm::blocks<T> ? 3 : 0), conv_moments##suffix, ConvMoments<T> p) { conv_moments_by<Gemm, true>(p); }
 EACH_GEMM(CONV_MOMENTS)
 EACH_ONES(CONV_MOMENTS)
 EACH_1X1(PLAIN_MOMENTS)
