@@ -18,7 +18,7 @@ type Importance string
 // The ways to score a channel. Taylor asks the loss; the others are baselines.
 const (
 	Taylor    Importance = "taylor"    // |γ·∂L/∂γ + β·∂L/∂β| over training batches
-	Magnitude Importance = "magnitude" // |γ|, or Σ|w| of a filter without batch norm beside the layer's mean
+	Magnitude Importance = "magnitude" // |γ|, or √(Σw²) of a filter without batch norm
 	Random    Importance = "random"    // uniform in [0, 1)
 )
 
@@ -88,24 +88,21 @@ func TaylorScores(p *engine.Program, batches int) (Scores, error) {
 	return Scores{Importance: Taylor, Batches: batches, Members: sums}, nil
 }
 
-// MagnitudeScores need no data: |γ| of a batch norm; of a layer that has none the
-// L1 norm of each filter, divided by the mean of the layer's. What a filter's norm
-// is grows with the numbers it has, and what γ scaled before it was folded is not
-// known; with means of 1, what γ begins training with, layers compare.
+// MagnitudeScores need no data: |γ| of a batch norm, and √(Σw²) of a filter that has
+// none. That is what |γ| is: the deviation of the channel's values, here for inputs
+// of deviation 1 that do not go together. So layers compare whose filters have few
+// numbers or many, and a network whose batch norms were folded with one that has
+// them; sums of |w| grow with the filter.
 func MagnitudeScores(g *graph.Graph, c *Coupling, w graph.Weights) Scores {
 	return eachMember(Magnitude, g, c, func(name string, score []float32) {
 		d := w.Data(name + ".weight")
 		n := len(d) / len(score)
-		sum := 0.0
-		for i, v := range d {
-			score[i/n] += float32(math.Abs(float64(v)))
-			sum += math.Abs(float64(v))
-		}
-		if i, _ := g.Index(name); g.Node(i).Op == graph.OpBatchNorm || sum == 0 {
-			return
-		}
-		for i := range score {
-			score[i] *= float32(float64(len(score)) / sum)
+		for k := range score {
+			sum := 0.0
+			for _, v := range d[k*n : (k+1)*n] {
+				sum += float64(v) * float64(v)
+			}
+			score[k] = float32(math.Sqrt(sum))
 		}
 	})
 }

@@ -9,8 +9,7 @@ import (
 	"mdp/engine/graph"
 )
 
-// A layer without batch norm counts as one that has it, however many numbers its
-// filters have: the mean of its scores is 1.
+// A filter's magnitude is the deviation that it gives, as γ is.
 func TestMagnitudeScores(t *testing.T) {
 	b := graph.NewBuilder("net", graph.Shape{H: 4, W: 4, C: 3})
 	b.BatchNorm("norm", b.Conv2D("normed", "input", graph.Conv2D{Out: 2, Kernel: [2]int{1, 1}}))
@@ -23,10 +22,10 @@ func TestMagnitudeScores(t *testing.T) {
 	require.NoError(t, err)
 	w := graph.InitWeights(g, 1)
 	copy(w.Data("norm.weight"), []float32{-0.25, 8})
-	copy(w.Data("plain.weight"), []float32{1, -2, 0, 3, 8, 4, -4, 2}) // Σ|w| is 6 and 18
+	copy(w.Data("plain.weight"), []float32{1, -2, 0, 2, 8, 4, -4, 2})
 	copy(w.Data("zero.weight"), make([]float32, 4))
 	copy(w.Data("fc.weight"), []float32{3, 0, 0, -1})
 	assert.Equal(t, Scores{Importance: Magnitude, Members: map[string][]float32{
-		"norm": {0.25, 8}, "plain": {0.5, 1.5}, "zero": {0, 0}, "fc": {1.5, 0.5},
+		"norm": {0.25, 8}, "plain": {3, 10}, "zero": {0, 0}, "fc": {3, 1},
 	}}, MagnitudeScores(g, c, w))
 }

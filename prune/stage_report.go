@@ -68,7 +68,7 @@ func (p *Pipeline) caveats() []string {
 	var notes []string
 	switch c.importance() {
 	case Magnitude:
-		notes = append(notes, "Importance is from the weights' magnitude alone: |γ| of a batch norm, Σ|w| of a filter without one beside its layer's mean.")
+		notes = append(notes, "Importance is from the weights' magnitude alone: |γ| of a batch norm, √(Σw²) of a filter without one.")
 	case Random:
 		notes = append(notes, "Importance is random.")
 	}
