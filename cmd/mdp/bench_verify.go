@@ -20,7 +20,7 @@ func newBenchVerifyCmd(a *app) *cobra.Command {
 	o := &verifyOptions{runOptions: runOptions{app: a, command: "mdp bench verify "}}
 	cmd := &cobra.Command{
 		Use:   "verify DIR",
-		Short: "Time sub-networks of a run end to end beside what its table predicts",
+		Short: "Time a run's sub-networks beside what its table predicts",
 		Long: `Draws sub-networks at 0.8, 0.6, 0.4 and 0.2 of the dense latency, takes the
 run's own solutions as well, extracts each, and times it in turn with the dense
 network. Prints the measured latency and the error of each way to predict it: as

@@ -27,10 +27,10 @@ func newExitCodesTopic() *cobra.Command {
 
   %3d  it is done
   %3d  it failed: the line on stderr says why and what to do
-  %3d  the command line, the run file or the problem file is wrong; nothing was started
+  %3d  the command line, run file or problem file is wrong; nothing was begun
   %3d  no network meets the budget; the line names the smallest latency there is
   %3d  with --strict: the run is done and missed an expectation
-  %3d  it was stopped by Ctrl-C or SIGTERM; the same command goes on where it stopped`,
+  %3d  it was stopped by Ctrl-C or SIGTERM; the same command goes on from there`,
 			exitOK, exitFailed, exitUsage, exitInfeasible, exitMissed, exitInterrupted),
 	}
 }

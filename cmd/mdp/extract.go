@@ -16,7 +16,7 @@ import (
 func newExtractCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "extract",
-		Short: "Cut the network that was chosen for each budget out of the dense one",
+		Short: "Cut out the network that was chosen for each budget",
 		Long: `Cuts the chosen channels and blocks out of the dense network. Leaves, in a folder
 named after each budget, choice.json, graph.json and pruned.safetensors.`,
 		Example: `  mdp extract --run runs/demo

@@ -17,7 +17,7 @@ type pruneOptions struct {
 func newPruneCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "prune",
-		Short: "Do all of it: train, score, bench, solve, extract, finetune, eval, report",
+		Short: "Do all of it, from training to the report",
 		Long: `Trains the network (or takes --weights, or --onnx), scores its channels, measures what every
 choice of them costs on this machine, finds the best choice for each budget, cuts
 the network, fine-tunes it, and shows what came of it.

@@ -29,7 +29,7 @@ func newSweepCmd(a *app) *cobra.Command {
 	o := sweepOptions{app: a}
 	cmd := &cobra.Command{
 		Use:   "sweep FILE",
-		Short: "Do mdp prune for every combination of networks, precisions, batches, devices, seeds",
+		Short: "Do mdp prune for every combination of settings",
 		Long: `Reads a run file in which keys may have lists of values, and does mdp prune for
 every combination of them, each in a run folder of its own:
 
