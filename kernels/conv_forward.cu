@@ -16,12 +16,13 @@ template <class T> struct MaskedConvForward {
 	int leave;
 };
 
+// A block less than the gradients, for the registers of the epilogue.
 #define DENSE_FORWARD(T, suffix, Gemm) \
-	KERNEL(THREADS(Gemm::threads, Gemm::blocks<T>), conv_forward##suffix, ConvForward<T> o) { Gemm::run(dense(o), blockIdx.x * Gemm::m, blockIdx.y * Gemm::n); }
+	KERNEL(THREADS(Gemm::threads, Gemm::blocks<T> ? 3 : 0), conv_forward##suffix, ConvForward<T> o) { Gemm::run(dense(o), blockIdx.x * Gemm::m, blockIdx.y * Gemm::n); }
 #define PLAIN_FORWARD(T, suffix, Gemm) \
-	KERNEL(THREADS(Gemm::threads, Gemm::blocks<T>), conv_forward##suffix, ConvForward<T> o) { Gemm::run(dense<true>(o), blockIdx.x * Gemm::m, blockIdx.y * Gemm::n); }
+	KERNEL(THREADS(Gemm::threads, Gemm::blocks<T> ? 3 : 0), conv_forward##suffix, ConvForward<T> o) { Gemm::run(dense<true>(o), blockIdx.x * Gemm::m, blockIdx.y * Gemm::n); }
 #define MASKED_FORWARD(T, suffix, Gemm) \
-	KERNEL(THREADS(Gemm::threads, Gemm::blocks<T>), masked_conv_forward##suffix, MaskedConvForward<T> m) { \
+	KERNEL(THREADS(Gemm::threads, Gemm::blocks<T> ? 3 : 0), masked_conv_forward##suffix, MaskedConvForward<T> m) { \
 		__shared__ bool flags[2][max_chunks]; \
 		const Conv &g = m.o.g; \
 		ForwardProblem<T, MaskedChannels> problem = { \
