@@ -5,7 +5,8 @@
 // with the median, its confidence interval and every raw sample (result.go).
 // Call times one call as a network runs it, or with its caches cold or hot
 // (call.go, round.go), beside the device's clock where a rule asks for it (watch.go);
-// Networks times whole programs side by side (network.go). A Table is a file of
+// Networks times whole programs side by side (network.go), InNetwork one and its calls
+// between the rows of a table (innetwork.go). A Table is a file of
 // rows, one per configuration, that survives being killed (table.go); Compare sets
 // two side by side, Predict adds rows up to a network's latency (predict.go). What
 // the instrument itself is worth tells Test (selftest.go).

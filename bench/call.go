@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"mdp/engine"
@@ -135,4 +136,10 @@ func (s *stand) fill(exec engine.Executor, p *engine.Plan, grown map[engine.Buff
 		}
 	}
 	return nil
+}
+
+func median(x []float64) float64 {
+	s := slices.Sorted(slices.Values(x))
+	n := len(s)
+	return (s[(n-1)/2] + s[n/2]) / 2
 }

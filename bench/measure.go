@@ -65,6 +65,11 @@ func (t *Table) MeasureAmong(ctx context.Context, b engine.Backend, calls, among
 		if err := t.append(row); err != nil {
 			return err
 		}
+		if t.InNetwork != nil {
+			if err := t.InNetwork.sample(); err != nil {
+				return err
+			}
+		}
 		inARow = 0
 		report(i + 1)
 	}

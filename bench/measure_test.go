@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"math/rand/v2"
 	"path/filepath"
 	"testing"
 
@@ -52,14 +53,11 @@ func TestNetworks(t *testing.T) {
 		assert.LessOrEqual(t, r.LowNS, r.MedianNS)
 		assert.LessOrEqual(t, r.MedianNS, r.HighNS)
 	}
-	_, err = Network(context.Background(), programs[0], quick())
-	require.NoError(t, err)
-
 	table := open(t, filepath.Join(t.TempDir(), "latency.jsonl"))
 	require.NoError(t, table.Measure(context.Background(), fake{}, programs[0].Plan().Calls, nil))
-	inNetwork, err := InNetwork(context.Background(), programs[0], quick())
+	observed, err := NewInNetwork(programs[0]).Observe(context.Background(), 3)
 	require.NoError(t, err)
-	latencyNS := Tie(table.Rows(), inNetwork)
+	latencyNS := Tie(table.Rows(), observed.CallsNS)
 	ns, missing := Predict(programs[0], latencyNS)
 	assert.Equal(t, fakeNS(programs[0].Plan().Calls[0]), ns)
 	assert.Empty(t, missing)
@@ -102,14 +100,14 @@ func TestTableOfNetworks(t *testing.T) {
 	require.NoError(t, err)
 	table := open(t, filepath.Join(t.TempDir(), "networks.jsonl"))
 	for range 2 {
-		require.NoError(t, table.Network(context.Background(), "small", p, "dense", p, 1<<40))
+		require.NoError(t, table.Network(context.Background(), "small", p, "dense", p))
 	}
 	require.Equal(t, 1, table.Len())
 	row, ok := table.Find("small")
 	require.True(t, ok)
 	assert.Equal(t, "dense", row.Reference)
 	assert.Positive(t, row.ReferenceNS)
-	require.NoError(t, table.Network(context.Background(), "other", p, "dense", p, 1<<40))
+	require.NoError(t, table.Network(context.Background(), "other", p, "dense", p))
 	assert.Equal(t, 2, table.Len())
 }
 
@@ -117,4 +115,18 @@ func TestCall(t *testing.T) {
 	r, err := Call(context.Background(), fake{}, quick(), 2, conv(3, 4))
 	require.NoError(t, err)
 	assert.Equal(t, fakeNS(conv(3, 4)), r.MedianNS)
+}
+
+// A reference whose ratio is the same in every round keeps it, however the pace
+// changes between rounds.
+func TestPaired(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	var samples, beside []int64
+	for range 101 {
+		pace := int64(1 + r.IntN(3))
+		samples, beside = append(samples, 200*pace), append(beside, 500*pace)
+	}
+	result := Summarise(samples)
+	assert.Equal(t, result.MedianNS*5/2, paired(result, beside))
+	assert.EqualValues(t, 7, paired(Summarise([]int64{0, 0}), []int64{7, 7}), "too fast to be timed")
 }

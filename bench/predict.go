@@ -1,35 +1,6 @@
 package bench
 
-import (
-	"context"
-
-	"mdp/engine"
-)
-
-// InNetwork is the median latency in ns of every distinct call of a program, by
-// key, where it really runs: between the calls before and after it.
-func InNetwork(ctx context.Context, p *engine.Program, rule Rule) (map[string]int64, error) {
-	calls := p.Plan().Calls
-	latencyNS, samples := make([]int64, len(calls)), map[string][]int64{}
-	_, err := Measure(ctx, rule, func() (sumNS int64, err error) {
-		if err := p.Time(latencyNS); err != nil {
-			return 0, err
-		}
-		for i, c := range calls {
-			sumNS += latencyNS[i]
-			samples[c.String()] = append(samples[c.String()], latencyNS[i])
-		}
-		return sumNS, nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	medians := map[string]int64{}
-	for key, s := range samples {
-		medians[key] = Summarise(s).MedianNS
-	}
-	return medians, nil
-}
+import "mdp/engine"
 
 // Tie gives the latency in ns of every row's configuration, by key, as it would
 // be in the network that inNetworkNS was taken from, at that network's pace:

@@ -52,9 +52,9 @@ func BenchmarkPrediction(b *testing.B) {
 	require.NoError(b, table.Measure(context.Background(), backend, calls, nil))
 	inNetwork := map[string]int64{} // of the two that the others are narrower than
 	for _, dense := range []int{0, len(programs) - 1} {
-		of, err := InNetwork(context.Background(), programs[dense], NetworkRule())
+		of, err := NewInNetwork(programs[dense]).Observe(context.Background(), 100)
 		require.NoError(b, err)
-		maps.Copy(inNetwork, of)
+		maps.Copy(inNetwork, of.CallsNS)
 	}
 	latencyNS := Tie(table.Rows(), inNetwork)
 	measured, err := Networks(context.Background(), programs, NetworkRule())

@@ -19,7 +19,8 @@ import (
 // row a line, each on disk before the next is measured. One process at a time
 // has it open; ReadTable reads it beside.
 type Table struct {
-	Sensor sensor.Sensor // read after each row, unless nil
+	Sensor    sensor.Sensor // read after each row, unless nil
+	InNetwork *InNetwork    // timed after each row, unless nil
 
 	header Header
 	rows   map[string]Row

@@ -130,7 +130,14 @@ func (p *Pipeline) answers() (all []Answer, err error) {
 
 // measureAround measures what is not among the rows, and says how many it were.
 func (p *Pipeline) measureAround(ctx context.Context, answers []Answer) (measured int, err error) {
-	now, err := bench.NewHeader(p.Backend, p.Config.LatencyBatch, bench.CallRule())
+	release, err := bench.Exclude(p.device.Place)
+	if err != nil {
+		return 0, err
+	}
+	defer release()
+	sensor := p.device.Sensor()
+	defer sensor.Close()
+	now, err := p.header(bench.CallRule(), sensor)
 	if err != nil {
 		return 0, err
 	}
@@ -151,6 +158,7 @@ func (p *Pipeline) measureAround(ctx context.Context, answers []Answer) (measure
 			return err
 		}
 		defer table.Close()
+		table.Sensor = sensor
 		var calls []engine.Call
 		for _, a := range answers {
 			for _, c := range space.around(a.Options, a.BlocksOn, 1) {

@@ -180,7 +180,7 @@ func (p *Pipeline) candidates() ([]candidate, error) {
 	if err := p.ReadJSON("dense.json", &dense); err != nil {
 		return nil, err
 	}
-	denseMS := ms(dense.MeasuredNS)
+	denseMS := ms(dense.LatencyNS)
 	all := []candidate{{report.Network{Name: report.Dense, PredictedMS: &denseMS}, g, w}}
 	for _, b := range p.Config.Budgets {
 		a, err := p.solution(b)

@@ -12,6 +12,7 @@ import (
 
 	"mdp/bench"
 	"mdp/engine"
+	"mdp/engine/sensor"
 	"mdp/prune/solve"
 )
 
@@ -20,13 +21,20 @@ import (
 // that was stopped goes on.
 func (p *Pipeline) bench(ctx context.Context) error {
 	c := p.Config
-	header, err := bench.NewHeader(p.Backend, c.LatencyBatch, bench.CallRule())
+	release, err := bench.Exclude(p.device.Place)
+	if err != nil {
+		return err
+	}
+	defer release()
+	sensor := p.device.Sensor()
+	defer sensor.Close()
+	header, err := p.header(bench.CallRule(), sensor)
 	if err != nil {
 		return err
 	}
 	dateless := header
 	dateless.Date = time.Time{}
-	key := map[string]any{"step": c.Step, "fix": c.Fix, "header": dateless, "calibration": calibration, "coarse": c.Coarse}
+	key := map[string]any{"step": c.Step, "fix": c.Fix, "header": dateless, "coarse": c.Coarse}
 	return p.stage(StageBench, "", key, []string{"graph.json"}, []string{"latency.jsonl", "dense.json"}, func() error {
 		return p.withSpace(func(space *Space) error {
 			table, err := p.table(header)
@@ -37,9 +45,23 @@ func (p *Pipeline) bench(ctx context.Context) error {
 			if n := table.Notice(); n != "" {
 				p.remark(StageBench, "%s", n)
 			}
+			table.Sensor = sensor
+			busy := new(bench.BusyError)
+			if err := bench.Idle(ctx, sensor); errors.As(err, &busy) {
+				p.remark(StageBench, "%v; latencies will be noisy", busy)
+			} else if err != nil {
+				return err
+			}
 			return p.measure(ctx, table, space)
 		})
 	})
+}
+
+// header is of a table that is measured now, under the device's settings of today.
+func (p *Pipeline) header(rule bench.Rule, s sensor.Sensor) (bench.Header, error) {
+	h, err := bench.NewHeader(p.Backend, p.Config.LatencyBatch, rule)
+	h.Settings = s.Settings()
+	return h, err
 }
 
 // table opens the latency table. One of another machine, build or batch is set
@@ -145,22 +167,29 @@ func (p *Pipeline) problem(space *Space) (*solve.Problem, bench.Filled, error) {
 	return problem, filled, err
 }
 
-// measure fills the table and ties it to networks that really run.
+// measure fills the table, with the dense network timed between its rows.
 func (p *Pipeline) measure(ctx context.Context, table *bench.Table, space *Space) error {
+	w, err := p.readWeights("weights.safetensors", space.Graph)
+	if err != nil {
+		return err
+	}
+	if err := ready(space.Program, w); err != nil {
+		return err
+	}
+	table.InNetwork = bench.NewInNetwork(space.Program)
 	tell := p.progress(StageBench, "configurations")
-	err := table.Measure(ctx, p.Backend, space.Coarse(max(1, p.Config.Coarse)), func(done, total int, left time.Duration) {
+	err = table.Measure(ctx, p.Backend, space.Coarse(max(1, p.Config.Coarse)), func(done, total int, left time.Duration) {
 		tell(done, total, "")
 	})
 	if err != nil {
 		return err
 	}
-	dense, err := p.calibrate(ctx, space, table.Rows())
+	dense, err := p.calibrate(ctx, space, table.InNetwork, table.Rows())
 	if err != nil {
 		return err
 	}
-	v := dense.Predictor.Validated
-	p.remark(StageBench, "%d configurations; dense network %.3f ms end to end, %.3f ms as the sum of its rows; %d networks predicted by each other within %.1f %%, median %.1f %%",
-		table.Len(), ms(dense.MeasuredNS), ms(dense.SumNS), v.Networks, v.WorstPct, v.MedianPct)
+	p.remark(StageBench, "%d configurations; dense network %.3f ms end to end, %.3f ms as the sum of its rows; other programs disturbed %d of its %d samples",
+		table.Len(), ms(dense.LatencyNS), ms(dense.SumNS), dense.Disturbed, dense.Samples)
 	return p.WriteJSON("dense.json", dense)
 }
 
@@ -206,7 +235,7 @@ func (p *Pipeline) answer(ctx context.Context, space *Space, problem *solve.Prob
 	}
 	var answers []Answer
 	for _, b := range p.Config.Budgets {
-		budgetNS, err := BudgetNS(b, dense.MeasuredNS)
+		budgetNS, err := BudgetNS(b, dense.LatencyNS)
 		if err != nil {
 			return err
 		}
@@ -218,7 +247,7 @@ func (p *Pipeline) answer(ctx context.Context, space *Space, problem *solve.Prob
 			return errors.New("no network of measured configurations alone meets any budget: measure more, with a smaller --coarse or mdp bench refine, or without --measured-only")
 		}
 		if s.Status == solve.Infeasible {
-			return &BudgetError{b, budgetNS, s.MinLatency, dense.MeasuredNS}
+			return &BudgetError{b, budgetNS, s.MinLatency, dense.LatencyNS}
 		}
 		p.remark(StageSolve, "%s: %s, %.1f %% of the importance in %.3f ms, %.1f ms to solve", b, s.Status, 100*float64(s.Objective)/importanceUnits, ms(s.Latency), 1e3*s.Seconds)
 		a := Answer{Asked: b, Solution: s}

@@ -26,8 +26,9 @@ grid of channels come first, then what lies between, so that a table cut short i
 coarse, not useless; the same command goes on. Rows of another device, driver,
 build, precision, batch or rule are refused. --device, --precision, --threads,
 --isa, --width and --step count as they do for a run; --batch is the images of an
-inference. --impl cudnn times NVIDIA's convolutions in the place of ours, found when
-the program runs, the best algorithm of each; both leaves a table of either below --out.
+inference. --impl cudnn, or cudnn-nchw for that layout, times NVIDIA's convolutions in
+the place of ours, found when the program runs, the best algorithm of each; both
+leaves a table of each of the three below --out.
 
 With --roofline it needs no run: it times every call of --net in its published
 form, for --batch images, beside what this machine can compute and move at most,

@@ -38,7 +38,7 @@ type tableOptions struct {
 
 var caches = []string{string(bench.AsInNetwork), string(bench.Cold), string(bench.Hot)}
 
-var impls = []string{"mdp", "cudnn", "both"}
+var impls = []string{"mdp", "cudnn", "cudnn-nchw", "both"}
 
 func newTableOptions(o *runOptions, cmd *cobra.Command) *tableOptions {
 	t := &tableOptions{runOptions: o}
@@ -46,7 +46,7 @@ func newTableOptions(o *runOptions, cmd *cobra.Command) *tableOptions {
 	flags.StringSliceVar(&t.models, "model", nil, "measure these networks without a run; mdp nets lists them")
 	flags.StringVar(&t.out, "out", "", "with --model: folder of the table (default tables/<models>)")
 	flags.StringVar(&t.caches, "caches", "", "with --model: cold or hot, what a call finds in the caches; otherwise what it finds in a network")
-	flags.StringVar(&t.impl, "impl", "mdp", "with --model, on a GPU: whose convolutions, mdp, cudnn or both")
+	flags.StringVar(&t.impl, "impl", "mdp", "with --model, on a GPU: whose convolutions, mdp, cudnn, cudnn-nchw or both, which is a table of each")
 	must(cmd.RegisterFlagCompletionFunc("impl", cobra.FixedCompletions(impls, cobra.ShellCompDirectiveNoFileComp)))
 	flags.BoolVar(&t.exclusive, "exclusive", false, "with --model: refuse a device that something else runs on")
 	must(cmd.RegisterFlagCompletionFunc("caches", cobra.FixedCompletions(caches[1:], cobra.ShellCompDirectiveNoFileComp)))
@@ -67,9 +67,14 @@ func runBenchTable(ctx context.Context, o *tableOptions) error {
 	if o.out == "" {
 		o.out = filepath.Join("tables", strings.Join(o.models, "+"))
 	}
+	if !slices.Contains(impls, o.impl) {
+		return usageError{fmt.Errorf("--impl %q is none of %s", o.impl, strings.Join(impls, ", "))}
+	}
 	on := device.Options{Name: c.Device, Precision: c.Precision, Keep: true, Threads: c.Threads, ISA: c.ISA}
 	asked := on
-	asked.CuDNN = o.impl == "cudnn" || o.impl == "both"
+	if o.impl != "mdp" {
+		asked.CuDNN = device.NHWC
+	}
 	if err := errors.Join(asked.Check(), c.Check()); err != nil {
 		return usageError{err}
 	}
@@ -79,9 +84,6 @@ func runBenchTable(ctx context.Context, o *tableOptions) error {
 	calls, err := modelCalls(o.models, c)
 	if err != nil {
 		return usageError{err}
-	}
-	if !slices.Contains(impls, o.impl) {
-		return usageError{fmt.Errorf("--impl %q is none of %s", o.impl, strings.Join(impls, ", "))}
 	}
 	tables := o.tables()
 	if o.impl == "both" {
@@ -108,16 +110,18 @@ func runBenchTable(ctx context.Context, o *tableOptions) error {
 func (o *tableOptions) tables() []implTable {
 	switch o.impl {
 	case "cudnn":
-		return []implTable{{o.out, true}}
+		return []implTable{{o.out, device.NHWC}}
+	case "cudnn-nchw":
+		return []implTable{{o.out, device.NCHW}}
 	case "both":
-		return []implTable{{filepath.Join(o.out, "mdp"), false}, {filepath.Join(o.out, "cudnn"), true}}
+		return []implTable{{filepath.Join(o.out, "mdp"), ""}, {filepath.Join(o.out, "cudnn"), device.NHWC}, {filepath.Join(o.out, "cudnn-nchw"), device.NCHW}}
 	}
-	return []implTable{{o.out, false}}
+	return []implTable{{o.out, ""}}
 }
 
 type implTable struct {
 	folder string
-	cuDNN  bool
+	cuDNN  string // the layout, "" for our own kernels
 }
 
 // runTable opens a device and measures one table on it.

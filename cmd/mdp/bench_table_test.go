@@ -84,7 +84,7 @@ func TestBenchTable(t *testing.T) {
 		{"--model resnet8-cifar --device cuda", exitUsage, "neither cpu nor a GPU"},
 		{"--model resnet8-cifar --batch 0", exitUsage, "batch"},
 		{"--model resnet8-cifar --impl cudnn", exitUsage, "cuDNN needs a GPU such as cuda:0, not cpu"},
-		{"--model resnet8-cifar --impl onednn", exitUsage, "none of mdp, cudnn, both"},
+		{"--model resnet8-cifar --impl onednn", exitUsage, "none of mdp, cudnn, cudnn-nchw, both"},
 		{"--model resnet8-cifar --caches warm", exitUsage, "neither cold nor hot"},
 		{"--model resnet8-cifar --caches hot", exitFailed, "another rule"},
 		{"--model resnet8-cifar --out table/table.csv", exitFailed, "table.csv"},

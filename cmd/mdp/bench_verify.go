@@ -24,10 +24,10 @@ func newBenchVerifyCmd(a *app) *cobra.Command {
 		Long: `Draws sub-networks at 0.8, 0.6, 0.4 and 0.2 of the dense latency, takes the
 run's own solutions as well, extracts each, and times it in turn with the dense
 network. Prints the measured latency and the error of each way to predict it: as
-the solver does (corrected), by the dense network's calls alone (tied), by
-adding up rows as they were measured (additive), and by output channels alone
-(linear). Leaves verify.jsonl, raw and resumed, verify.json and verify.svg in
-the run's folder.`,
+the solver does, by rows tied to the dense network's calls (tied), by adding up
+rows as they were measured (additive), and by output channels alone (linear).
+Leaves verify.jsonl, raw and resumed, verify.json and verify.svg in the run's
+folder.`,
 		Example: `  mdp bench verify runs/demo
   mdp bench verify runs/demo --n 4 --json`,
 		Args: cobra.ExactArgs(1),

@@ -50,11 +50,14 @@ func TestGPUBenchTables(t *testing.T) {
 	t.Setenv("CUDNN_PATH", dir)
 	t.Setenv("CUDNN_LOG", filepath.Join(dir, "asked"))
 	lines := json.NewDecoder(strings.NewReader(ok(t, dir, args...).stdout))
-	var ours, theirs tabled
+	var ours, theirs, nchw tabled
 	require.NoError(t, lines.Decode(&ours))
 	require.NoError(t, lines.Decode(&theirs))
 	assert.Equal(t, alone.Rows, ours.Rows, "what was measured is not measured again")
+	require.NoError(t, lines.Decode(&nchw))
 	assert.Equal(t, ours.Rows, theirs.Rows)
+	assert.Equal(t, ours.Rows, nchw.Rows)
+	assert.Equal(t, "cuDNN 9.1.0 NCHW bf16, emulated driver", nchw.Backend)
 	header, rows, err := bench.ReadTable(filepath.Join(dir, "tables", "cudnn", "latency.jsonl"))
 	require.NoError(t, err)
 	assert.Equal(t, "cuDNN 9.1.0 bf16, emulated driver", header.Backend)
@@ -71,7 +74,14 @@ func TestGPUBenchTables(t *testing.T) {
 	asked, err := os.ReadFile(filepath.Join(dir, "asked"))
 	require.NoError(t, err)
 	assert.Contains(t, string(asked), "0 descriptors left")
+	for _, tensor := range []string{"x[format 1 type 9", "x[format 0 type 9"} {
+		assert.Contains(t, string(asked), tensor, "images as each layout has them")
+	}
 	assert.Contains(t, ok(t, dir, "bench", "compare", "tables/mdp", "tables/cudnn").stdout, "in geometric mean")
+
+	half := strings.Fields("--precision fp16 --impl cudnn-nchw --out half")
+	require.NoError(t, json.Unmarshal([]byte(ok(t, dir, append(args, half...)...).stdout), &nchw))
+	assert.Equal(t, "cuDNN 9.1.0 NCHW fp16, emulated driver", nchw.Backend)
 }
 
 func TestGPUSelfTest(t *testing.T) {

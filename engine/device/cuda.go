@@ -24,8 +24,12 @@ func openGPU(ordinal int, o Options) (*Device, error) {
 		d = driver.Keep(gpu)
 	}
 	at, closeAll := cuda.Options{Precision: cuda.Precision(o.Precision), Storage: o.storage(), Atomics: o.Atomics}, d.Close
-	if o.CuDNN {
-		l, err := cudnn.Deploy(gpu, cudnn.Precision(o.Precision))
+	if o.CuDNN != "" {
+		layout := cudnn.NHWC
+		if o.CuDNN == NCHW {
+			layout = cudnn.NCHW
+		}
+		l, err := cudnn.Deploy(gpu, cudnn.Precision(o.Precision), layout)
 		if errors.Is(err, cudnn.ErrNone) {
 			err = fmt.Errorf("%w: %w", ErrNoCuDNN, err)
 		}

@@ -21,13 +21,19 @@ const (
 	FP16 = "fp16"
 )
 
+// The layouts of cuDNN's convolutions.
+const (
+	NHWC = "nhwc"
+	NCHW = "nchw"
+)
+
 // Options name a device and say how it computes.
 type Options struct {
 	Name      string // cpu, or cuda:0 and so on
 	Precision string // fp32, tf32, bf16 or fp16
 	Storage   string // of activations, fp32 or, with the same precision, bf16 or fp16; "" is fp32
 	Atomics   bool   // of a GPU: cuda.Options.Atomics
-	CuDNN     bool   // of a GPU: forward convolutions by cuDNN, to time them
+	CuDNN     string // of a GPU: NHWC or NCHW, the layout of forward convolutions by cuDNN, to time them; "" is our own
 	Keep      bool   // of a GPU: one arena for all plans, which are made and closed by the thousand
 	Threads   int    // of the processor; 0 is one for each core
 	ISA       string // of the processor's kernels; "" is the best it has
@@ -50,7 +56,7 @@ func (o Options) Check() error {
 		return fmt.Errorf("storage %q is none of %s, %s, %s", o.Storage, FP32, BF16, FP16)
 	}
 	switch {
-	case o.CuDNN && !strings.HasPrefix(o.Name, "cuda:"):
+	case o.CuDNN != "" && !strings.HasPrefix(o.Name, "cuda:"):
 		return fmt.Errorf("cuDNN needs a GPU such as cuda:0, not %s", o.Name)
 	case o.Name == "cpu" && o.storage() != engine.Float32:
 		return fmt.Errorf("storage %s needs a GPU: activations of the processor are %s", o.Storage, FP32)

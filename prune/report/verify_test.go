@@ -19,14 +19,14 @@ func sampleVerification() Verification {
 		{Name: "random 0.2x 1", DenseMS: 10, MeasuredMS: 2, PredictedMS: []float64{1.5, 2.5}},
 		{Name: "solution 0.35x", DenseMS: 20, MeasuredMS: 8, PredictedMS: []float64{8.8, 8}},
 	}}
-	v.SumUp([]string{"corrected", "additive"})
+	v.SumUp([]string{"tied", "additive"})
 	return v
 }
 
 func TestVerificationSumsUp(t *testing.T) {
 	v := sampleVerification()
 	require.Len(t, v.Models, 2)
-	for i, want := range []ModelError{{"corrected", 10, -25, "random 0.2x 1"}, {"additive", 25, 25, "random 0.8x 1"}} {
+	for i, want := range []ModelError{{"tied", 10, -25, "random 0.2x 1"}, {"additive", 25, 25, "random 0.8x 1"}} {
 		got := v.Models[i]
 		assert.Equal(t, want.Model, got.Model)
 		assert.InDelta(t, want.MedianPct, got.MedianPct, 1e-9)
@@ -34,7 +34,7 @@ func TestVerificationSumsUp(t *testing.T) {
 		assert.Equal(t, want.WorstOf, got.WorstOf)
 	}
 	v.Networks = v.Networks[1:]
-	v.SumUp([]string{"corrected", "additive"})
+	v.SumUp([]string{"tied", "additive"})
 	assert.InDelta(t, 17.5, v.Models[0].MedianPct, 1e-9, "between the middle two")
 }
 
@@ -53,7 +53,7 @@ func TestVerificationIsShown(t *testing.T) {
 	if path := os.Getenv("MDP_VERIFY_SAMPLE"); path != "" { // to look at it in a browser
 		require.NoError(t, os.WriteFile(path, b.Bytes(), 0o644))
 	}
-	assert.Contains(t, b.String(), "corrected: median 10.0 %, worst −25.00 %")
+	assert.Contains(t, b.String(), "tied: median 10.0 %, worst −25.00 %")
 	for d := xml.NewDecoder(&b); ; {
 		_, err := d.Token()
 		if err == io.EOF {

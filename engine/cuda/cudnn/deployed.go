@@ -14,12 +14,14 @@ import (
 	"mdp/engine/cuda/driver/cu"
 )
 
-// Deployed is cuDNN in the place of our forward convolutions, in NHWC as they are. Of
+// Deployed is cuDNN in the place of our forward convolutions, to time them: images and
+// filters are of either layout, and whoever reads the numbers reads them in NHWC. Of
 // each configuration the best algorithm is found once, on the memory it is timed on.
 type Deployed struct {
 	library        *Library
 	gpu            *cu.Device
 	precision      Precision
+	layout         Layout
 	handle         *Handle
 	workspace      driver.Pointer
 	workspaceBytes int64
@@ -29,12 +31,12 @@ type Deployed struct {
 var _ cuda.Library = (*Deployed)(nil)
 
 // Deploy loads cuDNN on a GPU. Where there is none the error is ErrNone.
-func Deploy(gpu *cu.Device, precision Precision) (*Deployed, error) {
+func Deploy(gpu *cu.Device, precision Precision, layout Layout) (*Deployed, error) {
 	l, err := Open()
 	if err != nil {
 		return nil, err
 	}
-	d := &Deployed{library: l, gpu: gpu, precision: precision, choices: map[string]Choice{}}
+	d := &Deployed{library: l, gpu: gpu, precision: precision, layout: layout, choices: map[string]Choice{}}
 	d.workspaceBytes = min(1<<30, gpu.Info().MemoryBytes/8)
 	if err := gpu.Do(func() (err error) { d.handle, err = l.NewHandle(gpu.Stream()); return err }); err != nil {
 		return nil, err
@@ -45,8 +47,14 @@ func Deploy(gpu *cu.Device, precision Precision) (*Deployed, error) {
 	return d, nil
 }
 
-// Name is such as "cuDNN 9.12.0".
-func (d *Deployed) Name() string { return "cuDNN " + d.library.Version() }
+// Name is such as "cuDNN 9.12.0", or "cuDNN 9.12.0 NCHW".
+func (d *Deployed) Name() string {
+	name := "cuDNN " + d.library.Version()
+	if d.layout == NCHW {
+		name += " NCHW"
+	}
+	return name
+}
 
 // Close gives up the handle and the workspace.
 func (d *Deployed) Close() error {
@@ -59,7 +67,7 @@ func (d *Deployed) Close() error {
 
 // Conv readies a call. The first run finds how.
 func (d *Deployed) Conv(c engine.ConvForward, at func(engine.Buffer) driver.Pointer) (cuda.LibraryConv, error) {
-	p := Problem{Conv: c.Conv, Precision: d.precision, Bias: c.B != engine.None, Add: c.Z != engine.None, Act: c.Act}
+	p := Problem{Conv: c.Conv, Layout: d.layout, Precision: d.precision, Bias: c.B != engine.None, Add: c.Z != engine.None, Act: c.Act}
 	if err := p.check(); err != nil {
 		return nil, err
 	}
