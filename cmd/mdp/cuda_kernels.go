@@ -35,10 +35,10 @@ func newKernelsCmd(a *app) *cobra.Command {
 		Short: "Time a network's training step and every kernel of it on a GPU",
 		Long: `Times a network's training step and its inference, then each distinct call of
 the training step by itself: convolutions in every precision, with activations
-in 16 bits, too, and in every variant of the bfloat16 kernels, and masked to half
-of their input and half of their output channels in chunks of 32; the rest in
-each storage. Prints JSON, a line each: first the machine, then the network, then
-the calls, the costliest first, until all are timed or the time is over.`,
+in 16 bits, too, in every variant of the bfloat16 kernels, and masked to half of
+their input and half of their output channels in chunks of 32; the rest in each
+storage. Prints JSON, a line each: first the machine, then the network, then the
+calls, the costliest first, until all are timed or the time is over.`,
 		Example: `  mdp kernels --device cuda:0 > kernels.jsonl
   mdp kernels --net mobilenet_v1 --batch 64 --time 1m`,
 		Args: cobra.NoArgs,
