@@ -348,8 +348,11 @@ func (c BatchNormInfer) String() string {
 	return fmt.Sprintf("batch_norm_infer%v%s/%dx%d", c.Act, flag(c.Z, "+add"), c.Rows, c.C)
 }
 func (c BatchNormBackward) String() string {
-	return fmt.Sprintf("batch_norm_backward%v%s%s%s%s%s/%dx%d", c.Act, flag(c.DZ, "+add"), plus(c.AccumulateZ), flag(c.Signed, "+taylor"),
-		when(c.again(), "+again"), when(c.DX == c.DY, "+inplace"), c.Rows, c.C)
+	return fmt.Sprintf("batch_norm_backward%s/%dx%d", c.how(), c.Rows, c.C)
+}
+
+func (c BatchNormBackward) how() string {
+	return c.Act.String() + flag(c.DZ, "+add") + plus(c.AccumulateZ) + flag(c.Signed, "+taylor") + when(c.again(), "+again") + when(c.DX == c.DY, "+inplace")
 }
 func (c Activate) String() string { return fmt.Sprintf("activate%v/%d", c.Act, c.Len) }
 func (c ActivateBackward) String() string {

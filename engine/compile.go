@@ -85,6 +85,7 @@ func Compile(g *graph.Graph, b Backend, o Options) (*Program, error) {
 	backward, update := len(l.calls), len(l.calls)
 	if o.Mode == Train {
 		l.backward()
+		l.joinGradients()
 		l.lossScale()
 		if err := l.scores(); err != nil {
 			return nil, fmt.Errorf("compile %q: %w", g.Name(), err)

@@ -57,6 +57,44 @@ func reads(c Call, b Buffer) bool {
 	return slices.ContainsFunc(c.Operands(), func(o Operand) bool { return o.Read && o.Buffer == b })
 }
 
+// ConvBackwardBatchNorm is the gradient of a convolution's input and then that of the
+// batch norm that gave it:
+//
+//	ConvBackwardData;  BatchNormBackward with dy = the convolution's dx
+//
+// A backend that has it gathers the sums while the convolution writes, and reads dx
+// once less.
+type ConvBackwardBatchNorm struct {
+	ConvBackwardData
+	Norm BatchNormBackward
+}
+
+func (c ConvBackwardBatchNorm) Operands() []Operand {
+	all := c.ConvBackwardData.Operands()
+	all[0].Name = "conv"
+	return append(all, slices.DeleteFunc(c.Norm.Operands(), func(o Operand) bool { return o.Buffer == c.Norm.DY })...)
+}
+
+func (c ConvBackwardBatchNorm) String() string {
+	return "conv_batch_norm_backward" + plus(c.Accumulate) + "_of_norm" + c.Norm.how() + "/" + c.Conv.String()
+}
+
+// joinGradients makes one call of the last convolution that writes a gradient and the
+// batch norm that reads it next, where the backend has it.
+func (l *lowering) joinGradients() {
+	for i := 1; i < len(l.calls); i++ {
+		norm, ok := l.calls[i].(BatchNormBackward)
+		conv, after := l.calls[i-1].(ConvBackwardData)
+		both := ConvBackwardBatchNorm{conv, norm}
+		if !ok || !after || conv.DX != norm.DY || l.b.Supports(both) != nil {
+			continue
+		}
+		l.calls[i], l.nodes[i] = both, slices.Concat(l.nodes[i-1], l.nodes[i])
+		l.calls, l.nodes = slices.Delete(l.calls, i-1, i), slices.Delete(l.nodes, i-1, i)
+		i--
+	}
+}
+
 // normed is a batch norm whose output those who read it compute from its input x.
 type normed struct {
 	x    Buffer

@@ -149,33 +149,49 @@ type batchNormBackward struct {
 	wideMean, wideScale, wideShift, wideSlope []float32
 	wideBeta                                  []float32 // where y is computed again
 	sumG, sumGX                               []float32 // partial
+	sumOf                                     func(c int) (sumG, sumGX float64)
 	lo, hi                                    float32
 	accumulate                                bool
 }
 
-func newBatchNormBackward(k *rows, c engine.BatchNormBackward, of map[engine.Buffer][]float32, scratch []float32) op {
+func batchNormBackwardWorkspace(c engine.BatchNormBackward) int {
+	return 2*fold(c.Rows, c.C).partials() + 5*fold(c.Rows, c.C).width
+}
+
+func newBatchNormBackward(k *rows, c engine.BatchNormBackward, of map[engine.Buffer][]float32, scratch *[]float32) *batchNormBackward {
 	f := fold(c.Rows, c.C)
 	o := &batchNormBackward{folding: f, rows: k,
 		dx: of[c.DX], dz: of[c.DZ], dGamma: of[c.DGamma], dBeta: of[c.DBeta], signed: of[c.Signed],
 		dy: of[c.DY], y: gated(c.Act, of[c.Y], of[c.DY]), x: of[c.X],
 		gamma: of[c.Gamma], beta: of[c.Beta], mean: of[c.Mean], invStd: of[c.InvStd], accumulate: c.AccumulateZ}
-	o.wideMean, o.wideScale = cut(&scratch, f.width), cut(&scratch, f.width)
-	o.wideShift, o.wideSlope = cut(&scratch, f.width), cut(&scratch, f.width)
-	o.sumG, o.sumGX = cut(&scratch, f.partials()), cut(&scratch, f.partials())
+	o.wideMean, o.wideScale = cut(scratch, f.width), cut(scratch, f.width)
+	o.wideShift, o.wideSlope = cut(scratch, f.width), cut(scratch, f.width)
+	o.sumG, o.sumGX = cut(scratch, f.partials()), cut(scratch, f.partials())
+	o.sumOf = func(c int) (float64, float64) { return o.total(o.sumG, c), o.total(o.sumGX, c) }
 	if c.Act != engine.Identity && c.Y == engine.None {
-		o.wideBeta = cut(&scratch, f.width)
+		o.wideBeta = cut(scratch, f.width)
 	}
 	o.lo, o.hi = gate(c.Act)
 	return o
 }
 
 func (o *batchNormBackward) run(t *team) {
+	o.parameters()
+	t.run((*batchNormGradients)(o), o.chunks())
+	o.finish(t)
+}
+
+// parameters sets what the sums take.
+func (o *batchNormBackward) parameters() {
 	for c, mean := range o.mean {
 		o.spread(o.wideMean, c, mean)
 		o.spread(o.wideScale, c, scaleOf(o.gamma[c], o.invStd[c]))
 		o.spread(o.wideBeta, c, o.beta[c])
 	}
-	t.run((*batchNormGradients)(o), o.chunks())
+}
+
+// finish makes dx, and the rest, of the sums.
+func (o *batchNormBackward) finish(t *team) {
 	t.run((*batchNormParameters)(o), channelPieces(o.c))
 	t.run((*batchNormInput)(o), o.chunks())
 }
@@ -199,7 +215,8 @@ func (o *batchNormParameters) do(_, i int) {
 	n := float64(o.len / o.c)
 	for c := i * channelsEach; c < min(o.c, (i+1)*channelsEach); c++ {
 		gamma, invStd := float64(o.gamma[c]), float64(o.invStd[c])
-		dBeta, dGamma := o.total(o.sumG, c), o.total(o.sumGX, c)*invStd
+		dBeta, dGamma := o.sumOf(c)
+		dGamma *= invStd
 		o.dBeta[c], o.dGamma[c] = float32(dBeta), float32(dGamma)
 		if o.signed != nil {
 			o.signed[c] = float32(gamma*dGamma + float64(o.beta[c])*dBeta)

@@ -13,10 +13,10 @@ type part struct {
 	packed  []float32
 	slabs   []slab
 	block   block
-	grid    [3]int // blocks of images, rows and pixels
-	group   int    // blocks of a task
-	shares  int    // each block's columns are shared by this many tasks
-	moments *tileMoments
+	grid    [3]int    // blocks of images, rows and pixels
+	group   int       // blocks of a task
+	shares  int       // each block's columns are shared by this many tasks
+	sums    panelSums // where set, of what is written
 }
 
 // A slab is a piece of a correlation's sum, small enough that a panel's part of
@@ -225,15 +225,15 @@ func (p *part) computeBlock(task, share, i int, out, in []float32, e epilogue, t
 				}
 			}
 		}
-		if p.moments != nil {
+		if p.sums != nil {
 			_, vectors, before := p.panel(i, p.slabs[0])
 			after := min(before+vectors*p.kernels.lanes, p.cols)
 			if begins {
-				p.moments.start(task, before, out[to+before:to+after])
+				p.sums.start(task, before, after, to+before)
 			}
 			for n := range b.n {
 				for h := range b.p {
-					p.moments.add(task, before, after, out[to+n*p.out.image+h*p.out.row+before:], b.q, p.out.pixel)
+					p.sums.add(task, before, after, to+n*p.out.image+h*p.out.row+before, b.q, p.out.pixel)
 				}
 			}
 		}

@@ -18,11 +18,19 @@ func (o *convBatchNorm) run(t *team) {
 	}
 }
 
-// tileMoments are the moments that a convolution leaves: for each task, which do not
-// depend on how many workers there are, and each channel.
+// panelSums sums up channels from ≤ c < to of what a convolution has just written, of
+// pixels that lie stride apart in its output. What tasks sum does not depend on how
+// many workers there are.
+type panelSums interface {
+	start(task, from, to, at int)
+	add(task, from, to, at, pixels, stride int)
+}
+
+// tileMoments are the moments that a convolution leaves: for each task and channel.
 type tileMoments struct {
 	*rows
 	c                 int
+	x                 []float32 // what is written
 	counts            []float64 // pixels of a task
 	first, sum, sumSq []float32 // rows of c, one for each task
 }
@@ -38,7 +46,7 @@ func newConvBatchNorm(i isa, c engine.ConvBatchNorm, norm *inputNorm, of map[eng
 	m := newTileMoments(rowsFor(i), p)
 	n := len(m.counts) * m.c
 	m.first, m.sum, m.sumSq = cut(&ws, line(n)), cut(&ws, line(n)), cut(&ws, line(n))
-	p.moments = m
+	m.x, p.sums = of[c.Y], m
 	bn := &batchNormForward{normalise: newNormalise(m.rows, fold(c.Norm.Rows, c.K), c.Norm.Act, of[c.Norm.Y], of[c.Y], of[c.Norm.Z], &ws)}
 	bn.bindStatistics(c.Norm, of, m.mean, m.squares)
 	o.init(ws, workers)
@@ -53,7 +61,10 @@ func momentsWorkspace(i isa, c engine.ConvBatchNorm, workers int) int {
 
 // momentsParts are forwardParts whose tasks do not depend on the workers.
 func momentsParts(i isa, c engine.ConvBatchNorm, norm *inputNorm, workers int) []part {
-	parts := forwardParts(i, c.Conv, norm, workers)
+	return steady(forwardParts(i, c.Conv, norm, workers), workers)
+}
+
+func steady(parts []part, workers int) []part {
 	p := &parts[0]
 	p.cutPixels(fewWorkers)
 	p.group = ceil(p.blocks(), mostMoments)
@@ -79,17 +90,16 @@ func newTileMoments(k *rows, p *part) *tileMoments {
 }
 
 // start begins a task's moments of some channels with its first pixel.
-func (m *tileMoments) start(task, from int, pixel []float32) {
-	at, n := task*m.c+from, len(pixel)
-	copy(m.first[at:], pixel)
-	clear(m.sum[at:][:n])
-	clear(m.sumSq[at:][:n])
+func (m *tileMoments) start(task, from, to, at int) {
+	i, n := task*m.c+from, to-from
+	copy(m.first[i:][:n], m.x[at:])
+	clear(m.sum[i:][:n])
+	clear(m.sumSq[i:][:n])
 }
 
-// add takes in pixels that lie stride apart.
-func (m *tileMoments) add(task, from, to int, x []float32, pixels, stride int) {
-	at, n := task*m.c+from, to-from
-	m.columnMoments(m.sum[at:][:n], m.sumSq[at:][:n], m.first[at:][:n], x, pixels, stride)
+func (m *tileMoments) add(task, from, to, at, pixels, stride int) {
+	i, n := task*m.c+from, to-from
+	m.columnMoments(m.sum[i:][:n], m.sumSq[i:][:n], m.first[i:][:n], m.x[at:], pixels, stride)
 }
 
 // mean and squares are channel c's mean and Σ (x − mean)².

@@ -17,6 +17,10 @@ func (b *Backend) Supports(c engine.Call) error {
 		if c.Act.Gates() {
 			return nil
 		}
+	case engine.ConvBackwardBatchNorm:
+		if b.supportsGradients(c) {
+			return nil
+		}
 	case engine.ConvBatchNorm:
 		if b.supportsMoments(c) && b.supportsNorm(c.Conv, c.XNorm) && c.Norm.Act.Gates() {
 			return nil
@@ -86,7 +90,9 @@ func (b *Backend) Workspace(c engine.Call) int {
 	case engine.Scale:
 		return 3 * fold(c.Rows, c.C).width
 	case engine.BatchNormBackward:
-		return 2*fold(c.Rows, c.C).partials() + 5*fold(c.Rows, c.C).width
+		return batchNormBackwardWorkspace(c)
+	case engine.ConvBackwardBatchNorm:
+		return gradientsWorkspace(b.isa, c, b.threads)
 	case engine.MaxPoolBackward:
 		return b.threads * c.C
 	case engine.SoftmaxLoss:
@@ -123,7 +129,9 @@ func (b *Backend) compile(c engine.Call, memory func(engine.Buffer) []float32, s
 	case engine.BatchNormInfer:
 		return ending(k, c.Act, newBatchNormInfer(k, c, of, scratch), of[c.Y])
 	case engine.BatchNormBackward:
-		return newBatchNormBackward(k, c, of, scratch)
+		return newBatchNormBackward(k, c, of, &scratch)
+	case engine.ConvBackwardBatchNorm:
+		return newConvBackwardBatchNorm(b.isa, c, of, scratch, b.threads)
 	case engine.Activate:
 		return newActivate(k, c, of[c.Y], of[c.X])
 	case engine.ActivateBackward:

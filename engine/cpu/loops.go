@@ -4,7 +4,7 @@ import "math"
 
 // goRows are the row kernels in Go, for any machine.
 var goRows = rows{
-	moments: momentsGo, columnMoments: columnMomentsGo, columnGradients: columnGradientsGo,
+	moments: momentsGo, columnMoments: columnMomentsGo, columnGradients: columnGradientsGo, columnGradientsOf: columnGradientsOfGo,
 	affine: func(y, x, mean, scale, beta []float32, lo, hi float32) {
 		affineGo(y, x, nil, mean, scale, beta, lo, hi)
 	},
@@ -56,15 +56,15 @@ func columnMomentsGo(sum, sumSq, first, x []float32, rows, stride int) {
 	}
 }
 
-func columnGradientsGo(sumG, sumGX, mean, scale, beta, dy, x []float32, rows, stride int, lo, hi float32) {
+func columnGradientsGo(sumG, sumGX, mean, dy, y, x []float32, rows, stride int, lo, hi float32) {
 	for i := range rows {
-		dy := dy[i*stride:][:len(sumG)]
-		for j, v := range x[i*stride:][:len(sumG)] {
-			d := v - mean[j]
-			g := pass(dy[j], d*scale[j]+beta[j], lo, hi)
-			sumG[j] += g
-			sumGX[j] += g * d
-		}
+		gradientsGo(sumG, sumGX, dy[i*stride:], y[i*stride:], x[i*stride:][:len(sumG)], mean, lo, hi)
+	}
+}
+
+func columnGradientsOfGo(sumG, sumGX, mean, scale, beta, dy, x []float32, rows, stride int, lo, hi float32) {
+	for i := range rows {
+		gradientsOfGo(sumG, sumGX, dy[i*stride:], x[i*stride:][:len(sumG)], mean, scale, beta, lo, hi)
 	}
 }
 

@@ -14,10 +14,6 @@ import (
 type rows struct {
 	// moments adds to sum and sumSq the columns' Σ d and Σ d², d = x − x's first row.
 	moments func(sum, sumSq, x []float32)
-	// columnMoments and columnGradients add the same of a tile of rows that lie stride
-	// apart; first is a row to take off, y = (x − mean)·scale + beta.
-	columnMoments   func(sum, sumSq, first, x []float32, rows, stride int)
-	columnGradients func(sumG, sumGX, mean, scale, beta, dy, x []float32, rows, stride int, lo, hi float32)
 	// affine: y = clamp((x − mean)·scale + beta [+ z])
 	affine    func(y, x, mean, scale, beta []float32, lo, hi float32)
 	affineAdd func(y, x, z, mean, scale, beta []float32, lo, hi float32)
@@ -25,6 +21,10 @@ type rows struct {
 	gradients func(sumG, sumGX, dy, y, x, mean []float32, lo, hi float32)
 	// gradientsOf is gradients with y = (x − mean)·scale + beta.
 	gradientsOf func(sumG, sumGX, dy, x, mean, scale, beta []float32, lo, hi float32)
+	// The same of a tile of rows that lie stride apart; first is what moments take off.
+	columnMoments     func(sum, sumSq, first, x []float32, rows, stride int)
+	columnGradients   func(sumG, sumGX, mean, dy, y, x []float32, rows, stride int, lo, hi float32)
+	columnGradientsOf func(sumG, sumGX, mean, scale, beta, dy, x []float32, rows, stride int, lo, hi float32)
 	// input: dx = scale·(g − shift − (x − mean)·slope), dz (+)= g;  inputOf: y as above
 	input     func(dx, dy, y, x, mean, scale, shift, slope []float32, lo, hi float32)
 	inputOf   func(dx, dy, x, mean, scale, beta, shift, slope []float32, lo, hi float32)

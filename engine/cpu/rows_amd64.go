@@ -52,7 +52,9 @@ func sgdAVX2(p []float32, v []float32, dp []float32, lr float32, m float32, wd f
 
 func columnMomentsAVX2(sum []float32, sumSq []float32, first []float32, x []float32, rows int, stride int)
 
-func columnGradientsAVX2(sumG []float32, sumGX []float32, mean []float32, scale []float32, beta []float32, dy []float32, x []float32, rows int, stride int, lo float32, hi float32)
+func columnGradientsAVX2(sumG []float32, sumGX []float32, mean []float32, dy []float32, y []float32, x []float32, rows int, stride int, lo float32, hi float32)
+
+func columnGradientsOfAVX2(sumG []float32, sumGX []float32, mean []float32, scale []float32, beta []float32, dy []float32, x []float32, rows int, stride int, lo float32, hi float32)
 
 func momentsAVX512(sum []float32, sumSq []float32, x []float32)
 
@@ -102,4 +104,6 @@ func sgdAVX512(p []float32, v []float32, dp []float32, lr float32, m float32, wd
 
 func columnMomentsAVX512(sum []float32, sumSq []float32, first []float32, x []float32, rows int, stride int)
 
-func columnGradientsAVX512(sumG []float32, sumGX []float32, mean []float32, scale []float32, beta []float32, dy []float32, x []float32, rows int, stride int, lo float32, hi float32)
+func columnGradientsAVX512(sumG []float32, sumGX []float32, mean []float32, dy []float32, y []float32, x []float32, rows int, stride int, lo float32, hi float32)
+
+func columnGradientsOfAVX512(sumG []float32, sumGX []float32, mean []float32, scale []float32, beta []float32, dy []float32, x []float32, rows int, stride int, lo float32, hi float32)

@@ -1954,9 +1954,152 @@ done:
 	VZEROUPPER
 	RET
 
-// func columnGradientsAVX2(sumG []float32, sumGX []float32, mean []float32, scale []float32, beta []float32, dy []float32, x []float32, rows int, stride int, lo float32, hi float32)
+// func columnGradientsAVX2(sumG []float32, sumGX []float32, mean []float32, dy []float32, y []float32, x []float32, rows int, stride int, lo float32, hi float32)
 // Requires: AVX, FMA3
-TEXT ·columnGradientsAVX2(SB), NOSPLIT, $0-192
+TEXT ·columnGradientsAVX2(SB), NOSPLIT, $0-168
+	MOVQ         sumG_base+0(FP), CX
+	MOVQ         sumGX_base+24(FP), DX
+	MOVQ         mean_base+48(FP), BX
+	MOVQ         dy_base+72(FP), SI
+	MOVQ         y_base+96(FP), DI
+	MOVQ         x_base+120(FP), R8
+	VBROADCASTSS lo+160(FP), Y0
+	VBROADCASTSS hi+164(FP), Y1
+	MOVQ         stride+152(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         sumG_len+8(FP), R10
+	XORQ         AX, AX
+
+columns2:
+	CMPQ    R10, $0x00000010
+	JL      fewer2
+	MOVQ    SI, R11
+	MOVQ    DI, R12
+	MOVQ    R8, R13
+	VMOVUPS (BX)(AX*4), Y2
+	VMOVUPS (CX)(AX*4), Y3
+	VMOVUPS (DX)(AX*4), Y4
+	VMOVUPS 32(BX)(AX*4), Y5
+	VMOVUPS 32(CX)(AX*4), Y6
+	VMOVUPS 32(DX)(AX*4), Y7
+	MOVQ    rows+144(FP), R14
+
+row2:
+	VMOVUPS     (R12)(AX*4), Y8
+	VMOVUPS     (R11)(AX*4), Y9
+	VCMPPS      $0x16, Y0, Y8, Y10
+	VCMPPS      $0x19, Y1, Y8, Y8
+	VANDPS      Y10, Y9, Y9
+	VANDPS      Y8, Y9, Y9
+	VMOVUPS     (R13)(AX*4), Y8
+	VSUBPS      Y2, Y8, Y8
+	VADDPS      Y9, Y3, Y3
+	VFMADD231PS Y9, Y8, Y4
+	VMOVUPS     32(R12)(AX*4), Y8
+	VMOVUPS     32(R11)(AX*4), Y9
+	VCMPPS      $0x16, Y0, Y8, Y10
+	VCMPPS      $0x19, Y1, Y8, Y8
+	VANDPS      Y10, Y9, Y9
+	VANDPS      Y8, Y9, Y9
+	VMOVUPS     32(R13)(AX*4), Y8
+	VSUBPS      Y5, Y8, Y8
+	VADDPS      Y9, Y6, Y6
+	VFMADD231PS Y9, Y8, Y7
+	ADDQ        R9, R11
+	ADDQ        R9, R12
+	ADDQ        R9, R13
+	DECQ        R14
+	JNE         row2
+	VMOVUPS     Y3, (CX)(AX*4)
+	VMOVUPS     Y4, (DX)(AX*4)
+	VMOVUPS     Y6, 32(CX)(AX*4)
+	VMOVUPS     Y7, 32(DX)(AX*4)
+	ADDQ        $0x00000040, CX
+	ADDQ        $0x00000040, DX
+	ADDQ        $0x00000040, BX
+	ADDQ        $0x00000040, SI
+	ADDQ        $0x00000040, DI
+	ADDQ        $0x00000040, R8
+	SUBQ        $0x00000010, R10
+	JMP         columns2
+
+fewer2:
+columns1:
+	CMPQ    R10, $0x00000008
+	JL      fewer1
+	MOVQ    SI, R11
+	MOVQ    DI, R12
+	MOVQ    R8, R13
+	VMOVUPS (BX)(AX*4), Y2
+	VMOVUPS (CX)(AX*4), Y3
+	VMOVUPS (DX)(AX*4), Y4
+	MOVQ    rows+144(FP), R14
+
+row1:
+	VMOVUPS     (R12)(AX*4), Y5
+	VMOVUPS     (R11)(AX*4), Y6
+	VCMPPS      $0x16, Y0, Y5, Y7
+	VCMPPS      $0x19, Y1, Y5, Y5
+	VANDPS      Y7, Y6, Y6
+	VANDPS      Y5, Y6, Y6
+	VMOVUPS     (R13)(AX*4), Y5
+	VSUBPS      Y2, Y5, Y5
+	VADDPS      Y6, Y3, Y3
+	VFMADD231PS Y6, Y5, Y4
+	ADDQ        R9, R11
+	ADDQ        R9, R12
+	ADDQ        R9, R13
+	DECQ        R14
+	JNE         row1
+	VMOVUPS     Y3, (CX)(AX*4)
+	VMOVUPS     Y4, (DX)(AX*4)
+	ADDQ        $0x00000020, CX
+	ADDQ        $0x00000020, DX
+	ADDQ        $0x00000020, BX
+	ADDQ        $0x00000020, SI
+	ADDQ        $0x00000020, DI
+	ADDQ        $0x00000020, R8
+	SUBQ        $0x00000008, R10
+	JMP         columns1
+
+fewer1:
+	TESTQ      R10, R10
+	JE         done
+	NEGQ       R10
+	LEAQ       rowsTail<>+0(SB), R11
+	VMOVUPS    32(R11)(R10*4), Y2
+	MOVQ       DI, DI
+	VMASKMOVPS (BX)(AX*4), Y2, Y3
+	VMASKMOVPS (CX)(AX*4), Y2, Y4
+	VMASKMOVPS (DX)(AX*4), Y2, Y5
+	MOVQ       rows+144(FP), BX
+
+rowTail:
+	VMASKMOVPS  (DI)(AX*4), Y2, Y6
+	VMASKMOVPS  (SI)(AX*4), Y2, Y7
+	VCMPPS      $0x16, Y0, Y6, Y8
+	VCMPPS      $0x19, Y1, Y6, Y6
+	VANDPS      Y8, Y7, Y7
+	VANDPS      Y6, Y7, Y7
+	VMASKMOVPS  (R8)(AX*4), Y2, Y6
+	VSUBPS      Y3, Y6, Y6
+	VADDPS      Y7, Y4, Y4
+	VFMADD231PS Y7, Y6, Y5
+	ADDQ        R9, SI
+	ADDQ        R9, DI
+	ADDQ        R9, R8
+	DECQ        BX
+	JNE         rowTail
+	VMASKMOVPS  Y4, Y2, (CX)(AX*4)
+	VMASKMOVPS  Y5, Y2, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func columnGradientsOfAVX2(sumG []float32, sumGX []float32, mean []float32, scale []float32, beta []float32, dy []float32, x []float32, rows int, stride int, lo float32, hi float32)
+// Requires: AVX, FMA3
+TEXT ·columnGradientsOfAVX2(SB), NOSPLIT, $0-192
 	MOVQ         sumG_base+0(FP), CX
 	MOVQ         sumGX_base+24(FP), DX
 	MOVQ         mean_base+48(FP), BX
@@ -3918,9 +4061,162 @@ done:
 	VZEROUPPER
 	RET
 
-// func columnGradientsAVX512(sumG []float32, sumGX []float32, mean []float32, scale []float32, beta []float32, dy []float32, x []float32, rows int, stride int, lo float32, hi float32)
+// func columnGradientsAVX512(sumG []float32, sumGX []float32, mean []float32, dy []float32, y []float32, x []float32, rows int, stride int, lo float32, hi float32)
 // Requires: AVX, AVX512F, BMI2
-TEXT ·columnGradientsAVX512(SB), NOSPLIT, $0-192
+TEXT ·columnGradientsAVX512(SB), NOSPLIT, $0-168
+	MOVQ         sumG_base+0(FP), CX
+	MOVQ         sumGX_base+24(FP), DX
+	MOVQ         mean_base+48(FP), BX
+	MOVQ         dy_base+72(FP), SI
+	MOVQ         y_base+96(FP), DI
+	MOVQ         x_base+120(FP), R8
+	VBROADCASTSS lo+160(FP), Z0
+	VBROADCASTSS hi+164(FP), Z1
+	MOVQ         stride+152(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         sumG_len+8(FP), R10
+	XORQ         AX, AX
+
+columns3:
+	CMPQ    R10, $0x00000030
+	JL      fewer3
+	MOVQ    SI, R11
+	MOVQ    DI, R12
+	MOVQ    R8, R13
+	VMOVUPS (BX)(AX*4), Z2
+	VMOVUPS (CX)(AX*4), Z3
+	VMOVUPS (DX)(AX*4), Z4
+	VMOVUPS 64(BX)(AX*4), Z5
+	VMOVUPS 64(CX)(AX*4), Z6
+	VMOVUPS 64(DX)(AX*4), Z7
+	VMOVUPS 128(BX)(AX*4), Z8
+	VMOVUPS 128(CX)(AX*4), Z9
+	VMOVUPS 128(DX)(AX*4), Z10
+	MOVQ    rows+144(FP), R14
+
+row3:
+	VMOVUPS     (R12)(AX*4), Z11
+	VMOVUPS     (R11)(AX*4), Z12
+	VCMPPS      $0x16, Z0, Z11, K1
+	VCMPPS      $0x19, Z1, Z11, K1, K1
+	VMOVAPS.Z   Z12, K1, Z12
+	VMOVUPS     (R13)(AX*4), Z11
+	VSUBPS      Z2, Z11, Z11
+	VADDPS      Z12, Z3, Z3
+	VFMADD231PS Z12, Z11, Z4
+	VMOVUPS     64(R12)(AX*4), Z11
+	VMOVUPS     64(R11)(AX*4), Z12
+	VCMPPS      $0x16, Z0, Z11, K1
+	VCMPPS      $0x19, Z1, Z11, K1, K1
+	VMOVAPS.Z   Z12, K1, Z12
+	VMOVUPS     64(R13)(AX*4), Z11
+	VSUBPS      Z5, Z11, Z11
+	VADDPS      Z12, Z6, Z6
+	VFMADD231PS Z12, Z11, Z7
+	VMOVUPS     128(R12)(AX*4), Z11
+	VMOVUPS     128(R11)(AX*4), Z12
+	VCMPPS      $0x16, Z0, Z11, K1
+	VCMPPS      $0x19, Z1, Z11, K1, K1
+	VMOVAPS.Z   Z12, K1, Z12
+	VMOVUPS     128(R13)(AX*4), Z11
+	VSUBPS      Z8, Z11, Z11
+	VADDPS      Z12, Z9, Z9
+	VFMADD231PS Z12, Z11, Z10
+	ADDQ        R9, R11
+	ADDQ        R9, R12
+	ADDQ        R9, R13
+	DECQ        R14
+	JNE         row3
+	VMOVUPS     Z3, (CX)(AX*4)
+	VMOVUPS     Z4, (DX)(AX*4)
+	VMOVUPS     Z6, 64(CX)(AX*4)
+	VMOVUPS     Z7, 64(DX)(AX*4)
+	VMOVUPS     Z9, 128(CX)(AX*4)
+	VMOVUPS     Z10, 128(DX)(AX*4)
+	ADDQ        $0x000000c0, CX
+	ADDQ        $0x000000c0, DX
+	ADDQ        $0x000000c0, BX
+	ADDQ        $0x000000c0, SI
+	ADDQ        $0x000000c0, DI
+	ADDQ        $0x000000c0, R8
+	SUBQ        $0x00000030, R10
+	JMP         columns3
+
+fewer3:
+columns1:
+	CMPQ    R10, $0x00000010
+	JL      fewer1
+	MOVQ    SI, R11
+	MOVQ    DI, R12
+	MOVQ    R8, R13
+	VMOVUPS (BX)(AX*4), Z2
+	VMOVUPS (CX)(AX*4), Z3
+	VMOVUPS (DX)(AX*4), Z4
+	MOVQ    rows+144(FP), R14
+
+row1:
+	VMOVUPS     (R12)(AX*4), Z5
+	VMOVUPS     (R11)(AX*4), Z6
+	VCMPPS      $0x16, Z0, Z5, K1
+	VCMPPS      $0x19, Z1, Z5, K1, K1
+	VMOVAPS.Z   Z6, K1, Z6
+	VMOVUPS     (R13)(AX*4), Z5
+	VSUBPS      Z2, Z5, Z5
+	VADDPS      Z6, Z3, Z3
+	VFMADD231PS Z6, Z5, Z4
+	ADDQ        R9, R11
+	ADDQ        R9, R12
+	ADDQ        R9, R13
+	DECQ        R14
+	JNE         row1
+	VMOVUPS     Z3, (CX)(AX*4)
+	VMOVUPS     Z4, (DX)(AX*4)
+	ADDQ        $0x00000040, CX
+	ADDQ        $0x00000040, DX
+	ADDQ        $0x00000040, BX
+	ADDQ        $0x00000040, SI
+	ADDQ        $0x00000040, DI
+	ADDQ        $0x00000040, R8
+	SUBQ        $0x00000010, R10
+	JMP         columns1
+
+fewer1:
+	TESTQ     R10, R10
+	JE        done
+	MOVL      $0x0000ffff, R11
+	BZHIL     R10, R11, R11
+	KMOVW     R11, K1
+	MOVQ      DI, DI
+	VMOVUPS.Z (BX)(AX*4), K1, Z2
+	VMOVUPS.Z (CX)(AX*4), K1, Z3
+	VMOVUPS.Z (DX)(AX*4), K1, Z4
+	MOVQ      rows+144(FP), BX
+
+rowTail:
+	VMOVUPS.Z   (DI)(AX*4), K1, Z5
+	VMOVUPS.Z   (SI)(AX*4), K1, Z6
+	VCMPPS      $0x16, Z0, Z5, K2
+	VCMPPS      $0x19, Z1, Z5, K2, K2
+	VMOVAPS.Z   Z6, K2, Z6
+	VMOVUPS.Z   (R8)(AX*4), K1, Z5
+	VSUBPS      Z2, Z5, Z5
+	VADDPS      Z6, Z3, Z3
+	VFMADD231PS Z6, Z5, Z4
+	ADDQ        R9, SI
+	ADDQ        R9, DI
+	ADDQ        R9, R8
+	DECQ        BX
+	JNE         rowTail
+	VMOVUPS     Z3, K1, (CX)(AX*4)
+	VMOVUPS     Z4, K1, (DX)(AX*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func columnGradientsOfAVX512(sumG []float32, sumGX []float32, mean []float32, scale []float32, beta []float32, dy []float32, x []float32, rows int, stride int, lo float32, hi float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·columnGradientsOfAVX512(SB), NOSPLIT, $0-192
 	MOVQ         sumG_base+0(FP), CX
 	MOVQ         sumGX_base+24(FP), DX
 	MOVQ         mean_base+48(FP), BX

@@ -6,7 +6,7 @@ func rowsFor(isa isa) *rows {
 }
 
 var avx2Rows = rows{
-	moments: momentsAVX2, columnMoments: columnMomentsAVX2, columnGradients: columnGradientsAVX2,
+	moments: momentsAVX2, columnMoments: columnMomentsAVX2, columnGradients: columnGradientsAVX2, columnGradientsOf: columnGradientsOfAVX2,
 	affine: affineAVX2, affineAdd: affineAddAVX2,
 	gradients: gradientsAVX2, gradientsOf: gradientsOfAVX2,
 	inputOf: inputOfAVX2,
@@ -21,7 +21,7 @@ var avx2Rows = rows{
 }
 
 var avx512Rows = rows{
-	moments: momentsAVX512, columnMoments: columnMomentsAVX512, columnGradients: columnGradientsAVX512,
+	moments: momentsAVX512, columnMoments: columnMomentsAVX512, columnGradients: columnGradientsAVX512, columnGradientsOf: columnGradientsOfAVX512,
 	affine: affineAVX512, affineAdd: affineAddAVX512,
 	gradients: gradientsAVX512, gradientsOf: gradientsOfAVX512,
 	inputOf: inputOfAVX512,

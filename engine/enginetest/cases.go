@@ -185,6 +185,15 @@ func convNormCases() []testCase {
 		c.Norm.Y, c.Norm.Z, c.Norm.Act = engine.None, engine.None, engine.Identity
 		c.XNorm = engine.InputNorm{Gamma: 13, Beta: 14, Mean: 15, InvStd: 16, Act: acts[i%3]}
 		all = append(all, testCase{call: c})
+
+		back := engine.ConvBackwardBatchNorm{ConvBackwardData: engine.ConvBackwardData{Conv: g, DX: 1, DY: 2, W: 3, Accumulate: i%3 == 1}, Norm: engine.BatchNormBackward{
+			Rows: g.N * g.H * g.W, C: g.C, DX: 1, DY: 1, DGamma: 4, DBeta: 5, X: 6, Gamma: 7, Beta: 8, Mean: 9, InvStd: 10, Signed: 11, Act: acts[i%3]}}
+		all = append(all, testCase{call: back})
+		if back.Norm.Act != engine.Identity {
+			back.Norm.Y = 12
+		}
+		back.Norm.DZ, back.Norm.AccumulateZ = 13, i%2 == 0
+		all = append(all, testCase{call: back})
 	}
 	return all
 }

@@ -47,11 +47,9 @@ func data(c testCase, integers bool) Memory {
 		offset(rng, m[c.X], c.C)
 		positive(m[c.RunVar])
 	case engine.BatchNormBackward:
-		positive(m[c.InvStd])
-		activated(c.Act, m[c.Y])
-		if c.Act != engine.Identity && c.Y == engine.None {
-			spread(m[c.X])
-		}
+		backwardData(c, m)
+	case engine.ConvBackwardBatchNorm:
+		backwardData(c.Norm, m)
 	case engine.Activate:
 		spread(m[c.X])
 	case engine.ActivateBackward:
@@ -114,6 +112,14 @@ func data(c testCase, integers bool) Memory {
 // skipped is a LossScale's state after gradients that were not finite.
 func skipped(state, gradients []float64) {
 	state[2], gradients[len(gradients)/2] = 0, math.NaN()
+}
+
+func backwardData(c engine.BatchNormBackward, m Memory) {
+	positive(m[c.InvStd])
+	activated(c.Act, m[c.Y])
+	if c.Act != engine.Identity && c.Y == engine.None {
+		spread(m[c.X])
+	}
 }
 
 // offset moves every channel far from zero and stretches it.

@@ -101,7 +101,7 @@ func TestCasesCoverEveryCall(t *testing.T) {
 	slices.Sort(kinds)
 	assert.Equal(t, []string{
 		"Activate", "ActivateBackward", "Add", "AvgPoolBackward", "AvgPoolForward", "BatchNormBackward", "BatchNormForward", "BatchNormInfer", "BiasBackward",
-		"Clamp", "ClampBackward", "ConvBackwardData", "ConvBackwardFilter", "ConvBatchNorm", "ConvForward", "CopyChannels", "FilterTaylor", "GateBackward", "Importance", "LossScale",
+		"Clamp", "ClampBackward", "ConvBackwardBatchNorm", "ConvBackwardData", "ConvBackwardFilter", "ConvBatchNorm", "ConvForward", "CopyChannels", "FilterTaylor", "GateBackward", "Importance", "LossScale",
 		"MaskFilter", "MaskedConvBackwardData", "MaskedConvBackwardFilter", "MaskedConvForward",
 		"MaxPoolBackward", "MaxPoolForward", "Mul", "Record", "SGD", "Scale", "Softmax", "SoftmaxLoss", "Spin",
 	}, slices.Compact(kinds))

@@ -34,6 +34,9 @@ func Reference(c engine.Call, m Memory) {
 	case engine.ConvBatchNorm:
 		convForward(c.ConvForward, m)
 		batchNormForward(c.Norm, m)
+	case engine.ConvBackwardBatchNorm:
+		convBackwardData(c.ConvBackwardData, m)
+		batchNormBackward(c.Norm, m)
 	case engine.BatchNormInfer:
 		batchNormInfer(c, m)
 	case engine.BatchNormBackward:

@@ -24,7 +24,8 @@ type columnKernel struct {
 
 var columnKernels = []columnKernel{
 	{"columnMoments", [2]string{"sum", "sumSq"}, []string{"first"}, []string{"x"}, nil, map[int]int{8: 3, 16: 3}, columnMoments},
-	{"columnGradients", [2]string{"sumG", "sumGX"}, []string{"mean", "scale", "beta"}, []string{"dy", "x"}, []string{"lo", "hi"}, map[int]int{8: 1, 16: 3}, columnGradients},
+	{"columnGradients", [2]string{"sumG", "sumGX"}, []string{"mean"}, []string{"dy", "y", "x"}, []string{"lo", "hi"}, map[int]int{8: 2, 16: 3}, columnGradients},
+	{"columnGradientsOf", [2]string{"sumG", "sumGX"}, []string{"mean", "scale", "beta"}, []string{"dy", "x"}, []string{"lo", "hi"}, map[int]int{8: 1, 16: 3}, columnGradientsOf},
 }
 
 func columnMoments(v *vector, wide map[string]reg.VecVirtual, sums [2]reg.VecVirtual) {
@@ -35,6 +36,13 @@ func columnMoments(v *vector, wide map[string]reg.VecVirtual, sums [2]reg.VecVir
 }
 
 func columnGradients(v *vector, wide map[string]reg.VecVirtual, sums [2]reg.VecVirtual) {
+	g, d := v.pass(), v.load("x")
+	VSUBPS(wide["mean"], d, d)
+	VADDPS(g, sums[0], sums[0])
+	VFMADD231PS(g, d, sums[1])
+}
+
+func columnGradientsOf(v *vector, wide map[string]reg.VecVirtual, sums [2]reg.VecVirtual) {
 	d, y := v.load("x"), v.new()
 	VSUBPS(wide["mean"], d, d)
 	VMOVAPS(wide["scale"], y)
