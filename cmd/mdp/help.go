@@ -9,12 +9,12 @@ import (
 // helpWidth is of a terminal that nobody has made wider, in characters.
 const helpWidth = 80
 
-// narrow makes a command's help, and that of those below it, fit the columns.
-func narrow(c *cobra.Command) {
+// fit80 makes a command's help, and that of those below it, fit the columns.
+func fit80(c *cobra.Command) {
 	c.SetUsageTemplate(strings.ReplaceAll(c.UsageTemplate(), "Flags.FlagUsages ", "Flags.FlagUsagesWrapped 80 "))
 	c.Long = filled(c.Long)
 	for _, sub := range c.Commands() {
-		narrow(sub)
+		fit80(sub)
 	}
 }
 

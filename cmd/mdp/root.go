@@ -73,7 +73,7 @@ A step whose inputs have not changed is skipped; a run that was stopped goes on.
 	add(about, cudaCommands(a)...)
 	add(about, newCompletionCmd(a), newVersionCmd(a))
 	root.AddCommand(newExitCodesTopic())
-	narrow(root)
+	fit80(root)
 	return root
 }
 
