@@ -142,10 +142,10 @@ func TestTrainsAsOnTheCPU(t *testing.T) {
 				p, err := engine.Compile(training, b, options)
 				require.NoError(t, err)
 				require.NoError(t, p.SetWeights(weights))
-				require.Equal(t, b != engine.Backend(processor), slices.ContainsFunc(p.Plan().Calls, func(c engine.Call) bool {
+				require.True(t, slices.ContainsFunc(p.Plan().Calls, func(c engine.Call) bool {
 					_, ok := c.(engine.ConvBatchNorm)
 					return ok
-				}), "the device gathers statistics while it convolves")
+				}), "statistics are gathered while it convolves")
 				for range c.steps {
 					x, labels := images(t, 1)
 					m, err := p.Step(x, labels, engine.Hyper{LearningRate: c.learningRate, Momentum: 0.9, WeightDecay: 1e-4})
