@@ -11,7 +11,7 @@ build: ## bin/mdp, pure Go, static
 	go build -trimpath -o bin/mdp ./cmd/mdp
 
 .PHONY: demo
-demo: build ## the whole flow on Fashion-MNIST in under five minutes; ends with a table and runs/demo/report.html
+demo: build ## the whole flow on Fashion-MNIST in three minutes; ends with a table and runs/demo/report.html
 	scripts/demo
 
 .PHONY: test
