@@ -47,8 +47,7 @@ func (l *lowering) joinNorms() {
 		if l.b.Supports(both) != nil {
 			continue
 		}
-		l.calls[i], l.nodes[i] = both, slices.Concat(l.nodes[at], l.nodes[i])
-		l.calls, l.nodes = slices.Delete(l.calls, at, at+1), slices.Delete(l.nodes, at, at+1)
+		l.join(at, i, both)
 		i--
 	}
 }
@@ -89,8 +88,7 @@ func (l *lowering) joinGradients() {
 		if !ok || !after || conv.DX != norm.DY || l.b.Supports(both) != nil {
 			continue
 		}
-		l.calls[i], l.nodes[i] = both, slices.Concat(l.nodes[i-1], l.nodes[i])
-		l.calls, l.nodes = slices.Delete(l.calls, i-1, i), slices.Delete(l.nodes, i-1, i)
+		l.join(i-1, i, both)
 		i--
 	}
 }

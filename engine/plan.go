@@ -66,6 +66,12 @@ func (p *planner) call(c Call, nodes ...int) {
 	p.nodes = append(p.nodes, nodes)
 }
 
+// join puts one call in the place of call i and of one before it.
+func (p *planner) join(before, i int, both Call) {
+	p.calls[i], p.nodes[i] = both, slices.Concat(p.nodes[before], p.nodes[i])
+	p.calls, p.nodes = slices.Delete(p.calls, before, before+1), slices.Delete(p.nodes, before, before+1)
+}
+
 // layout asks the backend for each call's scratch memory and places everything: what
 // is fixed first, then what only slices see, in lanes, and the rest in memory.
 func (p *planner) layout(b Backend, batch int, stages []Stage) *Plan {

@@ -21,11 +21,6 @@ import (
 // that was stopped goes on.
 func (p *Pipeline) bench(ctx context.Context) error {
 	c := p.Config
-	release, err := bench.Exclude(p.device.Place)
-	if err != nil {
-		return err
-	}
-	defer release()
 	sensor := p.device.Sensor()
 	defer sensor.Close()
 	header, err := p.header(bench.CallRule(), sensor)
@@ -36,6 +31,11 @@ func (p *Pipeline) bench(ctx context.Context) error {
 	dateless.Date = time.Time{}
 	key := map[string]any{"step": c.Step, "fix": c.Fix, "header": dateless, "coarse": c.Coarse}
 	return p.stage(StageBench, "", key, []string{"graph.json"}, []string{"latency.jsonl", "dense.json"}, func() error {
+		release, err := bench.Exclude(p.device.Place)
+		if err != nil {
+			return err
+		}
+		defer release()
 		return p.withSpace(func(space *Space) error {
 			table, err := p.table(header)
 			if err != nil {

@@ -28,11 +28,9 @@ func firstGPU(t *testing.T) *cu.Device {
 func TestDevice(t *testing.T) {
 	d := firstGPU(t)
 	t.Run("fp32", func(t *testing.T) { enginetest.Run(t, backend(t, d, Float32)) })
+	checkPrecisions(t, d)
 	for _, p := range precisions {
-		t.Run("plain "+string(p), func(t *testing.T) { checkPlain(t, d, Options{Precision: p}) })
 		for _, v := range variants {
-			t.Run(string(p)+" "+string(v), func(t *testing.T) { checkPrecision(t, variant(t, d, p, v)) })
-			t.Run("norm "+string(p)+" "+string(v), func(t *testing.T) { checkNorm(t, variant(t, d, p, v)) })
 			t.Run("masked "+string(p)+" "+string(v), func(t *testing.T) { checkMasked(t, variant(t, d, p, v)) })
 		}
 	}
@@ -40,13 +38,6 @@ func TestDevice(t *testing.T) {
 		t.Run("in "+s.String(), func(t *testing.T) { enginetest.Run(t, in(t, d, s, Chosen)) })
 		t.Run("images in "+s.String(), func(t *testing.T) { checkImages(t, in(t, d, s, Chosen)) })
 		t.Run("bytes in "+s.String(), func(t *testing.T) { checkBytes(t, in(t, d, s, Chosen)) })
-		t.Run("rounding to "+s.String(), func(t *testing.T) { checkRounding(t, in(t, d, s, Chosen)) })
-		t.Run("plain in "+s.String(), func(t *testing.T) { checkPlain(t, d, Options{Precision: Precision(s.String()), Storage: s}) })
-		for _, v := range variants {
-			t.Run("in "+s.String()+" "+string(v), func(t *testing.T) { checkPrecision(t, in(t, d, s, v)) })
-			t.Run("masked in "+s.String()+" "+string(v), func(t *testing.T) { checkMasked(t, in(t, d, s, v)) })
-			t.Run("norm in "+s.String()+" "+string(v), func(t *testing.T) { checkNorm(t, in(t, d, s, v)) })
-		}
 	}
 	t.Run("scaled fp16", func(t *testing.T) { checkScaling(t, backend(t, d, Float16)) })
 	t.Run("scaled in fp16", func(t *testing.T) { checkScaling(t, in(t, d, engine.Float16, Chosen)) })

@@ -40,6 +40,26 @@ func in(t testing.TB, d driver.Device, s engine.Storage, v Variant) *Backend {
 	return with(t, d, Options{Precision: Precision(s.String()), Storage: s, Variant: v})
 }
 
+// checkPrecisions runs what there is to check of every precision, kind of memory and variant.
+func checkPrecisions(t *testing.T, d driver.Device) {
+	for _, p := range precisions {
+		t.Run("plain "+string(p), func(t *testing.T) { checkPlain(t, d, Options{Precision: p}) })
+		for _, v := range variants {
+			t.Run(string(p)+" "+string(v), func(t *testing.T) { checkPrecision(t, variant(t, d, p, v)) })
+			t.Run("norm "+string(p)+" "+string(v), func(t *testing.T) { checkNorm(t, variant(t, d, p, v)) })
+		}
+	}
+	for _, s := range narrow {
+		t.Run("rounding to "+s.String(), func(t *testing.T) { checkRounding(t, in(t, d, s, Chosen)) })
+		t.Run("plain in "+s.String(), func(t *testing.T) { checkPlain(t, d, Options{Precision: Precision(s.String()), Storage: s}) })
+		for _, v := range variants {
+			t.Run("in "+s.String()+" "+string(v), func(t *testing.T) { checkPrecision(t, in(t, d, s, v)) })
+			t.Run("masked in "+s.String()+" "+string(v), func(t *testing.T) { checkMasked(t, in(t, d, s, v)) })
+			t.Run("norm in "+s.String()+" "+string(v), func(t *testing.T) { checkNorm(t, in(t, d, s, v)) })
+		}
+	}
+}
+
 // checkRounding holds what a device rounds to against what the host does, and what it
 // widens: every number that 16 bits have, what lies next to it and half way to the next.
 func checkRounding(t *testing.T, b *Backend) {
