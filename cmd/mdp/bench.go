@@ -22,23 +22,23 @@ that was interrupted goes on with the rows it lacks.
 With --model it needs no run: it measures the configurations of one network or
 several, those they share once, into the folder --out. There latency.jsonl has
 every sample, table.json and table.csv the medians. The corners of each layer's
-grid of channels come first, then what lies between, so that a table cut short is
-coarse, not useless; the same command goes on. Rows of another device, driver,
-build, precision, batch or rule are refused. --device, --precision, --threads,
---isa, --width and --step count as they do for a run; --batch is the images of an
-inference. --impl cudnn, or cudnn-nchw for that layout, times NVIDIA's convolutions in
-the place of ours, found when the program runs, the best algorithm of each; both
-leaves a table of each of the three below --out.
+grid of channels come first, then what lies between, so that a table cut short
+is coarse, not useless; the same command goes on. Rows of another device,
+driver, build, precision, batch or rule are refused. --device, --precision,
+--threads, --isa, --width and --step count as they do for a run; --batch is the
+images of an inference. --impl cudnn, or cudnn-nchw for that layout, times
+NVIDIA's convolutions in the place of ours, found when the program runs, the
+best algorithm of each; both leaves a table of each of the three below --out.
 
 With --roofline it needs no run: it times every call of --net in its published
 form, for --batch images, beside what this machine can compute and move at most,
 measured in the same minute, so that one sees which layers are far from it.
 
-With --selftest it measures calls of known cost, which tells what the other figures
-are worth: an empty call, loops of known cycles, copies of known size.`,
+With --selftest it measures calls of known cost, which tells what the other
+figures are worth: an empty call, loops of known cycles, copies of known size.`,
 		Example: `  mdp bench --run runs/demo
   mdp bench --run runs/demo --json
-  mdp bench --model resnet8-cifar,resnet14-cifar --batch 1 --step 32 --out tables/cifar
+  mdp bench --model resnet8-cifar,resnet14-cifar --step 32 --out tables/cifar
   mdp bench --roofline --net resnet8-cifar --batch 4 --sort lost
   mdp bench --selftest`,
 		Args: cobra.NoArgs,

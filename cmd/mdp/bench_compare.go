@@ -25,9 +25,9 @@ func newBenchCompareCmd(a *app) *cobra.Command {
 		Use:   "compare A B",
 		Short: "Tell of each configuration of two tables whether B is as fast as A",
 		Long: `Compares two latency tables, files or the folders they are in, row by row: SAME
-where the 95 % interval of the ratio of medians lies within the tolerance, FASTER or
-SLOWER where it lies beyond it, UNCLEAR where it does not tell. The rows farthest
-from one come first; --json has all.`,
+where the 95 % interval of the ratio of medians lies within the tolerance,
+FASTER or SLOWER where it lies beyond it, UNCLEAR where it does not tell. The
+rows farthest from one come first; --json has all.`,
 		Example: `  mdp bench compare tables/today tables/yesterday
   mdp bench compare tables/today tables/yesterday --within 5 --json`,
 		Args: cobra.ExactArgs(2),

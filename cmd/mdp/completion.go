@@ -10,7 +10,8 @@ func newCompletionCmd(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "completion SHELL",
 		Short: "Print the script that lets a shell complete mdp's commands",
-		Long:  `Prints the completion script of bash, zsh, fish or powershell; the shell's manual says where such scripts go.`,
+		Long: `Prints the completion script of bash, zsh, fish or powershell; the shell's
+manual says where such scripts go.`,
 		Example: `  mdp completion bash > mdp.bash
   mdp completion fish > mdp.fish`,
 		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),

@@ -18,7 +18,8 @@ func newDoctorCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Show what this machine has: processor, backends, cache, data",
-		Long:  `Shows what mdp finds on this machine, and for what is missing why and how to get it.`,
+		Long: `Shows what mdp finds on this machine, and for what is missing why and how to get
+it.`,
 		Example: `  mdp doctor
   mdp doctor --json`,
 		Args: cobra.NoArgs,

@@ -12,8 +12,9 @@ func newEvalCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "eval",
 		Short: "Measure every network's accuracy and end-to-end latency",
-		Long: `Measures the accuracy of the dense, masked, pruned and fine-tuned networks on the
-test set, and their latencies in turn, all in one run. Leaves eval.json and the report.`,
+		Long: `Measures the accuracy of the dense, masked, pruned and fine-tuned networks on
+the test set, and their latencies in turn, all in one run. Leaves eval.json and
+the report.`,
 		Example: `  mdp eval --run runs/demo
   mdp eval --run runs/demo --json`,
 		Args: cobra.NoArgs,

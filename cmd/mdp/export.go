@@ -39,7 +39,8 @@ programs. Several networks have their budget put into the file's name.
                       it, as FILE.kept.json, the indices kept of the dense ones
   --pytorch FOLDER    model.py, which is plain torch.nn, and its weights`,
 		Example: `  mdp export runs/demo --onnx small.onnx
-  mdp export runs/demo --budget 0.6x --safetensors small.safetensors --pytorch small
+  mdp export runs/demo --budget 0.6x --pytorch small
+  mdp export runs/demo --safetensors small.safetensors
   mdp export runs/demo --budget dense --onnx dense.onnx --batch 8 --fp16`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error { return runExport(o, args[0]) },

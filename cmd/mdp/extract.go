@@ -17,8 +17,8 @@ func newExtractCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "extract",
 		Short: "Cut out the network that was chosen for each budget",
-		Long: `Cuts the chosen channels and blocks out of the dense network. Leaves, in a folder
-named after each budget, choice.json, graph.json and pruned.safetensors.`,
+		Long: `Cuts the chosen channels and blocks out of the dense network. Leaves, in a
+folder named after each budget, choice.json, graph.json and pruned.safetensors.`,
 		Example: `  mdp extract --run runs/demo
   mdp extract --run runs/demo --json`,
 		Args: cobra.NoArgs,

@@ -14,7 +14,8 @@ func newFineTuneCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "finetune",
 		Short: "Train each pruned network again",
-		Long:  `Trains the pruned networks again. Leaves finetuned.safetensors and finetune.json in each budget's folder.`,
+		Long: `Trains the pruned networks again. Leaves finetuned.safetensors and finetune.json
+in each budget's folder.`,
 		Example: `  mdp finetune --run runs/demo
   mdp finetune --run runs/demo --finetune-learning-rate 0.02 --json`,
 		Args: cobra.NoArgs,

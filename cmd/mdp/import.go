@@ -30,16 +30,17 @@ func newImportCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import FILE",
 		Short: "Read a trained model from elsewhere into a model folder",
-		Long: `Reads an ONNX model, graph and weights (opsets 6 to 23; what it lacks is listed node
-by node), or the weights of a network that mdp nets lists from a safetensors file or from
-one that torch.save wrote (.pt, .pth: a state dict, a dictionary with one in it, or
-a whole module), by torchvision's or timm's names. Nothing in the file is executed.
-Numbers of 16 and 64 bits become float32.
+		Long: `Reads an ONNX model, graph and weights (opsets 6 to 23; what it lacks is listed
+node by node), or the weights of a network that mdp nets lists from a
+safetensors file or from one that torch.save wrote (.pt, .pth: a state dict, a
+dictionary with one in it, or a whole module), by torchvision's or timm's names.
+Nothing in the file is executed. Numbers of 16 and 64 bits become float32.
 
 The network is the one whose tensors these are; --net names it where that is not
 plain, or lists every difference. Leaves graph.json and weights.safetensors in a
-folder, which mdp prune --weights takes, and with --normalise input.json. A network that mdp export cut and that was
-trained on elsewhere comes back with --kept.`,
+folder, which mdp prune --weights takes, and with --normalise input.json. A
+network that mdp export cut and that was trained on elsewhere comes back with
+--kept.`,
 		Example: `  mdp import model.onnx
   mdp import weights.safetensors
   mdp import resnet8.pth --net resnet8-cifar --size 28 --out models/mine

@@ -15,16 +15,17 @@ func newImportTableCmd(a *app) *cobra.Command {
 		Use:   "import-table FILE",
 		Short: "Read a published latency table, and pose a run's problem with it",
 		Long: `Reads a latency table as HALP and MDP publish theirs, a pickled dictionary from
-batch_in_out_size_kernel_stride[_groups] to milliseconds, and prints it as CSV in
-nanoseconds. Nothing in the file is executed.
+batch_in_out_size_kernel_stride[_groups] to milliseconds, and prints it as CSV
+in nanoseconds. Nothing in the file is executed.
 
-With --run, prints the problem of that run instead, with the table's latencies in
-place of those measured here: what mdp solve takes, for the device that the table
-is of, or beside this machine's own by mdp solve --with. The run must have been
-scored. Its first budget becomes the problem's; --step sets the channels per
-option, and --latency-batch which rows count where the table has several batches.`,
+With --run, prints the problem of that run instead, with the table's latencies
+in place of those measured here: what mdp solve takes, for the device that the
+table is of, or beside this machine's own by mdp solve --with. The run must have
+been scored. Its first budget becomes the problem's; --step sets the channels
+per option, and --latency-batch which rows count where the table has several
+batches.`,
 		Example: `  mdp import-table titanv.pkl > titanv.csv
-  mdp import-table titanv.pkl --run runs/demo --step 4 --budget 0.5x > titanv.json`,
+  mdp import-table titanv.pkl --run runs/demo --step 4 --budget 0.5x > new.json`,
 		Args: cobra.ExactArgs(1),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return []string{"pkl"}, cobra.ShellCompDirectiveFilterFileExt

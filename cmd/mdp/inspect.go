@@ -35,12 +35,12 @@ func newInspectCmd(a *app) *cobra.Command {
 		Use:   "inspect FILE",
 		Short: "Show what is in a model, a checkpoint, a table or a run's folder",
 		Long: `Shows a network layer by layer: what each does, its output, parameters and
-multiply-adds, the group of channels that its output belongs to (! where all stay)
-and the block that may go with it. Of weights whose network is not known it lists
-the tensors, of a latency table its rows, of kept channels the layers.
+multiply-adds, the group of channels that its output belongs to (! where all
+stay) and the block that may go with it. Of weights whose network is not known
+it lists the tensors, of a latency table its rows, of kept channels the layers.
 
-FILE is an ONNX model, a safetensors file, one of torch.save's, a latency table, a
-graph.json or kept.json, or a folder with a graph.json in it.`,
+FILE is an ONNX model, a safetensors file, one of torch.save's, a latency table,
+a graph.json or kept.json, or a folder with a graph.json in it.`,
 		Example: `  mdp inspect runs/demo
   mdp inspect runs/demo/0.6x --json
   mdp inspect weights.safetensors --html network.html --svg network.svg`,

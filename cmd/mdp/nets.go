@@ -14,7 +14,8 @@ func newNetsCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "nets",
 		Short: "List the networks, with parameters and multiply-adds",
-		Long:  `Lists the networks that --net knows, in their published form: parameters, and millions of multiply-adds for one image.`,
+		Long: `Lists the networks that --net knows, in their published form: parameters, and
+millions of multiply-adds for one image.`,
 		Example: `  mdp nets
   mdp nets --json`,
 		Args: cobra.NoArgs,

@@ -34,10 +34,10 @@ func newRunCmd(a *app) *cobra.Command {
 		Use:   "run MODEL",
 		Short: "Compute a model's outputs for given inputs",
 		Long: `Computes an ONNX model, or the network of a model or run folder, on any device.
-Inputs and outputs are NumPy's .npy files, arranged as the model has them; those of a
-folder's network are batch, channels, height, width. Where a model has several, each
-is NAME=FILE. Of several inputs one is the image, whose first dimension is the batch;
-the others are taken as constants.`,
+Inputs and outputs are NumPy's .npy files, arranged as the model has them; those
+of a folder's network are batch, channels, height, width. Where a model has
+several, each is NAME=FILE. Of several inputs one is the image, whose first
+dimension is the batch; the others are taken as constants.`,
 		Example: `  mdp run model.onnx --input x.npy --output y.npy
   mdp run models/mine --input input=x.npy --output y.npy --device cpu --json`,
 		Args: cobra.ExactArgs(1),

@@ -16,7 +16,8 @@ func newScoreCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "score",
 		Short: "Score how much the loss needs each channel",
-		Long:  `Scores every channel of the trained network in the run folder. Leaves scores.json.`,
+		Long: `Scores every channel of the trained network in the run folder. Leaves
+scores.json.`,
 		Example: `  mdp score --run runs/demo
   mdp score --run runs/demo --importance magnitude --json`,
 		Args: cobra.NoArgs,

@@ -14,18 +14,18 @@ func newSolveCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "solve [PROBLEM.json]",
 		Short: "Find the best choice of channels and blocks for each budget",
-		Long: `Solves the pruning problem exactly. In a run folder: for each of its budgets, and
-the whole front; leaves problem.json, solution.json and frontier.csv.
+		Long: `Solves the pruning problem exactly. In a run folder: for each of its budgets,
+and the whole front; leaves problem.json, solution.json and frontier.csv.
 
 Given a problem file, solves that and prints the answer: proven optimal, or the
 best that a limit left time or memory for, with its bound and gap. --budget is
-then an integer in the problem's own unit; without it the file's capacity counts.
+then an integer in the problem's own unit; without it, the file's capacity.
 
 A problem file may have costs beside its latency: that of other devices,
-parameters, bytes. Its budgets are then given in the file's order, latency first,
-and the answer is the one network within all of them, beside what each budget
-alone would have allowed. --with adds another device's latency to the file: the
-problem.json of a run of the same network there.
+parameters, bytes. Its budgets are then given in the file's order, latency
+first, and the answer is the one network within all of them, beside what each
+budget alone would have allowed. --with adds another device's latency to the
+file: the problem.json of a run of the same network there.
 
 What may be chosen can be narrowed down, in a run and for a problem file: --fix,
 --stay, --min-share, --max-share, --multiple and --equal. --baselines adds what
@@ -38,7 +38,8 @@ simpler methods choose.`,
   mdp solve problem.json --front --epsilon 0.001
   mdp solve problem.json --time-limit 10s --memory-limit 500
   mdp solve problem.json --fix '*layer4*' --stay '*layer[12]*' --multiple 64
-  mdp solve problem.json --equal '*layer3.[1-5].conv2' --min-share 0.25,'*layer3*=0.5'
+  mdp solve problem.json --equal '*layer3.[1-5].conv2'
+  mdp solve problem.json --min-share 0.25,'*layer3*=0.5'
   mdp solve two-devices.json --budget 65,85
   mdp solve problem.json --with phone.json --budget 250000,300000`,
 		Args: cobra.MaximumNArgs(1),

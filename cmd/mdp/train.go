@@ -15,7 +15,8 @@ func newTrainCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "train",
 		Short: "Train the dense network, or take it from a file",
-		Long:  `Trains the network from scratch, or takes --weights or --onnx. Leaves graph.json, weights.safetensors and train.json.`,
+		Long: `Trains the network from scratch, or takes --weights or --onnx. Leaves
+graph.json, weights.safetensors and train.json.`,
 		Example: `  mdp train --net resnet8-cifar --data synthetic --epochs 1 --run runs/small
   mdp train --weights weights.safetensors`,
 		Args: cobra.NoArgs,
