@@ -23,7 +23,7 @@ DATA rowsTail<>+60(SB)/4, $0x00000000
 GLOBL rowsTail<>(SB), RODATA|NOPTR, $64
 
 // func momentsAVX2(sum []float32, sumSq []float32, x []float32)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·momentsAVX2(SB), NOSPLIT, $0-72
 	MOVQ x_base+48(FP), CX
 	MOVQ sum_base+0(FP), DX
@@ -45,6 +45,7 @@ row:
 	JE      tail
 
 vector:
+	PREFETCHT0  4096(CX)(AX*4)
 	VMOVUPS     (CX)(AX*4), Y0
 	VMOVUPS     (SI)(AX*4), Y1
 	VSUBPS      Y1, Y0, Y0
@@ -84,7 +85,7 @@ done:
 	RET
 
 // func affineAVX2(y []float32, x []float32, mean []float32, scale []float32, beta []float32, lo float32, hi float32)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·affineAVX2(SB), NOSPLIT, $0-128
 	MOVQ         y_base+0(FP), CX
 	MOVQ         x_base+24(FP), DX
@@ -109,6 +110,7 @@ row:
 	JE      tail
 
 vector:
+	PREFETCHT0  4096(DX)(AX*4)
 	VMOVUPS     (DX)(AX*4), Y2
 	VMOVUPS     (BX)(AX*4), Y3
 	VSUBPS      Y3, Y2, Y2
@@ -149,7 +151,7 @@ done:
 	RET
 
 // func affineAddAVX2(y []float32, x []float32, z []float32, mean []float32, scale []float32, beta []float32, lo float32, hi float32)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·affineAddAVX2(SB), NOSPLIT, $0-152
 	MOVQ         y_base+0(FP), CX
 	MOVQ         x_base+24(FP), DX
@@ -175,12 +177,14 @@ row:
 	JE      tail
 
 vector:
+	PREFETCHT0  4096(DX)(AX*4)
 	VMOVUPS     (DX)(AX*4), Y2
 	VMOVUPS     (SI)(AX*4), Y3
 	VSUBPS      Y3, Y2, Y2
 	VMOVUPS     (R8)(AX*4), Y3
 	VMOVUPS     (DI)(AX*4), Y4
 	VFMADD213PS Y3, Y4, Y2
+	PREFETCHT0  4096(BX)(AX*4)
 	VMOVUPS     (BX)(AX*4), Y3
 	VADDPS      Y3, Y2, Y2
 	VMAXPS      Y2, Y0, Y2
@@ -220,7 +224,7 @@ done:
 	RET
 
 // func gradientsAVX2(sumG []float32, sumGX []float32, dy []float32, y []float32, x []float32, mean []float32, lo float32, hi float32)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·gradientsAVX2(SB), NOSPLIT, $0-152
 	MOVQ         dy_base+48(FP), CX
 	MOVQ         y_base+72(FP), DX
@@ -246,12 +250,15 @@ row:
 	JE      tail
 
 vector:
+	PREFETCHT0  4096(DX)(AX*4)
 	VMOVUPS     (DX)(AX*4), Y2
+	PREFETCHT0  4096(CX)(AX*4)
 	VMOVUPS     (CX)(AX*4), Y3
 	VCMPPS      $0x16, Y0, Y2, Y4
 	VCMPPS      $0x19, Y1, Y2, Y2
 	VANDPS      Y4, Y3, Y3
 	VANDPS      Y2, Y3, Y3
+	PREFETCHT0  4096(BX)(AX*4)
 	VMOVUPS     (BX)(AX*4), Y2
 	VMOVUPS     (R8)(AX*4), Y4
 	VSUBPS      Y4, Y2, Y2
@@ -299,7 +306,7 @@ done:
 	RET
 
 // func gradientsOfAVX2(sumG []float32, sumGX []float32, dy []float32, x []float32, mean []float32, scale []float32, beta []float32, lo float32, hi float32)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·gradientsOfAVX2(SB), NOSPLIT, $0-176
 	MOVQ         dy_base+48(FP), CX
 	MOVQ         x_base+72(FP), DX
@@ -326,12 +333,14 @@ row:
 	JE      tail
 
 vector:
+	PREFETCHT0  4096(DX)(AX*4)
 	VMOVUPS     (DX)(AX*4), Y2
 	VMOVUPS     (DI)(AX*4), Y3
 	VSUBPS      Y3, Y2, Y2
 	VMOVUPS     (R8)(AX*4), Y3
 	VMOVUPS     (R9)(AX*4), Y4
 	VFMADD213PS Y4, Y2, Y3
+	PREFETCHT0  4096(CX)(AX*4)
 	VMOVUPS     (CX)(AX*4), Y4
 	VCMPPS      $0x16, Y0, Y3, Y5
 	VCMPPS      $0x19, Y1, Y3, Y3
@@ -382,7 +391,7 @@ done:
 	RET
 
 // func inputAVX2(dx []float32, dy []float32, y []float32, x []float32, mean []float32, scale []float32, shift []float32, slope []float32, lo float32, hi float32)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·inputAVX2(SB), NOSPLIT, $0-200
 	MOVQ         dx_base+0(FP), CX
 	MOVQ         dy_base+24(FP), DX
@@ -410,12 +419,15 @@ row:
 	JE      tail
 
 vector:
+	PREFETCHT0   4096(BX)(AX*4)
 	VMOVUPS      (BX)(AX*4), Y2
+	PREFETCHT0   4096(DX)(AX*4)
 	VMOVUPS      (DX)(AX*4), Y3
 	VCMPPS       $0x16, Y0, Y2, Y4
 	VCMPPS       $0x19, Y1, Y2, Y2
 	VANDPS       Y4, Y3, Y3
 	VANDPS       Y2, Y3, Y3
+	PREFETCHT0   4096(SI)(AX*4)
 	VMOVUPS      (SI)(AX*4), Y2
 	VMOVUPS      (DI)(AX*4), Y4
 	VSUBPS       Y4, Y2, Y2
@@ -466,7 +478,7 @@ done:
 	RET
 
 // func inputCopyAVX2(dx []float32, dz []float32, dy []float32, y []float32, x []float32, mean []float32, scale []float32, shift []float32, slope []float32, lo float32, hi float32)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·inputCopyAVX2(SB), NOSPLIT, $0-224
 	MOVQ         dx_base+0(FP), CX
 	MOVQ         dz_base+24(FP), DX
@@ -495,12 +507,15 @@ row:
 	JE      tail
 
 vector:
+	PREFETCHT0   4096(SI)(AX*4)
 	VMOVUPS      (SI)(AX*4), Y2
+	PREFETCHT0   4096(BX)(AX*4)
 	VMOVUPS      (BX)(AX*4), Y3
 	VCMPPS       $0x16, Y0, Y2, Y4
 	VCMPPS       $0x19, Y1, Y2, Y2
 	VANDPS       Y4, Y3, Y3
 	VANDPS       Y2, Y3, Y3
+	PREFETCHT0   4096(DI)(AX*4)
 	VMOVUPS      (DI)(AX*4), Y2
 	VMOVUPS      (R8)(AX*4), Y4
 	VSUBPS       Y4, Y2, Y2
@@ -554,7 +569,7 @@ done:
 	RET
 
 // func inputAddAVX2(dx []float32, dz []float32, dy []float32, y []float32, x []float32, mean []float32, scale []float32, shift []float32, slope []float32, lo float32, hi float32)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·inputAddAVX2(SB), NOSPLIT, $0-224
 	MOVQ         dx_base+0(FP), CX
 	MOVQ         dz_base+24(FP), DX
@@ -583,12 +598,15 @@ row:
 	JE      tail
 
 vector:
+	PREFETCHT0   4096(SI)(AX*4)
 	VMOVUPS      (SI)(AX*4), Y2
+	PREFETCHT0   4096(BX)(AX*4)
 	VMOVUPS      (BX)(AX*4), Y3
 	VCMPPS       $0x16, Y0, Y2, Y4
 	VCMPPS       $0x19, Y1, Y2, Y2
 	VANDPS       Y4, Y3, Y3
 	VANDPS       Y2, Y3, Y3
+	PREFETCHT0   4096(DI)(AX*4)
 	VMOVUPS      (DI)(AX*4), Y2
 	VMOVUPS      (R8)(AX*4), Y4
 	VSUBPS       Y4, Y2, Y2
@@ -598,6 +616,7 @@ vector:
 	VFNMADD231PS Y5, Y2, Y4
 	VMOVUPS      (R9)(AX*4), Y2
 	VMULPS       Y2, Y4, Y4
+	PREFETCHT0   4096(DX)(AX*4)
 	VMOVUPS      (DX)(AX*4), Y2
 	VADDPS       Y3, Y2, Y2
 	VMOVUPS      Y2, (DX)(AX*4)
@@ -646,7 +665,7 @@ done:
 	RET
 
 // func inputOfAVX2(dx []float32, dy []float32, x []float32, mean []float32, scale []float32, beta []float32, shift []float32, slope []float32, lo float32, hi float32)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·inputOfAVX2(SB), NOSPLIT, $0-200
 	MOVQ         dx_base+0(FP), CX
 	MOVQ         dy_base+24(FP), DX
@@ -674,12 +693,14 @@ row:
 	JE      tail
 
 vector:
+	PREFETCHT0   4096(BX)(AX*4)
 	VMOVUPS      (BX)(AX*4), Y2
 	VMOVUPS      (SI)(AX*4), Y3
 	VSUBPS       Y3, Y2, Y2
 	VMOVUPS      (DI)(AX*4), Y3
 	VMOVUPS      (R8)(AX*4), Y4
 	VFMADD213PS  Y4, Y2, Y3
+	PREFETCHT0   4096(DX)(AX*4)
 	VMOVUPS      (DX)(AX*4), Y4
 	VCMPPS       $0x16, Y0, Y3, Y5
 	VCMPPS       $0x19, Y1, Y3, Y3
@@ -733,7 +754,7 @@ done:
 	RET
 
 // func clampAVX2(y []float32, x []float32, lo float32, hi float32)
-// Requires: AVX
+// Requires: AVX, MMX+
 TEXT ·clampAVX2(SB), NOSPLIT, $0-56
 	MOVQ         y_base+0(FP), CX
 	MOVQ         x_base+24(FP), DX
@@ -752,13 +773,14 @@ row:
 	JE    tail
 
 vector:
-	VMOVUPS (DX)(AX*4), Y2
-	VMAXPS  Y2, Y0, Y2
-	VMINPS  Y2, Y1, Y2
-	VMOVUPS Y2, (CX)(AX*4)
-	ADDQ    $0x08, AX
-	CMPQ    AX, DI
-	JL      vector
+	PREFETCHT0 4096(DX)(AX*4)
+	VMOVUPS    (DX)(AX*4), Y2
+	VMAXPS     Y2, Y0, Y2
+	VMINPS     Y2, Y1, Y2
+	VMOVUPS    Y2, (CX)(AX*4)
+	ADDQ       $0x08, AX
+	CMPQ       AX, DI
+	JL         vector
 
 tail:
 	SUBQ       SI, DI
@@ -782,7 +804,7 @@ done:
 	RET
 
 // func addAVX2(y []float32, a []float32, b []float32, lo float32, hi float32)
-// Requires: AVX
+// Requires: AVX, MMX+
 TEXT ·addAVX2(SB), NOSPLIT, $0-80
 	MOVQ         y_base+0(FP), CX
 	MOVQ         a_base+24(FP), DX
@@ -802,15 +824,17 @@ row:
 	JE    tail
 
 vector:
-	VMOVUPS (DX)(AX*4), Y2
-	VMOVUPS (BX)(AX*4), Y3
-	VADDPS  Y3, Y2, Y2
-	VMAXPS  Y2, Y0, Y2
-	VMINPS  Y2, Y1, Y2
-	VMOVUPS Y2, (CX)(AX*4)
-	ADDQ    $0x08, AX
-	CMPQ    AX, R8
-	JL      vector
+	PREFETCHT0 4096(DX)(AX*4)
+	VMOVUPS    (DX)(AX*4), Y2
+	PREFETCHT0 4096(BX)(AX*4)
+	VMOVUPS    (BX)(AX*4), Y3
+	VADDPS     Y3, Y2, Y2
+	VMAXPS     Y2, Y0, Y2
+	VMINPS     Y2, Y1, Y2
+	VMOVUPS    Y2, (CX)(AX*4)
+	ADDQ       $0x08, AX
+	CMPQ       AX, R8
+	JL         vector
 
 tail:
 	SUBQ       DI, R8
@@ -837,7 +861,7 @@ done:
 	RET
 
 // func largerAVX2(y []float32, x []float32)
-// Requires: AVX
+// Requires: AVX, MMX+
 TEXT ·largerAVX2(SB), NOSPLIT, $0-48
 	MOVQ y_base+0(FP), CX
 	MOVQ x_base+24(FP), DX
@@ -854,15 +878,17 @@ row:
 	JE    tail
 
 vector:
-	VMOVUPS   (CX)(AX*4), Y0
-	VMOVUPS   (DX)(AX*4), Y1
-	VMAXPS    Y1, Y0, Y1
-	VCMPPS    $0x03, Y0, Y0, Y2
-	VBLENDVPS Y2, Y0, Y1, Y1
-	VMOVUPS   Y1, (CX)(AX*4)
-	ADDQ      $0x08, AX
-	CMPQ      AX, DI
-	JL        vector
+	PREFETCHT0 4096(CX)(AX*4)
+	VMOVUPS    (CX)(AX*4), Y0
+	PREFETCHT0 4096(DX)(AX*4)
+	VMOVUPS    (DX)(AX*4), Y1
+	VMAXPS     Y1, Y0, Y1
+	VCMPPS     $0x03, Y0, Y0, Y2
+	VBLENDVPS  Y2, Y0, Y1, Y1
+	VMOVUPS    Y1, (CX)(AX*4)
+	ADDQ       $0x08, AX
+	CMPQ       AX, DI
+	JL         vector
 
 tail:
 	SUBQ       SI, DI
@@ -888,7 +914,7 @@ done:
 	RET
 
 // func sendAVX2(dx []float32, unsent []float32, y []float32, x []float32)
-// Requires: AVX
+// Requires: AVX, MMX+
 TEXT ·sendAVX2(SB), NOSPLIT, $0-96
 	MOVQ dx_base+0(FP), CX
 	MOVQ unsent_base+24(FP), DX
@@ -907,19 +933,23 @@ row:
 	JE    tail
 
 vector:
-	VMOVUPS (SI)(AX*4), Y0
-	VMOVUPS (DX)(AX*4), Y1
-	VMOVUPS (BX)(AX*4), Y2
-	VCMPPS  $0x00, Y2, Y0, Y2
-	VANDNPS Y1, Y2, Y0
-	VANDPS  Y1, Y2, Y1
-	VMOVUPS (CX)(AX*4), Y2
-	VADDPS  Y1, Y2, Y2
-	VMOVUPS Y2, (CX)(AX*4)
-	VMOVUPS Y0, (DX)(AX*4)
-	ADDQ    $0x08, AX
-	CMPQ    AX, R9
-	JL      vector
+	PREFETCHT0 4096(SI)(AX*4)
+	VMOVUPS    (SI)(AX*4), Y0
+	PREFETCHT0 4096(DX)(AX*4)
+	VMOVUPS    (DX)(AX*4), Y1
+	PREFETCHT0 4096(BX)(AX*4)
+	VMOVUPS    (BX)(AX*4), Y2
+	VCMPPS     $0x00, Y2, Y0, Y2
+	VANDNPS    Y1, Y2, Y0
+	VANDPS     Y1, Y2, Y1
+	PREFETCHT0 4096(CX)(AX*4)
+	VMOVUPS    (CX)(AX*4), Y2
+	VADDPS     Y1, Y2, Y2
+	VMOVUPS    Y2, (CX)(AX*4)
+	VMOVUPS    Y0, (DX)(AX*4)
+	ADDQ       $0x08, AX
+	CMPQ       AX, R9
+	JL         vector
 
 tail:
 	SUBQ       R8, R9
@@ -951,7 +981,7 @@ done:
 	RET
 
 // func passAVX2(dx []float32, dy []float32, y []float32, lo float32, hi float32)
-// Requires: AVX
+// Requires: AVX, MMX+
 TEXT ·passAVX2(SB), NOSPLIT, $0-80
 	MOVQ         dx_base+0(FP), CX
 	MOVQ         dy_base+24(FP), DX
@@ -971,16 +1001,18 @@ row:
 	JE    tail
 
 vector:
-	VMOVUPS (BX)(AX*4), Y2
-	VMOVUPS (DX)(AX*4), Y3
-	VCMPPS  $0x16, Y0, Y2, Y4
-	VCMPPS  $0x19, Y1, Y2, Y2
-	VANDPS  Y4, Y3, Y3
-	VANDPS  Y2, Y3, Y3
-	VMOVUPS Y3, (CX)(AX*4)
-	ADDQ    $0x08, AX
-	CMPQ    AX, R8
-	JL      vector
+	PREFETCHT0 4096(BX)(AX*4)
+	VMOVUPS    (BX)(AX*4), Y2
+	PREFETCHT0 4096(DX)(AX*4)
+	VMOVUPS    (DX)(AX*4), Y3
+	VCMPPS     $0x16, Y0, Y2, Y4
+	VCMPPS     $0x19, Y1, Y2, Y2
+	VANDPS     Y4, Y3, Y3
+	VANDPS     Y2, Y3, Y3
+	VMOVUPS    Y3, (CX)(AX*4)
+	ADDQ       $0x08, AX
+	CMPQ       AX, R8
+	JL         vector
 
 tail:
 	SUBQ       DI, R8
@@ -1008,7 +1040,7 @@ done:
 	RET
 
 // func passAddAVX2(dx []float32, dy []float32, y []float32, lo float32, hi float32)
-// Requires: AVX
+// Requires: AVX, MMX+
 TEXT ·passAddAVX2(SB), NOSPLIT, $0-80
 	MOVQ         dx_base+0(FP), CX
 	MOVQ         dy_base+24(FP), DX
@@ -1028,18 +1060,21 @@ row:
 	JE    tail
 
 vector:
-	VMOVUPS (BX)(AX*4), Y2
-	VMOVUPS (DX)(AX*4), Y3
-	VCMPPS  $0x16, Y0, Y2, Y4
-	VCMPPS  $0x19, Y1, Y2, Y2
-	VANDPS  Y4, Y3, Y3
-	VANDPS  Y2, Y3, Y3
-	VMOVUPS (CX)(AX*4), Y2
-	VADDPS  Y3, Y2, Y2
-	VMOVUPS Y2, (CX)(AX*4)
-	ADDQ    $0x08, AX
-	CMPQ    AX, R8
-	JL      vector
+	PREFETCHT0 4096(BX)(AX*4)
+	VMOVUPS    (BX)(AX*4), Y2
+	PREFETCHT0 4096(DX)(AX*4)
+	VMOVUPS    (DX)(AX*4), Y3
+	VCMPPS     $0x16, Y0, Y2, Y4
+	VCMPPS     $0x19, Y1, Y2, Y2
+	VANDPS     Y4, Y3, Y3
+	VANDPS     Y2, Y3, Y3
+	PREFETCHT0 4096(CX)(AX*4)
+	VMOVUPS    (CX)(AX*4), Y2
+	VADDPS     Y3, Y2, Y2
+	VMOVUPS    Y2, (CX)(AX*4)
+	ADDQ       $0x08, AX
+	CMPQ       AX, R8
+	JL         vector
 
 tail:
 	SUBQ       DI, R8
@@ -1069,7 +1104,7 @@ done:
 	RET
 
 // func mulAVX2(y []float32, a []float32, b []float32)
-// Requires: AVX, CMOV
+// Requires: AVX, CMOV, MMX+
 TEXT ·mulAVX2(SB), NOSPLIT, $0-72
 	MOVQ y_base+0(FP), CX
 	MOVQ a_base+24(FP), DX
@@ -1090,13 +1125,14 @@ row:
 	JE      tail
 
 vector:
-	VMOVUPS (DX)(AX*4), Y0
-	VMOVUPS (BX)(AX*4), Y1
-	VMULPS  Y1, Y0, Y0
-	VMOVUPS Y0, (CX)(AX*4)
-	ADDQ    $0x08, AX
-	CMPQ    AX, R8
-	JL      vector
+	PREFETCHT0 4096(DX)(AX*4)
+	VMOVUPS    (DX)(AX*4), Y0
+	VMOVUPS    (BX)(AX*4), Y1
+	VMULPS     Y1, Y0, Y0
+	VMOVUPS    Y0, (CX)(AX*4)
+	ADDQ       $0x08, AX
+	CMPQ       AX, R8
+	JL         vector
 
 tail:
 	SUBQ       DI, R8
@@ -1120,7 +1156,7 @@ done:
 	RET
 
 // func mulAddAVX2(y []float32, a []float32, b []float32)
-// Requires: AVX, CMOV, FMA3
+// Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·mulAddAVX2(SB), NOSPLIT, $0-72
 	MOVQ y_base+0(FP), CX
 	MOVQ a_base+24(FP), DX
@@ -1141,7 +1177,9 @@ row:
 	JE      tail
 
 vector:
+	PREFETCHT0  4096(CX)(AX*4)
 	VMOVUPS     (CX)(AX*4), Y0
+	PREFETCHT0  4096(DX)(AX*4)
 	VMOVUPS     (DX)(AX*4), Y1
 	VMOVUPS     (BX)(AX*4), Y2
 	VFMADD231PS Y1, Y2, Y0
@@ -1173,7 +1211,7 @@ done:
 	RET
 
 // func sigmoidAVX2(y []float32, x []float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·sigmoidAVX2(SB), NOSPLIT, $0-48
 	MOVQ y_base+0(FP), CX
 	MOVQ x_base+24(FP), DX
@@ -1190,6 +1228,7 @@ row:
 	JE    tail
 
 vector:
+	PREFETCHT0   4096(DX)(AX*4)
 	VMOVUPS      (DX)(AX*4), Y0
 	VBROADCASTSS rows_zero<>+0(SB), Y1
 	VSUBPS       Y0, Y1, Y1
@@ -1327,7 +1366,7 @@ DATA rows_one<>+0(SB)/4, $0x3f800000
 GLOBL rows_one<>(SB), RODATA|NOPTR, $4
 
 // func hardSwishAVX2(y []float32, x []float32)
-// Requires: AVX
+// Requires: AVX, MMX+
 TEXT ·hardSwishAVX2(SB), NOSPLIT, $0-48
 	MOVQ y_base+0(FP), CX
 	MOVQ x_base+24(FP), DX
@@ -1344,6 +1383,7 @@ row:
 	JE    tail
 
 vector:
+	PREFETCHT0   4096(DX)(AX*4)
 	VMOVUPS      (DX)(AX*4), Y0
 	VBROADCASTSS rows_three<>+0(SB), Y1
 	VADDPS       Y0, Y1, Y1
@@ -1397,7 +1437,7 @@ DATA rows_sixth<>+0(SB)/4, $0x3e2aaaab
 GLOBL rows_sixth<>(SB), RODATA|NOPTR, $4
 
 // func siluAVX2(y []float32, x []float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·siluAVX2(SB), NOSPLIT, $0-48
 	MOVQ y_base+0(FP), CX
 	MOVQ x_base+24(FP), DX
@@ -1414,6 +1454,7 @@ row:
 	JE    tail
 
 vector:
+	PREFETCHT0   4096(DX)(AX*4)
 	VMOVUPS      (DX)(AX*4), Y0
 	VBROADCASTSS rows_zero<>+0(SB), Y1
 	VSUBPS       Y0, Y1, Y1
@@ -1514,7 +1555,7 @@ done:
 	RET
 
 // func siluBackAVX2(dx []float32, dy []float32, x []float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·siluBackAVX2(SB), NOSPLIT, $0-72
 	MOVQ dx_base+0(FP), CX
 	MOVQ dy_base+24(FP), DX
@@ -1532,6 +1573,7 @@ row:
 	JE    tail
 
 vector:
+	PREFETCHT0   4096(BX)(AX*4)
 	VMOVUPS      (BX)(AX*4), Y0
 	VBROADCASTSS rows_one<>+0(SB), Y1
 	VBROADCASTSS rows_zero<>+0(SB), Y2
@@ -1574,6 +1616,7 @@ vector:
 	VBROADCASTSS rows_one<>+0(SB), Y2
 	VFMADD213PS  Y2, Y0, Y1
 	VMULPS       Y3, Y1, Y1
+	PREFETCHT0   4096(DX)(AX*4)
 	VMOVUPS      (DX)(AX*4), Y0
 	VMULPS       Y0, Y1, Y1
 	VMOVUPS      Y1, (CX)(AX*4)
@@ -1645,7 +1688,7 @@ done:
 	RET
 
 // func siluBackAddAVX2(dx []float32, dy []float32, x []float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·siluBackAddAVX2(SB), NOSPLIT, $0-72
 	MOVQ dx_base+0(FP), CX
 	MOVQ dy_base+24(FP), DX
@@ -1663,6 +1706,7 @@ row:
 	JE    tail
 
 vector:
+	PREFETCHT0   4096(BX)(AX*4)
 	VMOVUPS      (BX)(AX*4), Y0
 	VBROADCASTSS rows_one<>+0(SB), Y1
 	VBROADCASTSS rows_zero<>+0(SB), Y2
@@ -1705,8 +1749,10 @@ vector:
 	VBROADCASTSS rows_one<>+0(SB), Y2
 	VFMADD213PS  Y2, Y0, Y1
 	VMULPS       Y3, Y1, Y1
+	PREFETCHT0   4096(DX)(AX*4)
 	VMOVUPS      (DX)(AX*4), Y0
 	VMULPS       Y0, Y1, Y1
+	PREFETCHT0   4096(CX)(AX*4)
 	VMOVUPS      (CX)(AX*4), Y0
 	VADDPS       Y1, Y0, Y0
 	VMOVUPS      Y0, (CX)(AX*4)
@@ -1780,7 +1826,7 @@ done:
 	RET
 
 // func sgdAVX2(p []float32, v []float32, dp []float32, lr float32, m float32, wd float32, ofG float32, ofV float32)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·sgdAVX2(SB), NOSPLIT, $0-92
 	MOVQ         p_base+0(FP), CX
 	MOVQ         v_base+24(FP), DX
@@ -1803,8 +1849,11 @@ row:
 	JE    tail
 
 vector:
+	PREFETCHT0   4096(BX)(AX*4)
 	VMOVUPS      (BX)(AX*4), Y5
+	PREFETCHT0   4096(CX)(AX*4)
 	VMOVUPS      (CX)(AX*4), Y6
+	PREFETCHT0   4096(DX)(AX*4)
 	VMOVUPS      (DX)(AX*4), Y7
 	VFMADD231PS  Y2, Y6, Y5
 	VFMADD213PS  Y5, Y1, Y7
@@ -2192,7 +2241,7 @@ done:
 	RET
 
 // func momentsAVX512(sum []float32, sumSq []float32, x []float32)
-// Requires: AVX, AVX512F, BMI2, CMOV
+// Requires: AVX, AVX512F, BMI2, CMOV, MMX+
 TEXT ·momentsAVX512(SB), NOSPLIT, $0-72
 	MOVQ x_base+48(FP), CX
 	MOVQ sum_base+0(FP), DX
@@ -2214,6 +2263,7 @@ row:
 	JE      tail
 
 vector:
+	PREFETCHT0  4096(CX)(AX*4)
 	VMOVUPS     (CX)(AX*4), Z0
 	VMOVUPS     (SI)(AX*4), Z1
 	VSUBPS      Z1, Z0, Z0
@@ -2253,7 +2303,7 @@ done:
 	RET
 
 // func affineAVX512(y []float32, x []float32, mean []float32, scale []float32, beta []float32, lo float32, hi float32)
-// Requires: AVX, AVX512F, BMI2, CMOV
+// Requires: AVX, AVX512F, BMI2, CMOV, MMX+
 TEXT ·affineAVX512(SB), NOSPLIT, $0-128
 	MOVQ         y_base+0(FP), CX
 	MOVQ         x_base+24(FP), DX
@@ -2278,6 +2328,7 @@ row:
 	JE      tail
 
 vector:
+	PREFETCHT0  4096(DX)(AX*4)
 	VMOVUPS     (DX)(AX*4), Z2
 	VMOVUPS     (BX)(AX*4), Z3
 	VSUBPS      Z3, Z2, Z2
@@ -2318,7 +2369,7 @@ done:
 	RET
 
 // func affineAddAVX512(y []float32, x []float32, z []float32, mean []float32, scale []float32, beta []float32, lo float32, hi float32)
-// Requires: AVX, AVX512F, BMI2, CMOV
+// Requires: AVX, AVX512F, BMI2, CMOV, MMX+
 TEXT ·affineAddAVX512(SB), NOSPLIT, $0-152
 	MOVQ         y_base+0(FP), CX
 	MOVQ         x_base+24(FP), DX
@@ -2344,12 +2395,14 @@ row:
 	JE      tail
 
 vector:
+	PREFETCHT0  4096(DX)(AX*4)
 	VMOVUPS     (DX)(AX*4), Z2
 	VMOVUPS     (SI)(AX*4), Z3
 	VSUBPS      Z3, Z2, Z2
 	VMOVUPS     (R8)(AX*4), Z3
 	VMOVUPS     (DI)(AX*4), Z4
 	VFMADD213PS Z3, Z4, Z2
+	PREFETCHT0  4096(BX)(AX*4)
 	VMOVUPS     (BX)(AX*4), Z3
 	VADDPS      Z3, Z2, Z2
 	VMAXPS      Z2, Z0, Z2
@@ -2389,7 +2442,7 @@ done:
 	RET
 
 // func gradientsAVX512(sumG []float32, sumGX []float32, dy []float32, y []float32, x []float32, mean []float32, lo float32, hi float32)
-// Requires: AVX, AVX512F, BMI2, CMOV
+// Requires: AVX, AVX512F, BMI2, CMOV, MMX+
 TEXT ·gradientsAVX512(SB), NOSPLIT, $0-152
 	MOVQ         dy_base+48(FP), CX
 	MOVQ         y_base+72(FP), DX
@@ -2415,11 +2468,14 @@ row:
 	JE      tail
 
 vector:
+	PREFETCHT0  4096(DX)(AX*4)
 	VMOVUPS     (DX)(AX*4), Z2
+	PREFETCHT0  4096(CX)(AX*4)
 	VMOVUPS     (CX)(AX*4), Z3
 	VCMPPS      $0x16, Z0, Z2, K1
 	VCMPPS      $0x19, Z1, Z2, K1, K1
 	VMOVAPS.Z   Z3, K1, Z3
+	PREFETCHT0  4096(BX)(AX*4)
 	VMOVUPS     (BX)(AX*4), Z2
 	VMOVUPS     (R8)(AX*4), Z4
 	VSUBPS      Z4, Z2, Z2
@@ -2466,7 +2522,7 @@ done:
 	RET
 
 // func gradientsOfAVX512(sumG []float32, sumGX []float32, dy []float32, x []float32, mean []float32, scale []float32, beta []float32, lo float32, hi float32)
-// Requires: AVX, AVX512F, BMI2, CMOV
+// Requires: AVX, AVX512F, BMI2, CMOV, MMX+
 TEXT ·gradientsOfAVX512(SB), NOSPLIT, $0-176
 	MOVQ         dy_base+48(FP), CX
 	MOVQ         x_base+72(FP), DX
@@ -2493,12 +2549,14 @@ row:
 	JE      tail
 
 vector:
+	PREFETCHT0  4096(DX)(AX*4)
 	VMOVUPS     (DX)(AX*4), Z2
 	VMOVUPS     (DI)(AX*4), Z3
 	VSUBPS      Z3, Z2, Z2
 	VMOVUPS     (R8)(AX*4), Z3
 	VMOVUPS     (R9)(AX*4), Z4
 	VFMADD213PS Z4, Z2, Z3
+	PREFETCHT0  4096(CX)(AX*4)
 	VMOVUPS     (CX)(AX*4), Z4
 	VCMPPS      $0x16, Z0, Z3, K1
 	VCMPPS      $0x19, Z1, Z3, K1, K1
@@ -2547,7 +2605,7 @@ done:
 	RET
 
 // func inputAVX512(dx []float32, dy []float32, y []float32, x []float32, mean []float32, scale []float32, shift []float32, slope []float32, lo float32, hi float32)
-// Requires: AVX, AVX512F, BMI2, CMOV
+// Requires: AVX, AVX512F, BMI2, CMOV, MMX+
 TEXT ·inputAVX512(SB), NOSPLIT, $0-200
 	MOVQ         dx_base+0(FP), CX
 	MOVQ         dy_base+24(FP), DX
@@ -2575,11 +2633,14 @@ row:
 	JE      tail
 
 vector:
+	PREFETCHT0   4096(BX)(AX*4)
 	VMOVUPS      (BX)(AX*4), Z2
+	PREFETCHT0   4096(DX)(AX*4)
 	VMOVUPS      (DX)(AX*4), Z3
 	VCMPPS       $0x16, Z0, Z2, K1
 	VCMPPS       $0x19, Z1, Z2, K1, K1
 	VMOVAPS.Z    Z3, K1, Z3
+	PREFETCHT0   4096(SI)(AX*4)
 	VMOVUPS      (SI)(AX*4), Z2
 	VMOVUPS      (DI)(AX*4), Z4
 	VSUBPS       Z4, Z2, Z2
@@ -2629,7 +2690,7 @@ done:
 	RET
 
 // func inputCopyAVX512(dx []float32, dz []float32, dy []float32, y []float32, x []float32, mean []float32, scale []float32, shift []float32, slope []float32, lo float32, hi float32)
-// Requires: AVX, AVX512F, BMI2, CMOV
+// Requires: AVX, AVX512F, BMI2, CMOV, MMX+
 TEXT ·inputCopyAVX512(SB), NOSPLIT, $0-224
 	MOVQ         dx_base+0(FP), CX
 	MOVQ         dz_base+24(FP), DX
@@ -2658,11 +2719,14 @@ row:
 	JE      tail
 
 vector:
+	PREFETCHT0   4096(SI)(AX*4)
 	VMOVUPS      (SI)(AX*4), Z2
+	PREFETCHT0   4096(BX)(AX*4)
 	VMOVUPS      (BX)(AX*4), Z3
 	VCMPPS       $0x16, Z0, Z2, K1
 	VCMPPS       $0x19, Z1, Z2, K1, K1
 	VMOVAPS.Z    Z3, K1, Z3
+	PREFETCHT0   4096(DI)(AX*4)
 	VMOVUPS      (DI)(AX*4), Z2
 	VMOVUPS      (R8)(AX*4), Z4
 	VSUBPS       Z4, Z2, Z2
@@ -2715,7 +2779,7 @@ done:
 	RET
 
 // func inputAddAVX512(dx []float32, dz []float32, dy []float32, y []float32, x []float32, mean []float32, scale []float32, shift []float32, slope []float32, lo float32, hi float32)
-// Requires: AVX, AVX512F, BMI2, CMOV
+// Requires: AVX, AVX512F, BMI2, CMOV, MMX+
 TEXT ·inputAddAVX512(SB), NOSPLIT, $0-224
 	MOVQ         dx_base+0(FP), CX
 	MOVQ         dz_base+24(FP), DX
@@ -2744,11 +2808,14 @@ row:
 	JE      tail
 
 vector:
+	PREFETCHT0   4096(SI)(AX*4)
 	VMOVUPS      (SI)(AX*4), Z2
+	PREFETCHT0   4096(BX)(AX*4)
 	VMOVUPS      (BX)(AX*4), Z3
 	VCMPPS       $0x16, Z0, Z2, K1
 	VCMPPS       $0x19, Z1, Z2, K1, K1
 	VMOVAPS.Z    Z3, K1, Z3
+	PREFETCHT0   4096(DI)(AX*4)
 	VMOVUPS      (DI)(AX*4), Z2
 	VMOVUPS      (R8)(AX*4), Z4
 	VSUBPS       Z4, Z2, Z2
@@ -2758,6 +2825,7 @@ vector:
 	VFNMADD231PS Z5, Z2, Z4
 	VMOVUPS      (R9)(AX*4), Z2
 	VMULPS       Z2, Z4, Z4
+	PREFETCHT0   4096(DX)(AX*4)
 	VMOVUPS      (DX)(AX*4), Z2
 	VADDPS       Z3, Z2, Z2
 	VMOVUPS      Z2, (DX)(AX*4)
@@ -2805,7 +2873,7 @@ done:
 	RET
 
 // func inputOfAVX512(dx []float32, dy []float32, x []float32, mean []float32, scale []float32, beta []float32, shift []float32, slope []float32, lo float32, hi float32)
-// Requires: AVX, AVX512F, BMI2, CMOV
+// Requires: AVX, AVX512F, BMI2, CMOV, MMX+
 TEXT ·inputOfAVX512(SB), NOSPLIT, $0-200
 	MOVQ         dx_base+0(FP), CX
 	MOVQ         dy_base+24(FP), DX
@@ -2833,12 +2901,14 @@ row:
 	JE      tail
 
 vector:
+	PREFETCHT0   4096(BX)(AX*4)
 	VMOVUPS      (BX)(AX*4), Z2
 	VMOVUPS      (SI)(AX*4), Z3
 	VSUBPS       Z3, Z2, Z2
 	VMOVUPS      (DI)(AX*4), Z3
 	VMOVUPS      (R8)(AX*4), Z4
 	VFMADD213PS  Z4, Z2, Z3
+	PREFETCHT0   4096(DX)(AX*4)
 	VMOVUPS      (DX)(AX*4), Z4
 	VCMPPS       $0x16, Z0, Z3, K1
 	VCMPPS       $0x19, Z1, Z3, K1, K1
@@ -2890,7 +2960,7 @@ done:
 	RET
 
 // func clampAVX512(y []float32, x []float32, lo float32, hi float32)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·clampAVX512(SB), NOSPLIT, $0-56
 	MOVQ         y_base+0(FP), CX
 	MOVQ         x_base+24(FP), DX
@@ -2909,13 +2979,14 @@ row:
 	JE    tail
 
 vector:
-	VMOVUPS (DX)(AX*4), Z2
-	VMAXPS  Z2, Z0, Z2
-	VMINPS  Z2, Z1, Z2
-	VMOVUPS Z2, (CX)(AX*4)
-	ADDQ    $0x10, AX
-	CMPQ    AX, DI
-	JL      vector
+	PREFETCHT0 4096(DX)(AX*4)
+	VMOVUPS    (DX)(AX*4), Z2
+	VMAXPS     Z2, Z0, Z2
+	VMINPS     Z2, Z1, Z2
+	VMOVUPS    Z2, (CX)(AX*4)
+	ADDQ       $0x10, AX
+	CMPQ       AX, DI
+	JL         vector
 
 tail:
 	SUBQ      SI, DI
@@ -2939,7 +3010,7 @@ done:
 	RET
 
 // func addAVX512(y []float32, a []float32, b []float32, lo float32, hi float32)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·addAVX512(SB), NOSPLIT, $0-80
 	MOVQ         y_base+0(FP), CX
 	MOVQ         a_base+24(FP), DX
@@ -2959,15 +3030,17 @@ row:
 	JE    tail
 
 vector:
-	VMOVUPS (DX)(AX*4), Z2
-	VMOVUPS (BX)(AX*4), Z3
-	VADDPS  Z3, Z2, Z2
-	VMAXPS  Z2, Z0, Z2
-	VMINPS  Z2, Z1, Z2
-	VMOVUPS Z2, (CX)(AX*4)
-	ADDQ    $0x10, AX
-	CMPQ    AX, R8
-	JL      vector
+	PREFETCHT0 4096(DX)(AX*4)
+	VMOVUPS    (DX)(AX*4), Z2
+	PREFETCHT0 4096(BX)(AX*4)
+	VMOVUPS    (BX)(AX*4), Z3
+	VADDPS     Z3, Z2, Z2
+	VMAXPS     Z2, Z0, Z2
+	VMINPS     Z2, Z1, Z2
+	VMOVUPS    Z2, (CX)(AX*4)
+	ADDQ       $0x10, AX
+	CMPQ       AX, R8
+	JL         vector
 
 tail:
 	SUBQ      DI, R8
@@ -2994,7 +3067,7 @@ done:
 	RET
 
 // func largerAVX512(y []float32, x []float32)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·largerAVX512(SB), NOSPLIT, $0-48
 	MOVQ y_base+0(FP), CX
 	MOVQ x_base+24(FP), DX
@@ -3011,15 +3084,17 @@ row:
 	JE    tail
 
 vector:
-	VMOVUPS (CX)(AX*4), Z0
-	VMOVUPS (DX)(AX*4), Z1
-	VMAXPS  Z1, Z0, Z1
-	VCMPPS  $0x03, Z0, Z0, K1
-	VMOVAPS Z0, K1, Z1
-	VMOVUPS Z1, (CX)(AX*4)
-	ADDQ    $0x10, AX
-	CMPQ    AX, DI
-	JL      vector
+	PREFETCHT0 4096(CX)(AX*4)
+	VMOVUPS    (CX)(AX*4), Z0
+	PREFETCHT0 4096(DX)(AX*4)
+	VMOVUPS    (DX)(AX*4), Z1
+	VMAXPS     Z1, Z0, Z1
+	VCMPPS     $0x03, Z0, Z0, K1
+	VMOVAPS    Z0, K1, Z1
+	VMOVUPS    Z1, (CX)(AX*4)
+	ADDQ       $0x10, AX
+	CMPQ       AX, DI
+	JL         vector
 
 tail:
 	SUBQ      SI, DI
@@ -3045,7 +3120,7 @@ done:
 	RET
 
 // func sendAVX512(dx []float32, unsent []float32, y []float32, x []float32)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·sendAVX512(SB), NOSPLIT, $0-96
 	MOVQ dx_base+0(FP), CX
 	MOVQ unsent_base+24(FP), DX
@@ -3064,20 +3139,24 @@ row:
 	JE    tail
 
 vector:
-	VMOVUPS   (SI)(AX*4), Z0
-	VMOVUPS   (DX)(AX*4), Z1
-	VMOVUPS   (BX)(AX*4), Z2
-	VCMPPS    $0x00, Z2, Z0, K1
-	KNOTW     K1, K2
-	VMOVAPS.Z Z1, K2, Z0
-	VMOVAPS.Z Z1, K1, Z1
-	VMOVUPS   (CX)(AX*4), Z2
-	VADDPS    Z1, Z2, Z2
-	VMOVUPS   Z2, (CX)(AX*4)
-	VMOVUPS   Z0, (DX)(AX*4)
-	ADDQ      $0x10, AX
-	CMPQ      AX, R9
-	JL        vector
+	PREFETCHT0 4096(SI)(AX*4)
+	VMOVUPS    (SI)(AX*4), Z0
+	PREFETCHT0 4096(DX)(AX*4)
+	VMOVUPS    (DX)(AX*4), Z1
+	PREFETCHT0 4096(BX)(AX*4)
+	VMOVUPS    (BX)(AX*4), Z2
+	VCMPPS     $0x00, Z2, Z0, K1
+	KNOTW      K1, K2
+	VMOVAPS.Z  Z1, K2, Z0
+	VMOVAPS.Z  Z1, K1, Z1
+	PREFETCHT0 4096(CX)(AX*4)
+	VMOVUPS    (CX)(AX*4), Z2
+	VADDPS     Z1, Z2, Z2
+	VMOVUPS    Z2, (CX)(AX*4)
+	VMOVUPS    Z0, (DX)(AX*4)
+	ADDQ       $0x10, AX
+	CMPQ       AX, R9
+	JL         vector
 
 tail:
 	SUBQ      R8, R9
@@ -3110,7 +3189,7 @@ done:
 	RET
 
 // func passAVX512(dx []float32, dy []float32, y []float32, lo float32, hi float32)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·passAVX512(SB), NOSPLIT, $0-80
 	MOVQ         dx_base+0(FP), CX
 	MOVQ         dy_base+24(FP), DX
@@ -3130,15 +3209,17 @@ row:
 	JE    tail
 
 vector:
-	VMOVUPS   (BX)(AX*4), Z2
-	VMOVUPS   (DX)(AX*4), Z3
-	VCMPPS    $0x16, Z0, Z2, K1
-	VCMPPS    $0x19, Z1, Z2, K1, K1
-	VMOVAPS.Z Z3, K1, Z3
-	VMOVUPS   Z3, (CX)(AX*4)
-	ADDQ      $0x10, AX
-	CMPQ      AX, R8
-	JL        vector
+	PREFETCHT0 4096(BX)(AX*4)
+	VMOVUPS    (BX)(AX*4), Z2
+	PREFETCHT0 4096(DX)(AX*4)
+	VMOVUPS    (DX)(AX*4), Z3
+	VCMPPS     $0x16, Z0, Z2, K1
+	VCMPPS     $0x19, Z1, Z2, K1, K1
+	VMOVAPS.Z  Z3, K1, Z3
+	VMOVUPS    Z3, (CX)(AX*4)
+	ADDQ       $0x10, AX
+	CMPQ       AX, R8
+	JL         vector
 
 tail:
 	SUBQ      DI, R8
@@ -3165,7 +3246,7 @@ done:
 	RET
 
 // func passAddAVX512(dx []float32, dy []float32, y []float32, lo float32, hi float32)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·passAddAVX512(SB), NOSPLIT, $0-80
 	MOVQ         dx_base+0(FP), CX
 	MOVQ         dy_base+24(FP), DX
@@ -3185,17 +3266,20 @@ row:
 	JE    tail
 
 vector:
-	VMOVUPS   (BX)(AX*4), Z2
-	VMOVUPS   (DX)(AX*4), Z3
-	VCMPPS    $0x16, Z0, Z2, K1
-	VCMPPS    $0x19, Z1, Z2, K1, K1
-	VMOVAPS.Z Z3, K1, Z3
-	VMOVUPS   (CX)(AX*4), Z2
-	VADDPS    Z3, Z2, Z2
-	VMOVUPS   Z2, (CX)(AX*4)
-	ADDQ      $0x10, AX
-	CMPQ      AX, R8
-	JL        vector
+	PREFETCHT0 4096(BX)(AX*4)
+	VMOVUPS    (BX)(AX*4), Z2
+	PREFETCHT0 4096(DX)(AX*4)
+	VMOVUPS    (DX)(AX*4), Z3
+	VCMPPS     $0x16, Z0, Z2, K1
+	VCMPPS     $0x19, Z1, Z2, K1, K1
+	VMOVAPS.Z  Z3, K1, Z3
+	PREFETCHT0 4096(CX)(AX*4)
+	VMOVUPS    (CX)(AX*4), Z2
+	VADDPS     Z3, Z2, Z2
+	VMOVUPS    Z2, (CX)(AX*4)
+	ADDQ       $0x10, AX
+	CMPQ       AX, R8
+	JL         vector
 
 tail:
 	SUBQ      DI, R8
@@ -3224,7 +3308,7 @@ done:
 	RET
 
 // func mulAVX512(y []float32, a []float32, b []float32)
-// Requires: AVX, AVX512F, BMI2, CMOV
+// Requires: AVX, AVX512F, BMI2, CMOV, MMX+
 TEXT ·mulAVX512(SB), NOSPLIT, $0-72
 	MOVQ y_base+0(FP), CX
 	MOVQ a_base+24(FP), DX
@@ -3245,13 +3329,14 @@ row:
 	JE      tail
 
 vector:
-	VMOVUPS (DX)(AX*4), Z0
-	VMOVUPS (BX)(AX*4), Z1
-	VMULPS  Z1, Z0, Z0
-	VMOVUPS Z0, (CX)(AX*4)
-	ADDQ    $0x10, AX
-	CMPQ    AX, R8
-	JL      vector
+	PREFETCHT0 4096(DX)(AX*4)
+	VMOVUPS    (DX)(AX*4), Z0
+	VMOVUPS    (BX)(AX*4), Z1
+	VMULPS     Z1, Z0, Z0
+	VMOVUPS    Z0, (CX)(AX*4)
+	ADDQ       $0x10, AX
+	CMPQ       AX, R8
+	JL         vector
 
 tail:
 	SUBQ      DI, R8
@@ -3275,7 +3360,7 @@ done:
 	RET
 
 // func mulAddAVX512(y []float32, a []float32, b []float32)
-// Requires: AVX, AVX512F, BMI2, CMOV
+// Requires: AVX, AVX512F, BMI2, CMOV, MMX+
 TEXT ·mulAddAVX512(SB), NOSPLIT, $0-72
 	MOVQ y_base+0(FP), CX
 	MOVQ a_base+24(FP), DX
@@ -3296,7 +3381,9 @@ row:
 	JE      tail
 
 vector:
+	PREFETCHT0  4096(CX)(AX*4)
 	VMOVUPS     (CX)(AX*4), Z0
+	PREFETCHT0  4096(DX)(AX*4)
 	VMOVUPS     (DX)(AX*4), Z1
 	VMOVUPS     (BX)(AX*4), Z2
 	VFMADD231PS Z1, Z2, Z0
@@ -3328,7 +3415,7 @@ done:
 	RET
 
 // func sigmoidAVX512(y []float32, x []float32)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·sigmoidAVX512(SB), NOSPLIT, $0-48
 	MOVQ y_base+0(FP), CX
 	MOVQ x_base+24(FP), DX
@@ -3345,6 +3432,7 @@ row:
 	JE    tail
 
 vector:
+	PREFETCHT0   4096(DX)(AX*4)
 	VMOVUPS      (DX)(AX*4), Z0
 	VBROADCASTSS rows_zero<>+0(SB), Z1
 	VSUBPS       Z0, Z1, Z1
@@ -3443,7 +3531,7 @@ done:
 	RET
 
 // func hardSwishAVX512(y []float32, x []float32)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·hardSwishAVX512(SB), NOSPLIT, $0-48
 	MOVQ y_base+0(FP), CX
 	MOVQ x_base+24(FP), DX
@@ -3460,6 +3548,7 @@ row:
 	JE    tail
 
 vector:
+	PREFETCHT0   4096(DX)(AX*4)
 	VMOVUPS      (DX)(AX*4), Z0
 	VBROADCASTSS rows_three<>+0(SB), Z1
 	VADDPS       Z0, Z1, Z1
@@ -3504,7 +3593,7 @@ done:
 	RET
 
 // func siluAVX512(y []float32, x []float32)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·siluAVX512(SB), NOSPLIT, $0-48
 	MOVQ y_base+0(FP), CX
 	MOVQ x_base+24(FP), DX
@@ -3521,6 +3610,7 @@ row:
 	JE    tail
 
 vector:
+	PREFETCHT0   4096(DX)(AX*4)
 	VMOVUPS      (DX)(AX*4), Z0
 	VBROADCASTSS rows_zero<>+0(SB), Z1
 	VSUBPS       Z0, Z1, Z1
@@ -3621,7 +3711,7 @@ done:
 	RET
 
 // func siluBackAVX512(dx []float32, dy []float32, x []float32)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·siluBackAVX512(SB), NOSPLIT, $0-72
 	MOVQ dx_base+0(FP), CX
 	MOVQ dy_base+24(FP), DX
@@ -3639,6 +3729,7 @@ row:
 	JE    tail
 
 vector:
+	PREFETCHT0   4096(BX)(AX*4)
 	VMOVUPS      (BX)(AX*4), Z0
 	VBROADCASTSS rows_one<>+0(SB), Z1
 	VBROADCASTSS rows_zero<>+0(SB), Z2
@@ -3681,6 +3772,7 @@ vector:
 	VBROADCASTSS rows_one<>+0(SB), Z2
 	VFMADD213PS  Z2, Z0, Z1
 	VMULPS       Z3, Z1, Z1
+	PREFETCHT0   4096(DX)(AX*4)
 	VMOVUPS      (DX)(AX*4), Z0
 	VMULPS       Z0, Z1, Z1
 	VMOVUPS      Z1, (CX)(AX*4)
@@ -3752,7 +3844,7 @@ done:
 	RET
 
 // func siluBackAddAVX512(dx []float32, dy []float32, x []float32)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·siluBackAddAVX512(SB), NOSPLIT, $0-72
 	MOVQ dx_base+0(FP), CX
 	MOVQ dy_base+24(FP), DX
@@ -3770,6 +3862,7 @@ row:
 	JE    tail
 
 vector:
+	PREFETCHT0   4096(BX)(AX*4)
 	VMOVUPS      (BX)(AX*4), Z0
 	VBROADCASTSS rows_one<>+0(SB), Z1
 	VBROADCASTSS rows_zero<>+0(SB), Z2
@@ -3812,8 +3905,10 @@ vector:
 	VBROADCASTSS rows_one<>+0(SB), Z2
 	VFMADD213PS  Z2, Z0, Z1
 	VMULPS       Z3, Z1, Z1
+	PREFETCHT0   4096(DX)(AX*4)
 	VMOVUPS      (DX)(AX*4), Z0
 	VMULPS       Z0, Z1, Z1
+	PREFETCHT0   4096(CX)(AX*4)
 	VMOVUPS      (CX)(AX*4), Z0
 	VADDPS       Z1, Z0, Z0
 	VMOVUPS      Z0, (CX)(AX*4)
@@ -3887,7 +3982,7 @@ done:
 	RET
 
 // func sgdAVX512(p []float32, v []float32, dp []float32, lr float32, m float32, wd float32, ofG float32, ofV float32)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·sgdAVX512(SB), NOSPLIT, $0-92
 	MOVQ         p_base+0(FP), CX
 	MOVQ         v_base+24(FP), DX
@@ -3910,8 +4005,11 @@ row:
 	JE    tail
 
 vector:
+	PREFETCHT0   4096(BX)(AX*4)
 	VMOVUPS      (BX)(AX*4), Z5
+	PREFETCHT0   4096(CX)(AX*4)
 	VMOVUPS      (CX)(AX*4), Z6
+	PREFETCHT0   4096(DX)(AX*4)
 	VMOVUPS      (DX)(AX*4), Z7
 	VFMADD231PS  Z2, Z6, Z5
 	VFMADD213PS  Z5, Z1, Z7

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 
 	. "github.com/mmcloughlin/avo/build"
@@ -37,7 +38,7 @@ func (k kernel) signature() string {
 func (isa isa) generate(k kernel, tail operand.Mem) {
 	TEXT(k.name+isa.name, NOSPLIT, k.signature())
 	column := GP64()
-	v := &vector{isa: isa, base: map[string]reg.Register{}, scalars: map[string]reg.VecVirtual{}, column: column}
+	v := &vector{isa: isa, base: map[string]reg.Register{}, scalars: map[string]reg.VecVirtual{}, column: column, data: k.data}
 	for _, name := range append(k.data, k.wide...) {
 		v.base[name] = Load(Param(name).Base(), GP64())
 	}
@@ -107,12 +108,17 @@ func (isa isa) tail(n reg.GPVirtual, masks operand.Mem) reg.Register {
 	return mask
 }
 
+// aheadBytes is a page, at whose end the processor by itself stops looking ahead:
+// else a kernel waits for memory, and computes only then.
+const aheadBytes = 4096
+
 // A vector is the place in a row that a kernel's body works on.
 type vector struct {
 	isa
 	base    map[string]reg.Register
 	scalars map[string]reg.VecVirtual
 	column  reg.GPVirtual
+	data    []string     // operands that come from memory, and are asked for aheadBytes before
 	after   int          // columns
 	mask    reg.Register // nil: all lanes
 }
@@ -132,6 +138,11 @@ func (v *vector) at(name string) operand.Mem {
 
 func (v *vector) load(name string) reg.VecVirtual {
 	x := v.new()
+	if v.mask == nil && slices.Contains(v.data, name) {
+		next := v.at(name)
+		next.Disp += aheadBytes
+		PREFETCHT0(next)
+	}
 	switch {
 	case v.mask == nil:
 		VMOVUPS(v.at(name), x)
