@@ -55,6 +55,8 @@ type Config struct {
 	Coarse       int  `yaml:"coarse" json:"coarse" help:"measure every n-th option only and fill in between by a model of tiles; 0 measures all"`
 	MeasuredOnly bool `yaml:"measured-only" json:"measured-only" help:"choose among measured configurations alone, none that was filled in"`
 
+	With []string `yaml:"with" json:"with" help:"further devices that every budget's network must be fast enough for, too: FILE=BUDGET, FILE being the problem.json, or the folder, of a run of the same network there; runs/phone=0.5x"`
+
 	Stay      []string `yaml:"stay" json:"stay" help:"layers whose blocks may not go: names or patterns"`
 	MinShare  []string `yaml:"min-share" json:"min-share" help:"smallest share of its channels that a layer keeps: 0.25, or layer3*=0.25 for some"`
 	MaxShare  []string `yaml:"max-share" json:"max-share" help:"largest share of its channels that a layer keeps: 0.8, or layer3*=0.8 for some"`
@@ -188,6 +190,14 @@ func (c Config) Check() error {
 	}
 	if _, err := c.Constraints(); err != nil {
 		return err
+	}
+	for _, w := range c.With {
+		if _, err := parseFurther(w); err != nil {
+			return err
+		}
+	}
+	if c.Baselines && len(c.With) > 0 {
+		return errors.New("baselines look at one device alone: take with or baselines away")
 	}
 	if c.Normalise != "" {
 		if _, err := parseNormalisation(c.Normalise); err != nil {

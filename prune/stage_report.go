@@ -133,6 +133,9 @@ func (p *Pipeline) tellFront(r *report.Run) error {
 			Budget: b, BudgetMS: ms(a.Budget), LatencyMS: ms(a.Latency), Importance: float64(a.Objective),
 			Status: string(a.Status), Bound: &bound, Gap: &gap,
 		}
+		for _, f := range a.Further {
+			s.Further = append(s.Further, report.Further{Name: f.Name, Budget: f.Asked, BudgetMS: ms(f.Budget), LatencyMS: ms(f.Latency)})
+		}
 		for _, b := range a.Baselines {
 			s.Baselines = append(s.Baselines, report.Baseline{
 				Name: b.Name, Found: b.Found, Fits: b.Fits, Importance: float64(b.Objective), LatencyMS: ms(b.Latency)})

@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
-	"slices"
 	"time"
 
 	"mdp/bench"
@@ -113,6 +111,11 @@ func (p *Pipeline) solve(ctx context.Context) error {
 	key := map[string]any{"step": c.Step, "batch": c.LatencyBatch, "fix": c.Fix, "budgets": c.Budgets,
 		"constraints": constraints, "baselines": c.Baselines, "coarse": c.Coarse, "measured-only": c.MeasuredOnly}
 	in := []string{"graph.json", "scores.json", "latency.jsonl", "dense.json"}
+	if len(c.With) > 0 {
+		if key["with"], err = c.furtherDigests(); err != nil {
+			return fmt.Errorf("%s: %w", StageSolve, err)
+		}
+	}
 	if _, err := os.Stat(p.Path("refined.jsonl")); err == nil {
 		in = append(in, "refined.jsonl")
 	}
@@ -120,6 +123,9 @@ func (p *Pipeline) solve(ctx context.Context) error {
 		return p.withSpace(func(space *Space) error {
 			problem, filled, err := p.problem(space)
 			if err != nil {
+				return err
+			}
+			if problem, err = c.beside(problem); err != nil {
 				return err
 			}
 			return p.answer(ctx, space, problem, filled)
@@ -191,104 +197,6 @@ func (p *Pipeline) measure(ctx context.Context, table *bench.Table, space *Space
 	p.remark(StageBench, "%d configurations; dense network %.3f ms end to end, %.3f ms as the sum of its rows; other programs disturbed %d of its %d samples",
 		table.Len(), ms(dense.LatencyNS), ms(dense.SumNS), dense.Disturbed, dense.Samples)
 	return p.WriteJSON("dense.json", dense)
-}
-
-// BudgetError is a budget that no choice meets.
-type BudgetError struct {
-	Budget                     string // as it was asked for
-	BudgetNS, LeastNS, DenseNS int64
-}
-
-func (e *BudgetError) Error() string {
-	return fmt.Sprintf("budget %s is %.3f ms, below the smallest latency there is, %.3f ms (%.3fx): raise the budget",
-		e.Budget, ms(e.BudgetNS), ms(e.LeastNS), float64(e.LeastNS)/float64(e.DenseNS))
-}
-
-// Answer is one budget, as it was asked for, with the solver's solution: an
-// element of solution.json. Its options are of the groups of problem.json.
-type Answer struct {
-	Asked string `json:"asked"`
-	solve.Solution
-	Filled    []string         `json:"filled,omitempty"` // configurations it runs whose latency was not measured
-	Baselines []solve.Baseline `json:"baselines,omitempty"`
-}
-
-// answer solves every budget and the front from one problem.
-func (p *Pipeline) answer(ctx context.Context, space *Space, problem *solve.Problem, filled bench.Filled) error {
-	var dense denseLatency
-	if err := p.ReadJSON("dense.json", &dense); err != nil {
-		return err
-	}
-	if err := p.WriteJSON("filled.json", filled); err != nil {
-		return err
-	}
-	if err := p.Write("problem.json", problem.Write); err != nil {
-		return err
-	}
-	constrained, group, err := p.Config.constrain(space.Steps, problem)
-	if err != nil {
-		return err
-	}
-	solver, err := solve.New(constrained, solve.Options{})
-	if err != nil {
-		return err
-	}
-	var answers []Answer
-	for _, b := range p.Config.Budgets {
-		budgetNS, err := BudgetNS(b, dense.LatencyNS)
-		if err != nil {
-			return err
-		}
-		s, err := solver.Optimum(ctx, budgetNS)
-		if err != nil {
-			return err
-		}
-		if s.Status == solve.Infeasible && s.MinLatency >= unreachable {
-			return errors.New("no network of measured configurations alone meets any budget: measure more, with a smaller --coarse or mdp bench refine, or without --measured-only")
-		}
-		if s.Status == solve.Infeasible {
-			return &BudgetError{b, budgetNS, s.MinLatency, dense.LatencyNS}
-		}
-		p.remark(StageSolve, "%s: %s, %.1f %% of the importance in %.3f ms, %.1f ms to solve", b, s.Status, 100*float64(s.Objective)/importanceUnits, ms(s.Latency), 1e3*s.Seconds)
-		a := Answer{Asked: b, Solution: s}
-		a.Options = solve.Spread(s.Options, group)
-		a.Filled = space.filledIn(filled, a.Options, a.BlocksOn)
-		if len(a.Filled) > 0 {
-			p.remark(StageSolve, "%s: %d of its configurations are filled in: mdp bench refine %s measures them", b, len(a.Filled), p.dir)
-		}
-		if p.Config.Baselines {
-			if a.Baselines, err = solve.Baselines(ctx, constrained, budgetNS, solve.Options{}); err != nil {
-				return err
-			}
-			for i := range a.Baselines {
-				a.Baselines[i].Options = solve.Spread(a.Baselines[i].Options, group)
-			}
-		}
-		answers = append(answers, a)
-	}
-	front, err := solver.Front(ctx)
-	if err != nil {
-		return err
-	}
-	front = slices.DeleteFunc(front, func(q solve.Point) bool { return q.Latency >= unreachable })
-	p.remark(StageSolve, "front of %d points", len(front))
-	if err := p.Log("solve", answers); err != nil {
-		return err
-	}
-	if err := p.WriteJSON("solution.json", answers); err != nil {
-		return err
-	}
-	return p.Write("frontier.csv", func(w io.Writer) error {
-		if _, err := fmt.Fprintln(w, "latency_ns,importance"); err != nil {
-			return err
-		}
-		for _, q := range front {
-			if _, err := fmt.Fprintf(w, "%d,%d\n", q.Latency, q.Importance); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
 }
 
 func ms(ns int64) float64 { return float64(ns) / 1e6 }

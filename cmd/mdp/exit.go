@@ -62,13 +62,14 @@ func exitCode(err error) int {
 		usage      usageError
 		infeasible infeasibleError
 		budget     *prune.BudgetError
+		together   *prune.TogetherError
 		missed     missedError
 		stopped    stoppedError
 	)
 	switch {
 	case errors.As(err, &usage):
 		return exitUsage
-	case errors.As(err, &infeasible), errors.As(err, &budget):
+	case errors.As(err, &infeasible), errors.As(err, &budget), errors.As(err, &together):
 		return exitInfeasible
 	case errors.As(err, &missed):
 		return exitMissed

@@ -24,8 +24,12 @@ then an integer in the problem's own unit; without it, the file's capacity.
 A problem file may have costs beside its latency: that of other devices,
 parameters, bytes. Its budgets are then given in the file's order, latency
 first, and the answer is the one network within all of them, beside what each
-budget alone would have allowed. --with adds another device's latency to the
-file: the problem.json of a run of the same network there.
+budget alone would have allowed.
+
+--with adds another device's latency: FILE=BUDGET, FILE being the problem.json
+of a run of the same network there. In a run, every budget's network keeps this
+one, too. Of a problem file, =BUDGET may be left out: it is then the next of
+--budget.
 
 What may be chosen can be narrowed down, in a run and for a problem file: --fix,
 --stay, --min-share, --max-share, --multiple and --equal. --baselines adds what
@@ -41,7 +45,8 @@ simpler methods choose.`,
   mdp solve problem.json --equal '*layer3.[1-5].conv2'
   mdp solve problem.json --min-share 0.25,'*layer3*=0.5'
   mdp solve two-devices.json --budget 65,85
-  mdp solve problem.json --with phone.json --budget 250000,300000`,
+  mdp solve problem.json --with phone.json --budget 250000,300000
+  mdp solve problem.json --with phone.json=300000 --budget 250000`,
 		Args: cobra.MaximumNArgs(1),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return []string{"json"}, cobra.ShellCompDirectiveFilterFileExt
@@ -49,7 +54,6 @@ simpler methods choose.`,
 	}
 	o := &solveOptions{runOptions: newRunOptions(a, cmd)}
 	flags := cmd.Flags()
-	flags.StringArrayVar(&o.with, "with", nil, "of a problem file: another device's, whose budget is the next one")
 	flags.BoolVar(&o.front, "front", false, "of a problem file: print every budget's answer as CSV, or with --json beside the answer")
 	flags.Float64Var(&o.epsilon, "epsilon", 0, "of a front: leave out points that keep less than this share more than the one before")
 	flags.DurationVar(&o.timeLimit, "time-limit", 0, "of a problem file: time after which the best found so far is the answer; 0 is none")
@@ -59,7 +63,7 @@ simpler methods choose.`,
 			o.problem = args[0]
 			return runSolveFile(cmd.Context(), o)
 		}
-		for _, name := range []string{"with", "front", "epsilon", "time-limit", "memory-limit"} {
+		for _, name := range []string{"front", "epsilon", "time-limit", "memory-limit"} {
 			if flags.Changed(name) {
 				return usageError{fmt.Errorf("--%s goes with a problem file; a run's are its problem.json and, for the front, frontier.csv", name)}
 			}
@@ -88,6 +92,18 @@ func (all answers) writeText(w io.Writer) error {
 	}
 	if err := table(w, rows); err != nil {
 		return err
+	}
+	further := [][]string{{"budget", "on a further device", "its budget ms", "latency ms"}}
+	for _, a := range all {
+		for _, f := range a.Further {
+			further = append(further, []string{a.Asked, f.Name, fmt.Sprintf("%.3f (%s)", float64(f.Budget)/1e6, f.Asked), fmt.Sprintf("%.3f", float64(f.Latency)/1e6)})
+		}
+	}
+	if len(further) > 1 {
+		fmt.Fprintln(w)
+		if err := table(w, further); err != nil {
+			return err
+		}
 	}
 	for _, a := range all {
 		if len(a.Baselines) > 0 {

@@ -4,17 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
+	"mdp/prune"
 	"mdp/prune/solve"
 )
 
 type solveOptions struct {
 	*runOptions
 	problem   string
-	with      []string // problem files of further devices
 	front     bool
 	epsilon   float64
 	timeLimit time.Duration
@@ -81,17 +82,12 @@ func (cutShortError) Unwrap() error { return stoppedError{} }
 
 // pose reads the problem file and narrows it down as the flags say.
 func (o *solveOptions) pose() (q posed, err error) {
-	if q.file, err = readProblem(o.problem); err != nil {
+	if q.file, err = prune.ReadProblem(o.problem); err != nil {
 		return q, err
 	}
-	for _, name := range o.with {
-		other, err := readProblem(name)
-		if err != nil {
-			return q, err
-		}
-		if q.file, err = solve.Beside(q.file, other, name); err != nil {
-			return q, err
-		}
+	said, err := o.beside(&q)
+	if err != nil {
+		return q, err
 	}
 	constraints, err := o.flagged.Constraints()
 	if err != nil {
@@ -103,7 +99,7 @@ func (o *solveOptions) pose() (q posed, err error) {
 	if q.problem, q.group, err = solve.Constrain(q.file, constraints); err != nil {
 		return q, err
 	}
-	if q.budgets, err = o.budgets(q.file); err != nil {
+	if q.budgets, err = o.budgets(q.file, said); err != nil {
 		return q, err
 	}
 	switch {
@@ -118,47 +114,69 @@ func (o *solveOptions) pose() (q posed, err error) {
 	return q, nil
 }
 
-func readProblem(name string) (*solve.Problem, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
+// beside adds the problem files of further devices. said tells of each cost
+// whether --with says its budget, which is its capacity then.
+func (o *solveOptions) beside(q *posed) (said []bool, err error) {
+	said = make([]bool, len(q.file.Costs))
+	for _, w := range o.flagged.With {
+		name, budget := w, ""
+		if at := strings.LastIndex(w, "="); at >= 0 {
+			name, budget = w[:at], w[at+1:]
+		}
+		other, err := prune.ReadProblem(name)
+		if err != nil {
+			return nil, err
+		}
+		if said = append(said, budget != ""); budget != "" {
+			if other.Capacity, err = integer(budget, other.LatencyUnit); err != nil {
+				return nil, err
+			}
+		}
+		if q.file, err = solve.Beside(q.file, other, name); err != nil {
+			return nil, err
+		}
 	}
-	defer f.Close()
-	p, err := solve.ReadProblem(f)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	return p, nil
+	return said, nil
 }
 
-// budgets are the problem's capacities, or what --budget says.
-func (o *solveOptions) budgets(p *solve.Problem) ([]int64, error) {
+// budgets are the problem's capacities, or what --budget says of those that
+// --with does not.
+func (o *solveOptions) budgets(p *solve.Problem, said []bool) ([]int64, error) {
 	budgets := []int64{p.Capacity}
-	for _, c := range p.Costs {
-		budgets = append(budgets, c.Capacity)
+	units := []string{p.LatencyUnit}
+	open, want := []int{0}, "one budget"
+	for i, c := range p.Costs {
+		budgets, units = append(budgets, c.Capacity), append(units, c.Unit)
+		if !said[i] {
+			open, want = append(open, i+1), want+", one for "+c.Name
+		}
 	}
 	if !o.flags.Changed("budget") {
+		if slices.Contains(budgets, 0) && !o.front {
+			return nil, fmt.Errorf("%s says no budget: give %s with --budget, in %s", o.problem, want, units[0])
+		}
 		return budgets, nil
 	}
 	given := o.flagged.Budgets
-	if len(given) != len(budgets) {
-		want := "one budget"
-		for _, c := range p.Costs {
-			want += ", one for " + c.Name
-		}
+	if len(given) != len(open) {
 		return nil, fmt.Errorf("%s: %d budgets given, want %s", o.problem, len(given), want)
 	}
-	for i, s := range given {
-		unit := p.LatencyUnit
-		if i > 0 {
-			unit = p.Costs[i-1].Unit
-		}
+	for i, at := range open {
 		var err error
-		if budgets[i], err = strconv.ParseInt(s, 10, 64); err != nil {
-			return nil, fmt.Errorf("budget %q of a problem file must be an integer in its unit, %s", s, unit)
+		if budgets[at], err = integer(given[i], units[at]); err != nil {
+			return nil, err
 		}
 	}
 	return budgets, nil
+}
+
+// integer reads a budget of a problem file.
+func integer(s, unit string) (int64, error) {
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("budget %q of a problem file must be an integer in its unit, %s", s, unit)
+	}
+	return n, nil
 }
 
 func (q posed) single(ctx context.Context, o *solveOptions) (*answer, error) {

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"mdp/prune"
 	"mdp/prune/solve"
 )
 
@@ -46,6 +47,11 @@ func TestSolveSeveralDevices(t *testing.T) {
 	require.Len(t, three.Costs, 3)
 	assert.LessOrEqual(t, three.Costs[2], int64(58))
 	text := ok(t, t.TempDir(), "solve", file).stdout
+	unbudgeted := filepath.Join(t.TempDir(), "unbudgeted.json")
+	p, err := prune.ReadProblem(file)
+	require.NoError(t, err)
+	p.Capacity = 0
+	write(t, unbudgeted, written(t, p))
 	assert.Contains(t, text, "price of one for all")
 	assert.Contains(t, text, "latency on the phone")
 	for _, c := range []struct {
@@ -53,6 +59,7 @@ func TestSolveSeveralDevices(t *testing.T) {
 		code int
 		says string
 	}{
+		{"--with " + unbudgeted, exitUsage, "says no budget: give one budget, one for latency on the phone, one for " + unbudgeted + " with --budget, in us"},
 		{"--budget 60", exitUsage, "1 budgets given, want one budget, one for latency on the phone"},
 		{"--budget 60,1", exitInfeasible, "budget 1 of latency on the phone is below the least there is"},
 		{"--budget 60,x", exitUsage, `budget "x" of a problem file must be an integer in its unit, us`},
@@ -74,7 +81,7 @@ func TestSolveConstrained(t *testing.T) {
 	bound := solved(t, file, "--fix", "*layer4*", "--multiple", "64", "--equal", "*layer3.[1-5].conv2")
 	assert.Less(t, bound.Objective, free.Objective)
 	assert.Len(t, bound.Options, len(free.Options), "of the file's groups")
-	p, err := readProblem(file)
+	p, err := prune.ReadProblem(file)
 	require.NoError(t, err)
 	objective, latency, err := p.Evaluate(bound.Options, bound.BlocksOn)
 	require.NoError(t, err)

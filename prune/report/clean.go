@@ -25,6 +25,9 @@ func clean(r Run) Run {
 	})
 	r.Solutions = mapped(r.Solutions, func(s Solution) (Solution, bool) {
 		s.Bound, s.Gap = known(s.Bound), known(s.Gap)
+		s.Further = mapped(s.Further, func(f Further) (Further, bool) {
+			return f, finite(f.BudgetMS) && finite(f.LatencyMS)
+		})
 		s.Baselines = mapped(s.Baselines, func(b Baseline) (Baseline, bool) {
 			return b, finite(b.Importance) && finite(b.LatencyMS)
 		})

@@ -57,6 +57,7 @@ type page struct {
 	Curves           template.HTML
 	Legend           []legend
 	Gains            gains
+	Elsewhere        bool // the run has further devices
 	Widths           []template.HTML
 	LayerRows        []layerRow
 	Machine          []fact
@@ -114,6 +115,7 @@ func newPage(r Run) (page, error) {
 		}
 		p.LayerRows = append(p.LayerRows, row)
 	}
+	p.Elsewhere = len(further(r.Solutions)) > 0
 	for _, s := range r.Steps {
 		p.TotalSeconds = orZero(p.TotalSeconds + s.Seconds)
 	}

@@ -29,7 +29,7 @@ var columns = []column{
 }
 
 // WriteTable writes the networks as a plain table at most width and 80
-// columns wide, then the expectations, each "ok" or "MISSED", and the notes.
+// columns wide, then what they take on further devices, the expectations, each "ok" or "MISSED", and the notes.
 // A width of 0 or less is 80; one too narrow for every column drops the last.
 func WriteTable(w io.Writer, r Run, width int) error {
 	r = clean(r)
@@ -52,6 +52,12 @@ func WriteTable(w io.Writer, r Run, width int) error {
 	if len(r.Networks) == 0 {
 		fmt.Fprintln(&b, "(no network yet)")
 	}
+	if elsewhere := further(r.Solutions); len(elsewhere) > 0 {
+		fmt.Fprintln(&b)
+		for _, f := range elsewhere {
+			paragraph(&b, f, 8, width)
+		}
+	}
 	if len(r.Expectations)+len(r.Notes) > 0 {
 		fmt.Fprintln(&b)
 	}
@@ -63,6 +69,16 @@ func WriteTable(w io.Writer, r Run, width int) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// further says what each answer takes on other devices, one sentence each.
+func further(solutions []Solution) (all []string) {
+	for _, s := range solutions {
+		for _, f := range s.Further {
+			all = append(all, fmt.Sprintf("%-6s  predicted %s ms on %s, budget %s ms (%s)", s.Budget, digits(f.LatencyMS), f.Name, digits(f.BudgetMS), f.Budget))
+		}
+	}
+	return all
 }
 
 // fit returns the columns that width has room for and the width of the name.

@@ -85,7 +85,16 @@ type Solution struct {
 	Bound      *float64 `json:"bound,omitempty"` // no solution has more importance
 	Gap        *float64 `json:"gap,omitempty"`   // (bound − importance) / bound, a fraction of 1
 
+	Further   []Further  `json:"further,omitempty"`   // what it takes on other devices
 	Baselines []Baseline `json:"baselines,omitempty"` // what simpler methods chose at this budget
+}
+
+// Further is a device beside the run's own, with a budget that the answer keeps, too.
+type Further struct {
+	Name      string  `json:"name"`
+	Budget    string  `json:"budget"` // as the user wrote it
+	BudgetMS  float64 `json:"budgetMS"`
+	LatencyMS float64 `json:"latencyMS"` // predicted
 }
 
 // Baseline is what a simpler method chose at a budget, by the same latencies.
