@@ -166,7 +166,7 @@ func (a *app) refused(file string, err error, asJSON bool) error {
 	if !errors.As(err, &unsupported) {
 		return usageError{err}
 	}
-	return errors.Join(a.print(nodes(unsupported), asJSON), usageError{fmt.Errorf("%s: %d of its nodes cannot be imported; each is listed with the reason", file, len(unsupported))})
+	return errors.Join(a.print(nodes(unsupported.Nodes), asJSON), usageError{fmt.Errorf("%s: %s; each is listed with the reason", file, unsupported.Count())})
 }
 
 // nodes are an ONNX model's that cannot be imported, each on a line of its own.

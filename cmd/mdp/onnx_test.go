@@ -85,12 +85,12 @@ func TestUnsupportedNodes(t *testing.T) {
 
 	for _, args := range [][]string{{"import", "dense.onnx"}, {"inspect", "dense.onnx"}} {
 		o := mdp(t, dir, args...)
-		assertRefused(t, o, exitUsage, "dense.onnx: 2 of its nodes cannot be imported; each is listed")
+		assertRefused(t, o, exitUsage, "dense.onnx: 2 of its nodes cannot be imported, on which 19 more depend; each is listed")
 		for _, name := range gone {
 			assert.Contains(t, o.stdout, `node "`+name+`" (Erf): this operator is not supported: it is a part of Gelu: train with Swish in its place`+"\n")
 		}
 	}
 	o := mdp(t, dir, "prune", "--onnx", "dense.onnx", "--run", "new", "--quiet")
-	assertRefused(t, o, exitFailed, "2 of its nodes cannot be imported: mdp import dense.onnx lists them with the reasons")
+	assertRefused(t, o, exitFailed, "2 of its nodes cannot be imported, on which 19 more depend: mdp import dense.onnx lists them with the reasons")
 	assert.ElementsMatch(t, []string{"config.json", "log.jsonl"}, names(t, filepath.Join(dir, "new")))
 }

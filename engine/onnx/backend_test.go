@@ -240,7 +240,7 @@ func reason(err error) string {
 	var u Unsupported
 	s := err.Error()
 	if errors.As(err, &u) {
-		_, s, _ = strings.Cut(u[0], "): ")
+		_, s, _ = strings.Cut(u.Nodes[0], "): ")
 	}
 	return s
 }

@@ -24,7 +24,7 @@ var operators = map[string]func(*call) (value, error){
 	"Add": add, "Sum": sum, "Sub": sub, "Mul": mul, "Div": div, "Neg": neg, "Concat": concat,
 	"MaxPool": maxPool, "AveragePool": averagePool, "GlobalAveragePool": globalPool, "GlobalMaxPool": globalPool, "ReduceMean": reduceMean,
 	"Pad": pad, "Flatten": reshaped, "Reshape": reshaped, "Squeeze": reshaped, "Unsqueeze": reshaped, "Transpose": transpose,
-	"Identity": same, "Dropout": dropout, "Cast": cast, "Softmax": softmax,
+	"Identity": same, "Dropout": dropout, "Cast": cast, "Softmax": softmax, "Slice": slice,
 }
 
 // advice is what could be done about operators that people do meet.
@@ -36,19 +36,28 @@ var advice = map[string]string{
 	"LRN":           "train without it, or with BatchNormalization",
 	"ConvTranspose": "networks here classify images; end in a value before it (--output-name)", "Resize": "networks here classify images; end in a value before it (--output-name)",
 	"QuantizeLinear": "export the model before quantisation", "DequantizeLinear": "export the model before quantisation",
+	"Split": "where channels part, give each part a convolution of its own", "Slice": "where channels part, give each part a convolution of its own",
 	"If": "export with fixed shapes, so that the exporter resolves it", "Loop": "export with fixed shapes, so that the exporter resolves it",
 }
 
 // convert makes the node's value. One that follows from an unsupported node is
-// left unknown and is not reported again.
+// left unknown and is counted, not reported.
 func (c *converter) convert(n *Node) (err error) {
 	if len(n.Outputs) == 0 || n.Outputs[0] == "" {
 		return errors.New("its first output has no name")
+	}
+	for _, o := range n.Outputs {
+		c.values[o] = value{}
 	}
 	out := value{}
 	defer func() { c.values[n.Outputs[0]] = out }()
 	if n.Domain != "" && n.Domain != "ai.onnx" {
 		return fmt.Errorf("the operators of %.80q are not known: export with ONNX's own, inlining functions", n.Domain)
+	}
+	operator, known := operators[n.OpType]
+	fold, folds := folded[n.OpType]
+	if !known && !folds {
+		return errors.New("this operator is not supported" + advised(n.OpType))
 	}
 	for i, o := range n.Outputs[1:] {
 		if o != "" && c.read(o) {
@@ -69,12 +78,9 @@ func (c *converter) convert(n *Node) (err error) {
 		constants = constants && v.constant != nil
 		unknown = unknown || v.unknown()
 	}
-	operator, known := operators[n.OpType]
-	fold, folds := folded[n.OpType]
 	switch {
-	case !known && !folds:
-		return errors.New("this operator is not supported" + advised(n.OpType))
 	case unknown:
+		c.behind++
 		return nil
 	case folds && (constants || n.OpType == "Shape"):
 		t, err := fold(k)

@@ -45,6 +45,7 @@ type converter struct {
 	weights graph.Weights
 	taken   map[string]bool // names of nodes
 	left    int             // bytes that weights may still take
+	behind  int             // nodes that follow from unsupported ones
 	release func([]byte)
 }
 

@@ -226,33 +226,48 @@ func foldSlice(k *call) (*constant, error) {
 	if err != nil {
 		return nil, err
 	}
+	dims, start, step, err := k.ranges(t.Dims)
+	if err != nil {
+		return nil, err
+	}
+	stride, offset := strides(t.Dims), int64(0)
+	for a := range dims {
+		offset += start[a] * stride[a]
+		stride[a] *= step[a]
+	}
+	return pick(t, dims, stride, offset)
+}
+
+// ranges are what Slice takes of each of the dimensions: how many, from which on,
+// and how far apart.
+func (k *call) ranges(whole []int64) (dims, first, apart []int64, err error) {
 	var arguments [4][]int64
 	for i, name := range []string{"starts", "ends", "axes", "steps"} {
 		if k.opset >= 10 {
 			name = ""
 		}
 		if arguments[i], err = k.list(i+1, name); err != nil {
-			return nil, err
+			return nil, nil, nil, err
 		}
 	}
 	starts, ends, axes, steps := arguments[0], arguments[1], arguments[2], arguments[3]
-	dims, stride, offset := slices.Clone(t.Dims), strides(t.Dims), int64(0)
+	dims, first, apart = slices.Clone(whole), make([]int64, len(whole)), slices.Repeat([]int64{1}, len(whole))
 	seen := map[int]bool{}
 	for i := range starts {
 		a, step := i, int64(1)
 		if axes != nil && i < len(axes) {
 			if a, err = axis(axes[i], len(dims)); err != nil {
-				return nil, err
+				return nil, nil, nil, err
 			}
 		}
 		if i < len(steps) {
 			step = steps[i]
 		}
 		if i >= len(ends) || a >= len(dims) || step == 0 || step < -math.MaxInt32 || step > math.MaxInt32 || seen[a] {
-			return nil, errors.New("its starts, ends, axes and steps make no sense")
+			return nil, nil, nil, errors.New("its starts, ends, axes and steps make no sense")
 		}
 		seen[a] = true
-		d := t.Dims[a]
+		d := whole[a]
 		low, high := int64(0), d
 		if step < 0 {
 			low, high = -1, d-1
@@ -267,17 +282,14 @@ func foldSlice(k *call) (*constant, error) {
 		if step < 0 && ends[i] < -d {
 			end = -1
 		}
-		length := (end - start + step) / step
-		if step > 0 {
-			length = (end - start + step - 1) / step
-		} else {
+		length := (end - start + step - 1) / step
+		if step < 0 {
 			length = (start - end - step - 1) / -step
 		}
-		dims[a] = max(0, length)
+		dims[a], apart[a] = max(0, length), step
 		if dims[a] > 0 {
-			offset += start * stride[a]
+			first[a] = start
 		}
-		stride[a] *= step
 	}
-	return pick(t, dims, stride, offset)
+	return dims, first, apart, nil
 }

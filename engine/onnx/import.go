@@ -71,16 +71,29 @@ func Import(path string, o Options) (n *Network, err error) {
 }
 
 // Unsupported is every node of a model that cannot be converted, with the reason
-// and what could be done.
-type Unsupported []string
+// and what could be done. What an unsupported node makes is not known, so that
+// nodes behind it are looked at for their operators alone.
+type Unsupported struct {
+	Nodes  []string
+	Behind int
+}
+
+// Count says how many there are.
+func (u Unsupported) Count() string {
+	text := fmt.Sprintf("%d of its nodes cannot be imported", len(u.Nodes))
+	if u.Behind > 0 {
+		text += fmt.Sprintf(", on which %d more depend", u.Behind)
+	}
+	return text
+}
 
 func (u Unsupported) Error() string {
 	const most = 30
-	lines := u
-	if len(u) > most {
-		lines = append(slices.Clone(u[:most]), fmt.Sprintf("and %d more", len(u)-most))
+	lines := u.Nodes
+	if len(lines) > most {
+		lines = append(slices.Clone(lines[:most]), fmt.Sprintf("and %d more", len(lines)-most))
 	}
-	return fmt.Sprintf("%d of its nodes cannot be imported:\n  %s", len(u), strings.Join(lines, "\n  "))
+	return fmt.Sprintf("%s:\n  %s", u.Count(), strings.Join(lines, "\n  "))
 }
 
 // Convert makes a network called name of the model, whose external tensors lie in dir.
@@ -127,7 +140,7 @@ func network(m *Model, name string, outside *folder, o Options, release func([]b
 	if err != nil {
 		return nil, err
 	}
-	var unsupported Unsupported
+	var unsupported []string
 	for i := range m.Graph.Nodes {
 		if !needed[i] {
 			continue
@@ -137,7 +150,7 @@ func network(m *Model, name string, outside *folder, o Options, release func([]b
 		}
 	}
 	if len(unsupported) > 0 {
-		return nil, unsupported
+		return nil, Unsupported{unsupported, c.behind}
 	}
 	v, ok := c.values[output]
 	switch {

@@ -77,6 +77,7 @@ func TestPatterns(t *testing.T) {
 		"norms":              {conv, graph.OpBatchNorm},
 		"head_mean":          {conv, graph.OpGlobalAvgPool, linear, graph.OpSoftmax},
 		"channels_last":      {conv, conv, graph.OpReLU, graph.OpFlatten, linear},
+		"slice_of_all":       {graph.OpConcat, conv},
 		"pads":               {conv, graph.OpReLU, graph.OpMaxPool, conv},
 	} {
 		assert.Equal(t, want, ops(t, "testdata/cases/"+name+".onnx"), name)
@@ -114,17 +115,22 @@ func TestUnsupported(t *testing.T) {
 		node("LeakyRelu", "x", "a"), node("Relu", "a", "b"), node("Gelu", "b", "c"), node("Relu", "x", "d"),
 		node("Resize", "d", "e"), node("Transpose", "d", "f", Attribute{Name: "perm", Type: AttributeInts, Ints: []int64{1, 0, 2, 3}}),
 		node("Relu", "d", "g", Attribute{Name: "slope", Type: AttributeFloat}),
-		node("Sum", "c e f g", "y"),
+		node("Split", "d", "h i"), node("Relu", "i", "j"),
+		node("Constant", "", "one", Attribute{Name: "value_ints", Type: AttributeInts, Ints: []int64{1}}), node("Slice", "d one one one", "k"),
+		node("Sum", "c e f g j k", "y"),
 	), "m", "", Options{})
 	var u Unsupported
 	require.ErrorAs(t, err, &u)
-	assert.Equal(t, Unsupported{
+	assert.Equal(t, Unsupported{[]string{
 		`the node of "a" (LeakyRelu): this operator is not supported: train with Relu or HardSwish in its place`,
 		`the node of "c" (Gelu): this operator is not supported: train with Swish in its place`,
 		`the node of "e" (Resize): this operator is not supported: networks here classify images; end in a value before it (--output-name)`,
 		`the node of "f" (Transpose): it moves the batch`,
 		`the node of "g" (Relu): its attribute "slope" is not known`,
-	}, u)
+		`the node of "h" (Split): this operator is not supported: where channels part, give each part a convolution of its own`,
+		`the node of "k" (Slice): it takes [N, 0, 6, 5] of [N, 4, 6, 5]: where channels part, give each part a convolution of its own`,
+	}, 3}, u)
+	assert.ErrorContains(t, err, "7 of its nodes cannot be imported, on which 3 more depend:\n  the node of")
 }
 
 func TestMistakes(t *testing.T) {

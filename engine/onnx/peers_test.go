@@ -46,7 +46,7 @@ func TestPeers(t *testing.T) {
 				require.ErrorContains(t, err, why)
 				var u Unsupported
 				require.ErrorAs(t, err, &u)
-				rows += fmt.Sprintf("| %s | – | %d nodes; the first: %s |\n", name, len(u), u[0])
+				rows += fmt.Sprintf("| %s | – | %d nodes; the first: %s |\n", name, len(u.Nodes), u.Nodes[0])
 				return
 			}
 			require.NoError(t, err)

@@ -44,6 +44,24 @@ func transpose(k *call) (value, error) {
 
 func same(k *call) (value, error) { return k.image(0) }
 
+// slice takes all there is, as exporters write it where a network cuts off what may
+// be too many.
+func slice(k *call) (value, error) {
+	x, err := k.image(0)
+	if err != nil {
+		return value{}, err
+	}
+	whole := k.dims(x)
+	dims, _, apart, err := k.ranges(whole)
+	if err != nil {
+		return value{}, err
+	}
+	if !slices.Equal(dims, whole) || slices.ContainsFunc(apart, func(step int64) bool { return step != 1 }) {
+		return value{}, fmt.Errorf("it takes %s of %s%s", k.converter.text(dims), k.converter.text(whole), advised(k.OpType))
+	}
+	return x, nil
+}
+
 // dropout does nothing in inference.
 func dropout(k *call) (value, error) {
 	if err := k.inference(); err != nil {

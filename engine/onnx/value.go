@@ -212,7 +212,7 @@ func (c *converter) relabel(n *Node, v value, dims []int64) (value, error) {
 		}
 		v = flat
 	default:
-		return value{}, fmt.Errorf("it reshapes %s to %s; only flattening and dimensions of one element are supported", c.text(c.dims(v)), c.text(dims))
+		return value{}, fmt.Errorf("it reshapes %s to %s; only flattening and dimensions of one element are supported%s", c.text(c.dims(v)), c.text(dims), advised(n.OpType))
 	}
 	v.axes = c.label(v, from, dims)
 	return v, nil

@@ -10,8 +10,8 @@ import onnx, onnxruntime, timm, torch, torchvision
 from safetensors.torch import load_file, save_file
 
 sys.path.insert(0, str(Path(__file__).parent))
-from golden import SmallResNet, golden
-from models import MODELS, WHY, away_from_kinks, images, make
+from golden import Mixed, SmallResNet, golden
+from models import MODELS, WHY, away_from_kinks, images, make, shaken
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "bench" / "results" / "parity.json"
@@ -123,9 +123,10 @@ def training(tmp):
             row("training step: statistics", "torchvision " + name, r["statistics"], 1e-3, "worst: " + r["statistic"])
 
 
-def convert(model, x, path, dynamo=True):
+def convert(model, x, path, dynamo=True, opset=None):
     """Writes a model as ONNX with PyTorch's exporter, or its older one."""
-    torch.onnx.export(model, (x,), path, dynamo=dynamo, opset_version=18 if dynamo else 13, verbose=False)
+    with contextlib.redirect_stdout(io.StringIO()):
+        torch.onnx.export(model, (x,), path, dynamo=dynamo, opset_version=opset or (18 if dynamo else 13), verbose=False)
 
 
 def onnx_in(tmp):
@@ -136,17 +137,29 @@ def onnx_in(tmp):
             model, x = make(library, name), images(2, size)
             for old in tmp.iterdir():
                 old.unlink()
-            with contextlib.redirect_stdout(io.StringIO()):
-                convert(model, x, tmp / "model.onnx", dynamo)
+            convert(model, x, tmp / "model.onnx", dynamo)
             check = "ONNX in, " + ("torch.export" if dynamo else "TorchScript")
             try:
                 have = run_ours(tmp / "model.onnx", x, tmp)
             except subprocess.CalledProcessError as e:
-                operators = sorted(set(re.findall(r"\((\w+)\): this operator", e.stderr)))
+                operators = sorted(set(re.findall(r"\((\w+)\): this operator", e.stdout)))
                 row(check, f"{library} {name}", None if name == "convnext_tiny" else float("inf"), 1e-4, "refused for its " + ", ".join(operators))
                 continue
             with torch.no_grad():
                 row(check, f"{library} {name}", relative(have, model(x).numpy()), 1e-4)
+
+
+def opsets(tmp):
+    """A network of what exporters spell in most ways, in every opset that they write"""
+    torch.manual_seed(0)
+    model, x = shaken(Mixed()).eval(), images(2, 13)[:, :, :, :11].contiguous()
+    with torch.no_grad():
+        want = model(x).numpy()
+    for dynamo, first, last in [(False, 7, 20), (True, 18, 23)]:
+        for opset in range(first, last + 1):
+            convert(model, x, tmp / "model.onnx", dynamo, opset)
+            assert [o.version for o in onnx.load(tmp / "model.onnx").opset_import if o.domain == ""] == [opset]
+            row(f"ONNX in, opset {opset}", "torch.export" if dynamo else "TorchScript", relative(run_ours(tmp / "model.onnx", x, tmp), want), 1e-4)
 
 
 def load_source(folder):
@@ -251,7 +264,7 @@ def end_to_end(tmp):
                 row("end to end: other predictions", name, float((torch.from_numpy(have).argmax(1) != want).sum()), 0, f"{who}, {file.name}")
 
 
-CHECKS = {f.__name__: f for f in [weights, training, onnx_in, exports, every, pruned, end_to_end]}
+CHECKS = {f.__name__: f for f in [weights, training, onnx_in, opsets, exports, every, pruned, end_to_end]}
 
 
 def write_results(checks):

@@ -92,3 +92,5 @@ case("outside", conv + gap + [N("Gemm", ["f", "w"], ["y"])], convw + [F("w", 4, 
 case("gate_of_itself", [N("Mul", ["x", "x"], ["a"]), N("Neg", ["a"], ["b"]), N("HardSigmoid", ["b"], ["c"]), N("Mul", ["c", "a"], ["y"])], [])
 case("pads_clipped", conv + [N("Clip", ["given", "zero", "two"], ["p"]), N("Pad", ["a", "p"], ["q"]), N("Conv", ["q", "w"], ["y"])],
      convw + [I("given", -1, 0, 3, 1, 0, -5, 1, 2), C("zero", np.int64(0)), C("two", np.int64(2)), F("w", 2, 4, 3, 3)])
+case("slice_of_all", [N("Concat", ["x", "x"], ["a"], axis=1), N("Slice", ["a", "zero", "many", "one", "one"], ["b"]), N("Slice", ["b", "zeros", "ends"], ["c"]), N("Conv", ["c", "w"], ["y"])],
+     [I("zero", 0), I("many", 8), I("one", 1), I("zeros", 0, 0, 0, -5), I("ends", (1 << 63) - 1, 9, 6, 5), F("w", 3, 8, 1, 1)])
