@@ -49,7 +49,7 @@ func sweepRemark(e sweep.Event) string {
 	case sweep.Retry:
 		return "failed   " + e.Job.Name + ": " + e.Text + "; it is tried again after the others"
 	case sweep.GiveUp:
-		return "failed   " + e.Job.Name + ": " + e.Text + tally
+		return "failed   " + e.Job.Name + tally + ": " + e.Text
 	}
 	return ""
 }

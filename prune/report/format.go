@@ -81,5 +81,8 @@ func seconds(s float64) string {
 // signed writes a difference with a true minus sign: "−0.30", "+0.12".
 func signed(v float64) string {
 	s := fmt.Sprintf("%+.2f", v)
+	if s == "-0.00" || s == "+0.00" {
+		return "0.00"
+	}
 	return strings.Replace(s, "-", "−", 1)
 }

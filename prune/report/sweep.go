@@ -38,6 +38,7 @@ type sweepRow struct {
 	Budget string
 	Dense  Network
 	Network
+	alone bool // the run has no other
 }
 
 // rows lists every run's networks, by budget.
@@ -49,6 +50,7 @@ func (s Sweep) rows() (out []sweepRow) {
 			row.Dense = *dense
 		}
 		of := budgets(c)
+		row.alone = len(of) < 2
 		if len(of) == 0 {
 			out = append(out, row)
 		}
@@ -60,6 +62,23 @@ func (s Sweep) rows() (out []sweepRow) {
 		}
 	}
 	return out
+}
+
+// label names the row: by its run, and by its budget where the run has several.
+func (r sweepRow) label() string {
+	if r.alone {
+		return r.Run.Name
+	}
+	return r.Run.Name + " " + r.Budget
+}
+
+// squeeze keeps both ends of what is longer than width: names differ in either.
+func squeeze(s string, width int) string {
+	r := []rune(s)
+	if len(r) <= width {
+		return s
+	}
+	return string(r[:width/2]) + "…" + string(r[len(r)-(width-width/2-1):])
 }
 
 // points is the accuracy gained on dense, in points.
@@ -133,39 +152,42 @@ var sweepColumns = []struct {
 }{
 	{"acc %", 6, func(r sweepRow) string { return percent(r.Accuracy) }},
 	{"change", 7, func(r sweepRow) string { return r.Points() }},
-	{"params", 7, func(r sweepRow) string { return si(r.Parameters) }},
-	{"ms", 6, func(r sweepRow) string { return milliseconds(r.MeasuredMS) }},
 	{"speed-up", 8, func(r sweepRow) string { return speedup(r.Speedup) }},
+	{"ms", 6, func(r sweepRow) string { return milliseconds(r.MeasuredMS) }},
+	{"params", 7, func(r sweepRow) string { return si(r.Parameters) }},
 }
 
 // WriteSweepTable writes a line for each run and budget, at most width columns
-// wide: accuracy, its change on the dense network in points, latency, speed-up.
+// wide: accuracy, its change on the dense network in points, speed-up, latency,
+// parameters. Where names are long, the last columns go.
 func WriteSweepTable(w io.Writer, s Sweep, width int) error {
 	if width <= 0 || width > 120 {
 		width = 120
 	}
-	figures := 0
-	for _, c := range sweepColumns {
+	shown, label, figures := sweepColumns, len("run"), 0
+	for _, r := range s.rows() {
+		label = max(label, len([]rune(r.label())))
+	}
+	for _, c := range shown {
 		figures += 2 + c.width
 	}
-	label := len("run")
-	for _, r := range s.rows() {
-		label = max(label, len([]rune(r.Run.Name+" "+r.Budget)))
+	for ; len(shown) > 3 && label+figures > width; shown = shown[:len(shown)-1] {
+		figures -= 2 + shown[len(shown)-1].width
 	}
 	label = max(16, min(label, width-figures))
 	var b bytes.Buffer
 	line := left("run", label)
-	for _, c := range sweepColumns {
+	for _, c := range shown {
 		line += "  " + right(c.head, c.width)
 	}
 	fmt.Fprintln(&b, line)
 	for _, r := range s.rows() {
-		line := left(strings.TrimSpace(r.Run.Name+" "+r.Budget), label)
+		line := left(squeeze(r.label(), label), label)
 		if r.Budget == "" {
 			fmt.Fprintln(&b, cut(strings.TrimRight(line+"  "+strings.TrimSpace(r.Run.State+"  "+r.Run.Error), " "), max(width, label)))
 			continue
 		}
-		for _, c := range sweepColumns {
+		for _, c := range shown {
 			line += "  " + right(c.cell(r), c.width)
 		}
 		fmt.Fprintln(&b, line)

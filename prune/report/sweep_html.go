@@ -53,30 +53,31 @@ type sweepPage struct {
 // sweepFigure is accuracy over speed-up: comparable over networks and devices,
 // as each is of its own dense network. A colour is a value of the first axis.
 func sweepFigure(s Sweep, rows []sweepRow) (figure, bool) {
-	const labels = 12 // names beside more dots than these lie on each other
 	values := firstValues(s)
 	p := newPlot("speed-up over the dense network", "accuracy, %")
-	shown := 0
+	shown, named := 0, map[string]bool{}
 	for _, r := range rows {
 		if r.Accuracy == nil || r.Speedup == nil || !drawable(*r.Speedup) || !drawable(*r.Accuracy) {
 			continue
 		}
-		name := ""
-		if len(rows) <= labels {
-			name = r.Budget
-		}
-		k := seriesInk(0)
+		of := 0
 		if len(r.Run.Values) > 0 {
-			k = seriesInk(slices.Index(values, r.Run.Values[0]))
+			of = slices.Index(values, r.Run.Values[0])
 		}
-		p.Add(marker{*r.Speedup, 100 * *r.Accuracy, name, k})
+		name := r.Budget
+		if at := fmt.Sprint(of, name); named[at] { // those of other seeds lie near it
+			name = ""
+		} else {
+			named[at] = true
+		}
+		p.Add(marker{*r.Speedup, 100 * *r.Accuracy, name, seriesInk(of)})
 		shown++
 	}
 	if shown == 0 {
 		return figure{}, false
 	}
 	p.X.Min, p.X.Max = min(1, p.X.Min), p.X.Max*1.04
-	p.Y.Min, p.Y.Max = p.Y.Min-0.5, p.Y.Max+0.5
+	p.Y.Min, p.Y.Max = p.Y.Min-0.5, min(100, p.Y.Max+0.5)
 	return figure{
 		title: "Accuracy over speed-up",
 		desc:  fmt.Sprintf("%d networks from the budgets of %d runs.", shown, len(s.Runs)),

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"math"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -35,7 +36,9 @@ func TestSweepPage(t *testing.T) {
 	if path := os.Getenv("MDP_SWEEP_SAMPLE"); path != "" { // to look at it in a browser
 		require.NoError(t, os.WriteFile(path, b.Bytes(), 0o644))
 	}
-	checkPage(t, page)
+	report := `href="resnet14-cifar_seed-1/report.html"`
+	assert.Contains(t, page, report)
+	checkPage(t, regexp.MustCompile(` href="[^":]*/report\.html"`).ReplaceAllString(page, "")) // beside it, all else is in it
 	for _, want := range []string{"2 of 4 runs done", "1 of 4 runs failed", "out of &lt;memory&gt;", "widths &amp; seeds", "91.41", "1.43×", "<svg"} {
 		assert.Contains(t, page, want)
 	}
@@ -58,9 +61,31 @@ func TestSweepTable(t *testing.T) {
 			assert.True(t, width == 0 || utf8.RuneCountInString(l) <= width, l)
 		}
 		if width == 80 {
-			assert.Equal(t, "resnet14-cifar_seed-1 0.7x    91.41    +0.09  121.0 k   6.902     1.43x", lines[1])
+			assert.Equal(t, "resnet14-cifar_seed-1 0.7x    91.41    +0.09     1.43x   6.902  121.0 k", lines[1])
 			assert.Equal(t, "vgg_seed-1                   failed  out of <memory>, \"all\" of it", lines[7])
 		}
+	}
+}
+
+// However narrow the table, no two of its lines begin alike; and a run's only
+// budget is not said again.
+func TestSweepTableNames(t *testing.T) {
+	var s Sweep
+	for _, seed := range []string{"1", "2"} {
+		r := SweepRun{Name: "resnet14-cifar_with-a-long-name_seed-" + seed + "_budget-0.5x", State: "done"}
+		for _, n := range sample().Networks {
+			if n.Budget == "" || n.Budget == "0.5x" {
+				r.Networks = append(r.Networks, n)
+			}
+		}
+		s.Runs = append(s.Runs, r)
+	}
+	for _, width := range []int{120, 80, 60} {
+		var b bytes.Buffer
+		require.NoError(t, WriteSweepTable(&b, s, width))
+		lines := strings.Split(b.String(), "\n")
+		assert.NotEqual(t, strings.Fields(lines[1])[0], strings.Fields(lines[2])[0], "%d columns", width)
+		assert.NotContains(t, lines[1], "0.5x 0.5x")
 	}
 }
 

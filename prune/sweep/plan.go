@@ -36,10 +36,10 @@ type Plan struct {
 
 // Job is one run of a plan.
 type Job struct {
-	Name    string       // of its folder
-	Values  []string     // of the plan's axes
-	Config  prune.Config // on the first of its devices
-	Devices []string     // any one of which may run it
+	Name    string       `json:"name"`    // of its folder
+	Values  []string     `json:"values"`  // of the plan's axes
+	Config  prune.Config `json:"config"`  // on the first of its devices
+	Devices []string     `json:"devices"` // any one of which may run it
 }
 
 // maxJobs is more than anybody waits for.
