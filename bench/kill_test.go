@@ -40,6 +40,8 @@ func measureAll(path string) error {
 	return table.Measure(context.Background(), fake{}, grid(12), func(done, _ int, _ time.Duration) { fmt.Println(had + done) })
 }
 
+const usually = 30 * time.Millisecond // in which most children measure something
+
 // Two hundred processes killed at any moment lose no row that one of them said was
 // done, change none that was there, and measure none twice.
 func TestKilledAtRandom(t *testing.T) {
@@ -47,12 +49,15 @@ func TestKilledAtRandom(t *testing.T) {
 	for kills, tables := 0, 1; kills < 200; tables++ {
 		path := filepath.Join(t.TempDir(), "latency.jsonl")
 		var before []Row
+		longest := usually // until a child is killed
 		for done := false; !done; {
-			said, err := measureFor(t, path, time.Duration(r.IntN(30))*time.Millisecond)
+			said, err := measureFor(t, path, time.Duration(r.Int64N(int64(longest))))
 			done = err == nil
 			if !done {
 				kills++
 			}
+			require.Less(t, longest, time.Minute, "it never gets done")
+			longest *= 2 // unless rows were added: on a starved machine a child does not get far
 			data, err := os.ReadFile(path)
 			if errors.Is(err, fs.ErrNotExist) {
 				require.Zero(t, said)
@@ -65,8 +70,10 @@ func TestKilledAtRandom(t *testing.T) {
 			for i, row := range before {
 				require.Equal(t, row, c.rows[i], "a row was written again")
 			}
+			if len(c.rows) > len(before) {
+				longest = usually
+			}
 			before = slices.Clone(c.rows)
-			require.Less(t, kills, 5000, "it never gets done")
 		}
 		require.Len(t, before, 144)
 		t.Logf("killed %d times, %d tables done", kills, tables)
