@@ -20,6 +20,7 @@ func (l *lowering) gradOf(i int) (b Buffer, accumulate bool) {
 
 // backward lists the gradients of every unit, last unit first.
 func (l *lowering) backward() {
+	l.forget()
 	for k := len(l.units) - 1; k >= 0; k-- {
 		l.backwardUnit(l.units[k])
 	}
@@ -31,16 +32,15 @@ func (l *lowering) backwardUnit(u unit) {
 		panic("engine: gradient of " + l.g.Node(u.out).Name + " is read before it is written")
 	}
 	n, in := l.g.Node(u.head), l.g.Inputs(u.head)
-	x, y := l.value[in[0]], l.value[u.out]
 	switch n.Op {
 	case graph.OpConv2D, graph.OpLinear:
 		l.backwardConv(u, dy)
 		return
 	case graph.OpBatchNorm:
-		l.backwardBatchNorm(u, dy, y, x)
+		l.backwardBatchNorm(u, dy)
 		return
 	case graph.OpScale:
-		l.backwardScale(u.head, dy, x)
+		l.backwardScale(u.head, dy)
 		return
 	}
 	for j, i := range in {
@@ -80,9 +80,9 @@ func (l *lowering) backwardConv(u unit, dy Buffer) {
 	}
 }
 
-func (l *lowering) backwardBatchNorm(u unit, dy, y, x Buffer) {
+func (l *lowering) backwardBatchNorm(u unit, dy Buffer) {
 	i, name := u.head, l.g.Node(u.head).Name
-	c := BatchNormBackward{Rows: l.rows(i), C: l.g.Shape(i).C, DY: dy, Y: only(y, u.act), X: x,
+	c := BatchNormBackward{Rows: l.rows(i), C: l.g.Shape(i).C, DY: dy, X: l.again(l.g.Inputs(i)[0]),
 		DGamma: l.grads[name+".weight"], DBeta: l.grads[name+".bias"],
 		Gamma: l.params[name+".weight"], Beta: l.params[name+".bias"],
 		Mean: l.mean[i], InvStd: l.invstd[i], Act: u.act}
@@ -93,10 +93,8 @@ func (l *lowering) backwardBatchNorm(u unit, dy, y, x Buffer) {
 		c.Signed = l.transient(c.C)
 		l.signed[name] = c.Signed
 	}
-	if again := c; u.addend < 0 {
-		if again.Y = None; l.b.Supports(again) == nil {
-			c = again
-		}
+	if u.act != Identity && (u.addend >= 0 || l.b.Supports(c) != nil) {
+		c.Y = l.again(u.out)
 	}
 	in := l.source(l.g.Inputs(i)[0])
 	if here := c; l.grad[in] == None {
@@ -161,12 +159,4 @@ func (l *lowering) update() {
 		l.sgd.Hyper, l.sgd.Scale, l.sgd.Nesterov = l.hyper, l.scale, l.o.Nesterov
 		l.call(l.sgd)
 	}
-}
-
-// only is y where the activation's derivative needs it.
-func only(y Buffer, a Act) Buffer {
-	if a == Identity {
-		return None
-	}
-	return y
 }

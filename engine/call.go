@@ -160,6 +160,17 @@ type BatchNormForward struct {
 	Act                           Act
 }
 
+// BatchNormAgain is BatchNormForward's y of the statistics it left, bit for bit:
+//
+//	y[i,c] = act(γ[c]·(x[i,c]−mean[c])·invstd[c] + β[c] + z[i,c])
+//
+// Act gates.
+type BatchNormAgain struct {
+	Rows, C                            int
+	Y, X, Z, Gamma, Beta, Mean, InvStd Buffer
+	Act                                Act
+}
+
 // BatchNormInfer normalises with the running statistics:
 //
 //	y[i,c] = act(γ[c]·(x[i,c]−runmean[c])/√(runvar[c]+Eps) + β[c] + z[i,c])
@@ -343,6 +354,9 @@ func (n InputNorm) String() string    { return when(n.Mean != None, "_of_norm"+n
 func (c BiasBackward) String() string { return fmt.Sprintf("bias_backward/%dx%d", c.Rows, c.C) }
 func (c BatchNormForward) String() string {
 	return fmt.Sprintf("batch_norm_forward%v%s%s/%dx%d", c.Act, flag(c.Z, "+add"), when(c.Y == None, "+statistics"), c.Rows, c.C)
+}
+func (c BatchNormAgain) String() string {
+	return fmt.Sprintf("batch_norm_again%v%s/%dx%d", c.Act, flag(c.Z, "+add"), c.Rows, c.C)
 }
 func (c BatchNormInfer) String() string {
 	return fmt.Sprintf("batch_norm_infer%v%s/%dx%d", c.Act, flag(c.Z, "+add"), c.Rows, c.C)

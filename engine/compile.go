@@ -4,9 +4,10 @@
 //
 // Compile fuses nodes into units (fuse.go), lists each unit's calls forward
 // (forward.go), joins what the backend has as one (norm.go) and, in training, lists
-// them backward (backward.go), cuts the batch where the backend wants that (slice.go),
-// and lays the buffers in memory by their lifetimes (plan.go). A Backend runs the list (backend.go);
-// what each call must compute stands with the call (call.go).
+// them backward (backward.go), some values anew (again.go), cuts the batch where the
+// backend wants that (slice.go), and lays the buffers in memory by their lifetimes
+// (plan.go). A Backend runs the list (backend.go); what each call must compute stands
+// with the call (call.go).
 package engine
 
 import (
@@ -156,6 +157,7 @@ type lowering struct {
 	params, grads, momenta map[string]Buffer
 	mean, invstd           []Buffer       // of training batch norms, by node
 	norms                  map[int]normed // batch norms whose output is not in memory, by the node it is of
+	forgotten              map[int]unit   // batch norms whose output is computed again, by the node it is of
 	sgd                    SGD            // over all of them
 
 	bytes                           LoadImages     // with Options.Bytes
@@ -175,7 +177,7 @@ func newLowering(g *graph.Graph, o Options, b Backend) *lowering {
 		logits: g.Len() - 1,
 		value:  make([]Buffer, g.Len()), grad: make([]Buffer, g.Len()),
 		mean: make([]Buffer, g.Len()), invstd: make([]Buffer, g.Len()),
-		lists: map[int]Buffer{}, norms: map[int]normed{},
+		lists: map[int]Buffer{}, norms: map[int]normed{}, forgotten: map[int]unit{},
 		params: map[string]Buffer{}, grads: map[string]Buffer{}, momenta: map[string]Buffer{},
 		signed: map[string]Buffer{}, score: map[string]Buffer{},
 	}

@@ -42,27 +42,30 @@ func clamp(n graph.Node, c Clamp) Clamp {
 // input j.
 func (l *lowering) backwardInput(u unit, j int, dx, dy Buffer, accumulate bool) Call {
 	n, in := l.g.Node(u.head), l.g.Inputs(u.head)
-	x, y := l.value[in[j]], l.value[u.out]
 	switch n.Op {
 	case graph.OpAdd:
-		return ActivateBackward{Len: l.size(u.out), DX: dx, DY: dy, Y: only(y, u.act), Act: u.act, Accumulate: accumulate}
+		c := ActivateBackward{Len: l.size(u.out), DX: dx, DY: dy, Act: u.act, Accumulate: accumulate}
+		if c.Act != Identity {
+			c.Y = l.again(u.out)
+		}
+		return c
 	case graph.OpReLU, graph.OpReLU6, graph.OpSigmoid, graph.OpHardSwish, graph.OpSiLU:
 		c := ActivateBackward{Len: l.size(u.out), DX: dx, DY: dy, Act: activation(n.Op), Accumulate: accumulate}
 		if c.Act.FromInput() {
-			c.X = x
+			c.X = l.again(in[j])
 		} else {
-			c.Y = y
+			c.Y = l.again(u.out)
 		}
 		return c
 	case graph.OpHardSigmoid, graph.OpClip:
 		c := clamp(n, Clamp{})
-		return ClampBackward{Len: l.size(u.out), DX: dx, DY: dy, Y: y, Alpha: c.Alpha, Low: c.Low, High: c.High, Accumulate: accumulate}
+		return ClampBackward{Len: l.size(u.out), DX: dx, DY: dy, Y: l.again(u.out), Alpha: c.Alpha, Low: c.Low, High: c.High, Accumulate: accumulate}
 	case graph.OpMul:
 		m := l.mul(u.head)
 		if j == m.full {
-			return Mul{N: m.n, Pixels: m.pixels, C: m.c, Y: dx, A: dy, B: l.value[in[m.gate]], Accumulate: accumulate}
+			return Mul{N: m.n, Pixels: m.pixels, C: m.c, Y: dx, A: dy, B: l.again(in[m.gate]), Accumulate: accumulate}
 		}
-		return GateBackward{N: m.n, Pixels: m.pixels, C: m.c, DB: dx, DY: dy, A: l.value[in[m.full]], Accumulate: accumulate}
+		return GateBackward{N: m.n, Pixels: m.pixels, C: m.c, DB: dx, DY: dy, A: l.again(in[m.full]), Accumulate: accumulate}
 	case graph.OpConcat:
 		at := 0
 		for _, i := range in[:j] {
@@ -71,7 +74,7 @@ func (l *lowering) backwardInput(u unit, j int, dx, dy Buffer, accumulate bool) 
 		c := l.g.Shape(in[j]).C
 		return CopyChannels{Rows: l.rows(u.head), C: c, Y: dx, YC: c, X: dy, XC: l.g.Shape(u.head).C, XAt: at, Accumulate: accumulate}
 	case graph.OpMaxPool:
-		return MaxPoolBackward{Pool: l.pool(u.head), DX: dx, DY: dy, Y: y, X: x, Accumulate: accumulate}
+		return MaxPoolBackward{Pool: l.pool(u.head), DX: dx, DY: dy, Y: l.again(u.out), X: l.again(in[j]), Accumulate: accumulate}
 	case graph.OpAvgPool, graph.OpGlobalAvgPool:
 		return AvgPoolBackward{Pool: l.pool(u.head), DX: dx, DY: dy, CountPad: countPad(n), Accumulate: accumulate}
 	}
@@ -80,10 +83,10 @@ func (l *lowering) backwardInput(u unit, j int, dx, dy Buffer, accumulate bool) 
 
 // backwardScale lists the gradients of y = γ·x + β: dβ = Σ dy, dγ = Σ dy·x and
 // dx = γ·dy, over the whole batch as over one image.
-func (l *lowering) backwardScale(i int, dy, x Buffer) {
+func (l *lowering) backwardScale(i int, dy Buffer) {
 	rows, c, name := l.rows(i), l.g.Shape(i).C, l.g.Node(i).Name
 	l.call(BiasBackward{Rows: rows, C: c, DB: l.grads[name+".bias"], DY: dy}, i)
-	l.call(GateBackward{N: 1, Pixels: rows, C: c, DB: l.grads[name+".weight"], DY: dy, A: x}, i)
+	l.call(GateBackward{N: 1, Pixels: rows, C: c, DB: l.grads[name+".weight"], DY: dy, A: l.again(l.g.Inputs(i)[0])}, i)
 	if in := l.g.Inputs(i)[0]; l.source(in) != 0 {
 		dx, accumulate := l.gradOf(in)
 		l.call(Mul{N: 1, Pixels: rows, C: c, Y: dx, A: dy, B: l.params[name+".weight"], Accumulate: accumulate}, i)

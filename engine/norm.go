@@ -104,7 +104,7 @@ func (l *lowering) input(i int) (Buffer, InputNorm) {
 	if n, ok := l.norms[i]; ok {
 		return n.x, n.norm
 	}
-	return l.value[i], InputNorm{}
+	return l.again(i), InputNorm{}
 }
 
 // statistics is all that is computed of an unwritten batch norm.

@@ -54,6 +54,12 @@ func (c BatchNormForward) Operands() []Operand {
 		inout("runmean", c.RunMean, c.C, true).inout("runvar", c.RunVar, c.C, true).out("mean", c.Mean, c.C).out("invstd", c.InvStd, c.C).activations("y", "x", "z")
 }
 
+func (c BatchNormAgain) Operands() []Operand {
+	n := c.Rows * c.C
+	return operands{}.out("y", c.Y, n).in("x", c.X, n).in("z", c.Z, n).in("gamma", c.Gamma, c.C).in("beta", c.Beta, c.C).
+		in("mean", c.Mean, c.C).in("invstd", c.InvStd, c.C).activations("y", "x", "z")
+}
+
 func (c BatchNormInfer) Operands() []Operand {
 	n := c.Rows * c.C
 	return operands{}.out("y", c.Y, n).in("x", c.X, n).in("z", c.Z, n).in("gamma", c.Gamma, c.C).in("beta", c.Beta, c.C).

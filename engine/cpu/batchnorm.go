@@ -18,12 +18,14 @@ type normalise struct {
 	y, x, z                       []float32
 	wideMean, wideScale, wideBeta []float32 // each channel's, for its columns of a wide row
 	lo, hi                        float32
+	past                          bool // what is written goes past the caches
 }
 
 func newNormalise(k *rows, f folding, a engine.Act, y, x, z []float32, scratch *[]float32) *normalise {
 	o := &normalise{folding: f, rows: k, y: y, x: x, z: z}
 	o.wideMean, o.wideScale, o.wideBeta = cut(scratch, f.width), cut(scratch, f.width), cut(scratch, f.width)
 	o.lo, o.hi = bounds(a)
+	o.past = f.past(y, x, z)
 	return o
 }
 
@@ -39,11 +41,33 @@ func (o *normalise) parameters(c int, mean, scale, beta float32) {
 func (o *normalise) do(_, i int) {
 	i = o.chunks() - 1 - i // the chunks that the moments left in the cache come first
 	y, x := o.of(o.y, i), o.of(o.x, i)
-	if o.z == nil {
+	switch z := o.of(o.z, i); {
+	case z == nil && o.past:
+		o.affinePast(y, x, o.wideMean, o.wideScale, o.wideBeta, o.lo, o.hi)
+	case z == nil:
 		o.affine(y, x, o.wideMean, o.wideScale, o.wideBeta, o.lo, o.hi)
-	} else {
-		o.affineAdd(y, x, o.of(o.z, i), o.wideMean, o.wideScale, o.wideBeta, o.lo, o.hi)
+	case o.past:
+		o.affineAddPast(y, x, z, o.wideMean, o.wideScale, o.wideBeta, o.lo, o.hi)
+	default:
+		o.affineAdd(y, x, z, o.wideMean, o.wideScale, o.wideBeta, o.lo, o.hi)
 	}
+}
+
+type batchNormAgain struct {
+	*normalise
+	gamma, beta, mean, invStd []float32
+}
+
+func newBatchNormAgain(k *rows, c engine.BatchNormAgain, of map[engine.Buffer][]float32, scratch []float32) op {
+	n := newNormalise(k, fold(c.Rows, c.C), c.Act, of[c.Y], of[c.X], of[c.Z], &scratch)
+	return &batchNormAgain{n, of[c.Gamma], of[c.Beta], of[c.Mean], of[c.InvStd]}
+}
+
+func (o *batchNormAgain) run(t *team) {
+	for c, mean := range o.mean {
+		o.parameters(c, mean, scaleOf(o.gamma[c], o.invStd[c]), o.beta[c])
+	}
+	t.run(o.normalise, o.chunks())
 }
 
 type batchNormInfer struct {
@@ -151,7 +175,7 @@ type batchNormBackward struct {
 	sumG, sumGX                               []float32 // partial
 	sumOf                                     func(c int) (sumG, sumGX float64)
 	lo, hi                                    float32
-	accumulate                                bool
+	accumulate, past                          bool
 }
 
 func batchNormBackwardWorkspace(c engine.BatchNormBackward) int {
@@ -172,6 +196,7 @@ func newBatchNormBackward(k *rows, c engine.BatchNormBackward, of map[engine.Buf
 		o.wideBeta = cut(scratch, f.width)
 	}
 	o.lo, o.hi = gate(c.Act)
+	o.past = f.past(o.dz, o.dx, o.y, o.x)
 	return o
 }
 
@@ -238,6 +263,8 @@ func (o *batchNormInput) do(_, i int) {
 		o.input(dx, dy, y, x, o.wideMean, o.wideScale, o.wideShift, o.wideSlope, o.lo, o.hi)
 	case o.accumulate:
 		o.inputAdd(dx, o.of(o.dz, i), dy, y, x, o.wideMean, o.wideScale, o.wideShift, o.wideSlope, o.lo, o.hi)
+	case o.past:
+		o.inputCopyPast(dx, o.of(o.dz, i), dy, y, x, o.wideMean, o.wideScale, o.wideShift, o.wideSlope, o.lo, o.hi)
 	default:
 		o.inputCopy(dx, o.of(o.dz, i), dy, y, x, o.wideMean, o.wideScale, o.wideShift, o.wideSlope, o.lo, o.hi)
 	}

@@ -2,6 +2,8 @@ package cpu
 
 import (
 	"math"
+	"math/rand/v2"
+	"slices"
 	"testing"
 	"unsafe"
 
@@ -132,6 +134,49 @@ func TestFoldingCoversTheMatrix(t *testing.T) {
 			}
 			for _, n := range perChannel {
 				require.Equal(t, rows, n, "%d x %d", rows, c)
+			}
+		}
+	}
+}
+
+// What is written past the caches is the same.
+func TestPast(t *testing.T) {
+	for _, isa := range all() {
+		for _, rows := range []int{1, 7, 300} {
+			for _, c := range []int{16, 48, 512} {
+				const y, x, z, dy, mean, invStd, gamma, beta, sum = 1, 2, 3, 4, 5, 6, 7, 8, 9
+				of, rng := map[engine.Buffer][]float32{}, rand.New(rand.NewPCG(1, 2))
+				for b := engine.Buffer(1); b <= sum; b++ {
+					of[b] = aligned([]int{rows * c, c}[b/mean])
+					for i := range of[b] {
+						of[b][i] = float32(rng.NormFloat64())
+					}
+				}
+				forward := engine.BatchNormAgain{Rows: rows, C: c, Y: y, X: x, Gamma: gamma, Beta: beta, Mean: mean, InvStd: invStd, Act: engine.ReLU}
+				added := forward
+				added.Z = z
+				back := engine.BatchNormBackward{Rows: rows, C: c, DX: dy, DZ: y, DY: dy, Y: z, X: x, Gamma: gamma, Beta: beta, Mean: mean, InvStd: invStd, DGamma: sum, DBeta: sum, Act: engine.ReLU}
+				pass := map[string]func(past bool) []float32{}
+				for _, call := range []engine.BatchNormAgain{forward, added} {
+					pass[call.String()] = func(past bool) []float32 {
+						o := newBatchNormAgain(rowsFor(isa), call, of, make([]float32, 1<<16)).(*batchNormAgain)
+						o.past = past
+						o.run(newTeam(1))
+						return slices.Clone(of[y])
+					}
+				}
+				pass[back.String()] = func(past bool) []float32 {
+					dx, scratch := slices.Clone(of[dy]), make([]float32, 1<<16)
+					o := newBatchNormBackward(rowsFor(isa), back, of, &scratch)
+					o.past = past
+					o.run(newTeam(1))
+					both := slices.Concat(of[y], of[dy])
+					copy(of[dy], dx)
+					return both
+				}
+				for name, run := range pass {
+					require.True(t, slices.Equal(run(false), run(true)), "%v: %s", isa, name)
+				}
 			}
 		}
 	}

@@ -17,6 +17,10 @@ func (b *Backend) Supports(c engine.Call) error {
 		if c.Act.Gates() {
 			return nil
 		}
+	case engine.BatchNormAgain:
+		if c.Act.Gates() {
+			return nil
+		}
 	case engine.ConvBackwardBatchNorm:
 		if b.supportsGradients(c) {
 			return nil
@@ -85,6 +89,8 @@ func (b *Backend) Workspace(c engine.Call) int {
 		return momentsWorkspace(b.isa, c, b.threads)
 	case engine.BatchNormForward:
 		return 2*fold(c.Rows, c.C).partials() + 3*fold(c.Rows, c.C).width
+	case engine.BatchNormAgain:
+		return 3 * fold(c.Rows, c.C).width
 	case engine.BatchNormInfer:
 		return 3 * fold(c.Rows, c.C).width
 	case engine.Scale:
@@ -126,6 +132,8 @@ func (b *Backend) compile(c engine.Call, memory func(engine.Buffer) []float32, s
 		return newBatchNormForward(k, c, of, scratch)
 	case engine.ConvBatchNorm:
 		return newConvBatchNorm(b.isa, c, newInputNorm(b.isa, c.Conv, c.XNorm, of), of, scratch, b.threads)
+	case engine.BatchNormAgain:
+		return newBatchNormAgain(k, c, of, scratch)
 	case engine.BatchNormInfer:
 		return ending(k, c.Act, newBatchNormInfer(k, c, of, scratch), of[c.Y])
 	case engine.BatchNormBackward:

@@ -5,18 +5,13 @@ import "math"
 // goRows are the row kernels in Go, for any machine.
 var goRows = rows{
 	moments: momentsGo, columnMoments: columnMomentsGo, columnGradients: columnGradientsGo, columnGradientsOf: columnGradientsOfGo,
-	affine: func(y, x, mean, scale, beta []float32, lo, hi float32) {
-		affineGo(y, x, nil, mean, scale, beta, lo, hi)
-	},
-	affineAdd: affineGo,
+	affine: affineOfGo, affineAdd: affineGo, affinePast: affineOfGo, affineAddPast: affineGo,
 	gradients: gradientsGo, gradientsOf: gradientsOfGo,
 	inputOf: inputOfGo,
 	input: func(dx, dy, y, x, mean, scale, shift, slope []float32, lo, hi float32) {
 		inputGo(dx, nil, dy, y, x, mean, scale, shift, slope, lo, hi, false)
 	},
-	inputCopy: func(dx, dz, dy, y, x, mean, scale, shift, slope []float32, lo, hi float32) {
-		inputGo(dx, dz, dy, y, x, mean, scale, shift, slope, lo, hi, false)
-	},
+	inputCopy: inputCopyGo, inputCopyPast: inputCopyGo,
 	inputAdd: func(dx, dz, dy, y, x, mean, scale, shift, slope []float32, lo, hi float32) {
 		inputGo(dx, dz, dy, y, x, mean, scale, shift, slope, lo, hi, true)
 	},
@@ -66,6 +61,10 @@ func columnGradientsOfGo(sumG, sumGX, mean, scale, beta, dy, x []float32, rows, 
 	for i := range rows {
 		gradientsOfGo(sumG, sumGX, dy[i*stride:], x[i*stride:][:len(sumG)], mean, scale, beta, lo, hi)
 	}
+}
+
+func affineOfGo(y, x, mean, scale, beta []float32, lo, hi float32) {
+	affineGo(y, x, nil, mean, scale, beta, lo, hi)
 }
 
 func affineGo(y, x, z, mean, scale, beta []float32, lo, hi float32) {
@@ -120,6 +119,10 @@ func inputOfGo(dx, dy, x, mean, scale, beta, shift, slope []float32, lo, hi floa
 			dx[j] = scale[j] * (pass(dy[j], d*scale[j]+beta[j], lo, hi) - shift[j] - d*slope[j])
 		}
 	}
+}
+
+func inputCopyGo(dx, dz, dy, y, x, mean, scale, shift, slope []float32, lo, hi float32) {
+	inputGo(dx, dz, dy, y, x, mean, scale, shift, slope, lo, hi, false)
 }
 
 func inputGo(dx, dz, dy, y, x, mean, scale, shift, slope []float32, lo, hi float32, accumulate bool) {

@@ -17,6 +17,9 @@ type rows struct {
 	// affine: y = clamp((x − mean)·scale + beta [+ z])
 	affine    func(y, x, mean, scale, beta []float32, lo, hi float32)
 	affineAdd func(y, x, z, mean, scale, beta []float32, lo, hi float32)
+	// The same, y written past the caches.
+	affinePast    func(y, x, mean, scale, beta []float32, lo, hi float32)
+	affineAddPast func(y, x, z, mean, scale, beta []float32, lo, hi float32)
 	// gradients adds to sumG and sumGX the columns' Σ g and Σ g·(x − mean), g = pass(dy, y).
 	gradients func(sumG, sumGX, dy, y, x, mean []float32, lo, hi float32)
 	// gradientsOf is gradients with y = (x − mean)·scale + beta.
@@ -25,11 +28,13 @@ type rows struct {
 	columnMoments     func(sum, sumSq, first, x []float32, rows, stride int)
 	columnGradients   func(sumG, sumGX, mean, dy, y, x []float32, rows, stride int, lo, hi float32)
 	columnGradientsOf func(sumG, sumGX, mean, scale, beta, dy, x []float32, rows, stride int, lo, hi float32)
-	// input: dx = scale·(g − shift − (x − mean)·slope), dz (+)= g;  inputOf: y as above
-	input     func(dx, dy, y, x, mean, scale, shift, slope []float32, lo, hi float32)
-	inputOf   func(dx, dy, x, mean, scale, beta, shift, slope []float32, lo, hi float32)
-	inputCopy func(dx, dz, dy, y, x, mean, scale, shift, slope []float32, lo, hi float32)
-	inputAdd  func(dx, dz, dy, y, x, mean, scale, shift, slope []float32, lo, hi float32)
+	// input: dx = scale·(g − shift − (x − mean)·slope), dz (+)= g;  inputOf: y as above;
+	// inputCopyPast: dz written past the caches
+	input         func(dx, dy, y, x, mean, scale, shift, slope []float32, lo, hi float32)
+	inputOf       func(dx, dy, x, mean, scale, beta, shift, slope []float32, lo, hi float32)
+	inputCopy     func(dx, dz, dy, y, x, mean, scale, shift, slope []float32, lo, hi float32)
+	inputCopyPast func(dx, dz, dy, y, x, mean, scale, shift, slope []float32, lo, hi float32)
+	inputAdd      func(dx, dz, dy, y, x, mean, scale, shift, slope []float32, lo, hi float32)
 	// clamp: y = clamp(x);  add: y = clamp(a + b);  larger: y = max(y, x)
 	clamp  func(y, x []float32, lo, hi float32)
 	add    func(y, a, b []float32, lo, hi float32)
@@ -130,6 +135,17 @@ func (f folding) sums(partial []float32, i int) []float32 {
 func (f folding) rows(i int) (whole, rest int) {
 	n := min(f.chunk, f.len-i*f.chunk)
 	return n / f.width, n % f.width
+}
+
+// past says that what a pass over such matrices writes had better go past the caches:
+// it would not be there any more when it is read, and memory is not read to be written.
+// Vectors are whole then, and begin at multiples of their size.
+func (f folding) past(matrices ...[]float32) bool {
+	n, cache := 0, Info().L3
+	for _, m := range matrices {
+		n += 4 * len(m)
+	}
+	return f.c%16 == 0 && cache > 0 && n > cache
 }
 
 // total adds up channel c's partial sums.

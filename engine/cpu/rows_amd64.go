@@ -10,6 +10,10 @@ func affineAVX2(y []float32, x []float32, mean []float32, scale []float32, beta 
 
 func affineAddAVX2(y []float32, x []float32, z []float32, mean []float32, scale []float32, beta []float32, lo float32, hi float32)
 
+func affinePastAVX2(y []float32, x []float32, mean []float32, scale []float32, beta []float32, lo float32, hi float32)
+
+func affineAddPastAVX2(y []float32, x []float32, z []float32, mean []float32, scale []float32, beta []float32, lo float32, hi float32)
+
 func gradientsAVX2(sumG []float32, sumGX []float32, dy []float32, y []float32, x []float32, mean []float32, lo float32, hi float32)
 
 func gradientsOfAVX2(sumG []float32, sumGX []float32, dy []float32, x []float32, mean []float32, scale []float32, beta []float32, lo float32, hi float32)
@@ -17,6 +21,8 @@ func gradientsOfAVX2(sumG []float32, sumGX []float32, dy []float32, x []float32,
 func inputAVX2(dx []float32, dy []float32, y []float32, x []float32, mean []float32, scale []float32, shift []float32, slope []float32, lo float32, hi float32)
 
 func inputCopyAVX2(dx []float32, dz []float32, dy []float32, y []float32, x []float32, mean []float32, scale []float32, shift []float32, slope []float32, lo float32, hi float32)
+
+func inputCopyPastAVX2(dx []float32, dz []float32, dy []float32, y []float32, x []float32, mean []float32, scale []float32, shift []float32, slope []float32, lo float32, hi float32)
 
 func inputAddAVX2(dx []float32, dz []float32, dy []float32, y []float32, x []float32, mean []float32, scale []float32, shift []float32, slope []float32, lo float32, hi float32)
 
@@ -62,6 +68,10 @@ func affineAVX512(y []float32, x []float32, mean []float32, scale []float32, bet
 
 func affineAddAVX512(y []float32, x []float32, z []float32, mean []float32, scale []float32, beta []float32, lo float32, hi float32)
 
+func affinePastAVX512(y []float32, x []float32, mean []float32, scale []float32, beta []float32, lo float32, hi float32)
+
+func affineAddPastAVX512(y []float32, x []float32, z []float32, mean []float32, scale []float32, beta []float32, lo float32, hi float32)
+
 func gradientsAVX512(sumG []float32, sumGX []float32, dy []float32, y []float32, x []float32, mean []float32, lo float32, hi float32)
 
 func gradientsOfAVX512(sumG []float32, sumGX []float32, dy []float32, x []float32, mean []float32, scale []float32, beta []float32, lo float32, hi float32)
@@ -69,6 +79,8 @@ func gradientsOfAVX512(sumG []float32, sumGX []float32, dy []float32, x []float3
 func inputAVX512(dx []float32, dy []float32, y []float32, x []float32, mean []float32, scale []float32, shift []float32, slope []float32, lo float32, hi float32)
 
 func inputCopyAVX512(dx []float32, dz []float32, dy []float32, y []float32, x []float32, mean []float32, scale []float32, shift []float32, slope []float32, lo float32, hi float32)
+
+func inputCopyPastAVX512(dx []float32, dz []float32, dy []float32, y []float32, x []float32, mean []float32, scale []float32, shift []float32, slope []float32, lo float32, hi float32)
 
 func inputAddAVX512(dx []float32, dz []float32, dy []float32, y []float32, x []float32, mean []float32, scale []float32, shift []float32, slope []float32, lo float32, hi float32)
 

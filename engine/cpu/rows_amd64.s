@@ -223,6 +223,145 @@ done:
 	VZEROUPPER
 	RET
 
+// func affinePastAVX2(y []float32, x []float32, mean []float32, scale []float32, beta []float32, lo float32, hi float32)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·affinePastAVX2(SB), NOSPLIT, $0-128
+	MOVQ         y_base+0(FP), CX
+	MOVQ         x_base+24(FP), DX
+	MOVQ         mean_base+48(FP), BX
+	MOVQ         scale_base+72(FP), SI
+	MOVQ         beta_base+96(FP), DI
+	VBROADCASTSS lo+120(FP), Y0
+	VBROADCASTSS hi+124(FP), Y1
+	MOVQ         y_len+8(FP), R8
+
+row:
+	TESTQ   R8, R8
+	JE      done
+	MOVQ    R8, R9
+	MOVQ    mean_len+56(FP), AX
+	CMPQ    R9, AX
+	CMOVQGT AX, R9
+	SUBQ    R9, R8
+	XORQ    AX, AX
+	MOVQ    R9, R10
+	ANDQ    $-8, R10
+	JE      tail
+
+vector:
+	PREFETCHT0  4096(DX)(AX*4)
+	VMOVUPS     (DX)(AX*4), Y2
+	VMOVUPS     (BX)(AX*4), Y3
+	VSUBPS      Y3, Y2, Y2
+	VMOVUPS     (DI)(AX*4), Y3
+	VMOVUPS     (SI)(AX*4), Y4
+	VFMADD213PS Y3, Y4, Y2
+	VMAXPS      Y2, Y0, Y2
+	VMINPS      Y2, Y1, Y2
+	VMOVNTPS    Y2, (CX)(AX*4)
+	ADDQ        $0x08, AX
+	CMPQ        AX, R10
+	JL          vector
+
+tail:
+	SUBQ        R9, R10
+	JE          next
+	NEGQ        R10
+	NEGQ        R10
+	LEAQ        rowsTail<>+0(SB), R11
+	VMOVUPS     32(R11)(R10*4), Y2
+	VMASKMOVPS  (DX)(AX*4), Y2, Y3
+	VMASKMOVPS  (BX)(AX*4), Y2, Y4
+	VSUBPS      Y4, Y3, Y3
+	VMASKMOVPS  (DI)(AX*4), Y2, Y4
+	VMASKMOVPS  (SI)(AX*4), Y2, Y5
+	VFMADD213PS Y4, Y5, Y3
+	VMAXPS      Y3, Y0, Y3
+	VMINPS      Y3, Y1, Y3
+	VMASKMOVPS  Y3, Y2, (CX)(AX*4)
+
+next:
+	LEAQ (CX)(R9*4), CX
+	LEAQ (DX)(R9*4), DX
+	JMP  row
+
+done:
+	VZEROUPPER
+	RET
+
+// func affineAddPastAVX2(y []float32, x []float32, z []float32, mean []float32, scale []float32, beta []float32, lo float32, hi float32)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·affineAddPastAVX2(SB), NOSPLIT, $0-152
+	MOVQ         y_base+0(FP), CX
+	MOVQ         x_base+24(FP), DX
+	MOVQ         z_base+48(FP), BX
+	MOVQ         mean_base+72(FP), SI
+	MOVQ         scale_base+96(FP), DI
+	MOVQ         beta_base+120(FP), R8
+	VBROADCASTSS lo+144(FP), Y0
+	VBROADCASTSS hi+148(FP), Y1
+	MOVQ         y_len+8(FP), R9
+
+row:
+	TESTQ   R9, R9
+	JE      done
+	MOVQ    R9, R10
+	MOVQ    mean_len+80(FP), AX
+	CMPQ    R10, AX
+	CMOVQGT AX, R10
+	SUBQ    R10, R9
+	XORQ    AX, AX
+	MOVQ    R10, R11
+	ANDQ    $-8, R11
+	JE      tail
+
+vector:
+	PREFETCHT0  4096(DX)(AX*4)
+	VMOVUPS     (DX)(AX*4), Y2
+	VMOVUPS     (SI)(AX*4), Y3
+	VSUBPS      Y3, Y2, Y2
+	VMOVUPS     (R8)(AX*4), Y3
+	VMOVUPS     (DI)(AX*4), Y4
+	VFMADD213PS Y3, Y4, Y2
+	PREFETCHT0  4096(BX)(AX*4)
+	VMOVUPS     (BX)(AX*4), Y3
+	VADDPS      Y3, Y2, Y2
+	VMAXPS      Y2, Y0, Y2
+	VMINPS      Y2, Y1, Y2
+	VMOVNTPS    Y2, (CX)(AX*4)
+	ADDQ        $0x08, AX
+	CMPQ        AX, R11
+	JL          vector
+
+tail:
+	SUBQ        R10, R11
+	JE          next
+	NEGQ        R11
+	NEGQ        R11
+	LEAQ        rowsTail<>+0(SB), R12
+	VMOVUPS     32(R12)(R11*4), Y2
+	VMASKMOVPS  (DX)(AX*4), Y2, Y3
+	VMASKMOVPS  (SI)(AX*4), Y2, Y4
+	VSUBPS      Y4, Y3, Y3
+	VMASKMOVPS  (R8)(AX*4), Y2, Y4
+	VMASKMOVPS  (DI)(AX*4), Y2, Y5
+	VFMADD213PS Y4, Y5, Y3
+	VMASKMOVPS  (BX)(AX*4), Y2, Y4
+	VADDPS      Y4, Y3, Y3
+	VMAXPS      Y3, Y0, Y3
+	VMINPS      Y3, Y1, Y3
+	VMASKMOVPS  Y3, Y2, (CX)(AX*4)
+
+next:
+	LEAQ (CX)(R10*4), CX
+	LEAQ (DX)(R10*4), DX
+	LEAQ (BX)(R10*4), BX
+	JMP  row
+
+done:
+	VZEROUPPER
+	RET
+
 // func gradientsAVX2(sumG []float32, sumGX []float32, dy []float32, y []float32, x []float32, mean []float32, lo float32, hi float32)
 // Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·gradientsAVX2(SB), NOSPLIT, $0-152
@@ -526,6 +665,97 @@ vector:
 	VMOVUPS      (R9)(AX*4), Y2
 	VMULPS       Y2, Y4, Y4
 	VMOVUPS      Y3, (DX)(AX*4)
+	VMOVUPS      Y4, (CX)(AX*4)
+	ADDQ         $0x08, AX
+	CMPQ         AX, R14
+	JL           vector
+
+tail:
+	SUBQ         R13, R14
+	JE           next
+	NEGQ         R14
+	NEGQ         R14
+	LEAQ         rowsTail<>+0(SB), R15
+	VMOVUPS      32(R15)(R14*4), Y2
+	VMASKMOVPS   (SI)(AX*4), Y2, Y3
+	VMASKMOVPS   (BX)(AX*4), Y2, Y4
+	VCMPPS       $0x16, Y0, Y3, Y5
+	VCMPPS       $0x19, Y1, Y3, Y3
+	VANDPS       Y5, Y4, Y4
+	VANDPS       Y3, Y4, Y4
+	VMASKMOVPS   (DI)(AX*4), Y2, Y3
+	VMASKMOVPS   (R8)(AX*4), Y2, Y5
+	VSUBPS       Y5, Y3, Y3
+	VMASKMOVPS   (R10)(AX*4), Y2, Y5
+	VSUBPS       Y5, Y4, Y5
+	VMASKMOVPS   (R11)(AX*4), Y2, Y6
+	VFNMADD231PS Y6, Y3, Y5
+	VMASKMOVPS   (R9)(AX*4), Y2, Y3
+	VMULPS       Y3, Y5, Y5
+	VMASKMOVPS   Y4, Y2, (DX)(AX*4)
+	VMASKMOVPS   Y5, Y2, (CX)(AX*4)
+
+next:
+	LEAQ (CX)(R13*4), CX
+	LEAQ (DX)(R13*4), DX
+	LEAQ (BX)(R13*4), BX
+	LEAQ (SI)(R13*4), SI
+	LEAQ (DI)(R13*4), DI
+	JMP  row
+
+done:
+	VZEROUPPER
+	RET
+
+// func inputCopyPastAVX2(dx []float32, dz []float32, dy []float32, y []float32, x []float32, mean []float32, scale []float32, shift []float32, slope []float32, lo float32, hi float32)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·inputCopyPastAVX2(SB), NOSPLIT, $0-224
+	MOVQ         dx_base+0(FP), CX
+	MOVQ         dz_base+24(FP), DX
+	MOVQ         dy_base+48(FP), BX
+	MOVQ         y_base+72(FP), SI
+	MOVQ         x_base+96(FP), DI
+	MOVQ         mean_base+120(FP), R8
+	MOVQ         scale_base+144(FP), R9
+	MOVQ         shift_base+168(FP), R10
+	MOVQ         slope_base+192(FP), R11
+	VBROADCASTSS lo+216(FP), Y0
+	VBROADCASTSS hi+220(FP), Y1
+	MOVQ         dx_len+8(FP), R12
+
+row:
+	TESTQ   R12, R12
+	JE      done
+	MOVQ    R12, R13
+	MOVQ    mean_len+128(FP), AX
+	CMPQ    R13, AX
+	CMOVQGT AX, R13
+	SUBQ    R13, R12
+	XORQ    AX, AX
+	MOVQ    R13, R14
+	ANDQ    $-8, R14
+	JE      tail
+
+vector:
+	PREFETCHT0   4096(SI)(AX*4)
+	VMOVUPS      (SI)(AX*4), Y2
+	PREFETCHT0   4096(BX)(AX*4)
+	VMOVUPS      (BX)(AX*4), Y3
+	VCMPPS       $0x16, Y0, Y2, Y4
+	VCMPPS       $0x19, Y1, Y2, Y2
+	VANDPS       Y4, Y3, Y3
+	VANDPS       Y2, Y3, Y3
+	PREFETCHT0   4096(DI)(AX*4)
+	VMOVUPS      (DI)(AX*4), Y2
+	VMOVUPS      (R8)(AX*4), Y4
+	VSUBPS       Y4, Y2, Y2
+	VMOVUPS      (R10)(AX*4), Y4
+	VSUBPS       Y4, Y3, Y4
+	VMOVUPS      (R11)(AX*4), Y5
+	VFNMADD231PS Y5, Y2, Y4
+	VMOVUPS      (R9)(AX*4), Y2
+	VMULPS       Y2, Y4, Y4
+	VMOVNTPS     Y3, (DX)(AX*4)
 	VMOVUPS      Y4, (CX)(AX*4)
 	ADDQ         $0x08, AX
 	CMPQ         AX, R14
@@ -2441,6 +2671,145 @@ done:
 	VZEROUPPER
 	RET
 
+// func affinePastAVX512(y []float32, x []float32, mean []float32, scale []float32, beta []float32, lo float32, hi float32)
+// Requires: AVX, AVX512F, BMI2, CMOV, MMX+
+TEXT ·affinePastAVX512(SB), NOSPLIT, $0-128
+	MOVQ         y_base+0(FP), CX
+	MOVQ         x_base+24(FP), DX
+	MOVQ         mean_base+48(FP), BX
+	MOVQ         scale_base+72(FP), SI
+	MOVQ         beta_base+96(FP), DI
+	VBROADCASTSS lo+120(FP), Z0
+	VBROADCASTSS hi+124(FP), Z1
+	MOVQ         y_len+8(FP), R8
+
+row:
+	TESTQ   R8, R8
+	JE      done
+	MOVQ    R8, R9
+	MOVQ    mean_len+56(FP), AX
+	CMPQ    R9, AX
+	CMOVQGT AX, R9
+	SUBQ    R9, R8
+	XORQ    AX, AX
+	MOVQ    R9, R10
+	ANDQ    $-16, R10
+	JE      tail
+
+vector:
+	PREFETCHT0  4096(DX)(AX*4)
+	VMOVUPS     (DX)(AX*4), Z2
+	VMOVUPS     (BX)(AX*4), Z3
+	VSUBPS      Z3, Z2, Z2
+	VMOVUPS     (DI)(AX*4), Z3
+	VMOVUPS     (SI)(AX*4), Z4
+	VFMADD213PS Z3, Z4, Z2
+	VMAXPS      Z2, Z0, Z2
+	VMINPS      Z2, Z1, Z2
+	VMOVNTPS    Z2, (CX)(AX*4)
+	ADDQ        $0x10, AX
+	CMPQ        AX, R10
+	JL          vector
+
+tail:
+	SUBQ        R9, R10
+	JE          next
+	NEGQ        R10
+	MOVL        $0x0000ffff, R11
+	BZHIL       R10, R11, R11
+	KMOVW       R11, K1
+	VMOVUPS.Z   (DX)(AX*4), K1, Z2
+	VMOVUPS.Z   (BX)(AX*4), K1, Z3
+	VSUBPS      Z3, Z2, Z2
+	VMOVUPS.Z   (DI)(AX*4), K1, Z3
+	VMOVUPS.Z   (SI)(AX*4), K1, Z4
+	VFMADD213PS Z3, Z4, Z2
+	VMAXPS      Z2, Z0, Z2
+	VMINPS      Z2, Z1, Z2
+	VMOVUPS     Z2, K1, (CX)(AX*4)
+
+next:
+	LEAQ (CX)(R9*4), CX
+	LEAQ (DX)(R9*4), DX
+	JMP  row
+
+done:
+	VZEROUPPER
+	RET
+
+// func affineAddPastAVX512(y []float32, x []float32, z []float32, mean []float32, scale []float32, beta []float32, lo float32, hi float32)
+// Requires: AVX, AVX512F, BMI2, CMOV, MMX+
+TEXT ·affineAddPastAVX512(SB), NOSPLIT, $0-152
+	MOVQ         y_base+0(FP), CX
+	MOVQ         x_base+24(FP), DX
+	MOVQ         z_base+48(FP), BX
+	MOVQ         mean_base+72(FP), SI
+	MOVQ         scale_base+96(FP), DI
+	MOVQ         beta_base+120(FP), R8
+	VBROADCASTSS lo+144(FP), Z0
+	VBROADCASTSS hi+148(FP), Z1
+	MOVQ         y_len+8(FP), R9
+
+row:
+	TESTQ   R9, R9
+	JE      done
+	MOVQ    R9, R10
+	MOVQ    mean_len+80(FP), AX
+	CMPQ    R10, AX
+	CMOVQGT AX, R10
+	SUBQ    R10, R9
+	XORQ    AX, AX
+	MOVQ    R10, R11
+	ANDQ    $-16, R11
+	JE      tail
+
+vector:
+	PREFETCHT0  4096(DX)(AX*4)
+	VMOVUPS     (DX)(AX*4), Z2
+	VMOVUPS     (SI)(AX*4), Z3
+	VSUBPS      Z3, Z2, Z2
+	VMOVUPS     (R8)(AX*4), Z3
+	VMOVUPS     (DI)(AX*4), Z4
+	VFMADD213PS Z3, Z4, Z2
+	PREFETCHT0  4096(BX)(AX*4)
+	VMOVUPS     (BX)(AX*4), Z3
+	VADDPS      Z3, Z2, Z2
+	VMAXPS      Z2, Z0, Z2
+	VMINPS      Z2, Z1, Z2
+	VMOVNTPS    Z2, (CX)(AX*4)
+	ADDQ        $0x10, AX
+	CMPQ        AX, R11
+	JL          vector
+
+tail:
+	SUBQ        R10, R11
+	JE          next
+	NEGQ        R11
+	MOVL        $0x0000ffff, R12
+	BZHIL       R11, R12, R12
+	KMOVW       R12, K1
+	VMOVUPS.Z   (DX)(AX*4), K1, Z2
+	VMOVUPS.Z   (SI)(AX*4), K1, Z3
+	VSUBPS      Z3, Z2, Z2
+	VMOVUPS.Z   (R8)(AX*4), K1, Z3
+	VMOVUPS.Z   (DI)(AX*4), K1, Z4
+	VFMADD213PS Z3, Z4, Z2
+	VMOVUPS.Z   (BX)(AX*4), K1, Z3
+	VADDPS      Z3, Z2, Z2
+	VMAXPS      Z2, Z0, Z2
+	VMINPS      Z2, Z1, Z2
+	VMOVUPS     Z2, K1, (CX)(AX*4)
+
+next:
+	LEAQ (CX)(R10*4), CX
+	LEAQ (DX)(R10*4), DX
+	LEAQ (BX)(R10*4), BX
+	JMP  row
+
+done:
+	VZEROUPPER
+	RET
+
 // func gradientsAVX512(sumG []float32, sumGX []float32, dy []float32, y []float32, x []float32, mean []float32, lo float32, hi float32)
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
 TEXT ·gradientsAVX512(SB), NOSPLIT, $0-152
@@ -2737,6 +3106,95 @@ vector:
 	VMOVUPS      (R9)(AX*4), Z2
 	VMULPS       Z2, Z4, Z4
 	VMOVUPS      Z3, (DX)(AX*4)
+	VMOVUPS      Z4, (CX)(AX*4)
+	ADDQ         $0x10, AX
+	CMPQ         AX, R14
+	JL           vector
+
+tail:
+	SUBQ         R13, R14
+	JE           next
+	NEGQ         R14
+	MOVL         $0x0000ffff, R15
+	BZHIL        R14, R15, R15
+	KMOVW        R15, K1
+	VMOVUPS.Z    (SI)(AX*4), K1, Z2
+	VMOVUPS.Z    (BX)(AX*4), K1, Z3
+	VCMPPS       $0x16, Z0, Z2, K2
+	VCMPPS       $0x19, Z1, Z2, K2, K2
+	VMOVAPS.Z    Z3, K2, Z3
+	VMOVUPS.Z    (DI)(AX*4), K1, Z2
+	VMOVUPS.Z    (R8)(AX*4), K1, Z4
+	VSUBPS       Z4, Z2, Z2
+	VMOVUPS.Z    (R10)(AX*4), K1, Z4
+	VSUBPS       Z4, Z3, Z4
+	VMOVUPS.Z    (R11)(AX*4), K1, Z5
+	VFNMADD231PS Z5, Z2, Z4
+	VMOVUPS.Z    (R9)(AX*4), K1, Z2
+	VMULPS       Z2, Z4, Z4
+	VMOVUPS      Z3, K1, (DX)(AX*4)
+	VMOVUPS      Z4, K1, (CX)(AX*4)
+
+next:
+	LEAQ (CX)(R13*4), CX
+	LEAQ (DX)(R13*4), DX
+	LEAQ (BX)(R13*4), BX
+	LEAQ (SI)(R13*4), SI
+	LEAQ (DI)(R13*4), DI
+	JMP  row
+
+done:
+	VZEROUPPER
+	RET
+
+// func inputCopyPastAVX512(dx []float32, dz []float32, dy []float32, y []float32, x []float32, mean []float32, scale []float32, shift []float32, slope []float32, lo float32, hi float32)
+// Requires: AVX, AVX512F, BMI2, CMOV, MMX+
+TEXT ·inputCopyPastAVX512(SB), NOSPLIT, $0-224
+	MOVQ         dx_base+0(FP), CX
+	MOVQ         dz_base+24(FP), DX
+	MOVQ         dy_base+48(FP), BX
+	MOVQ         y_base+72(FP), SI
+	MOVQ         x_base+96(FP), DI
+	MOVQ         mean_base+120(FP), R8
+	MOVQ         scale_base+144(FP), R9
+	MOVQ         shift_base+168(FP), R10
+	MOVQ         slope_base+192(FP), R11
+	VBROADCASTSS lo+216(FP), Z0
+	VBROADCASTSS hi+220(FP), Z1
+	MOVQ         dx_len+8(FP), R12
+
+row:
+	TESTQ   R12, R12
+	JE      done
+	MOVQ    R12, R13
+	MOVQ    mean_len+128(FP), AX
+	CMPQ    R13, AX
+	CMOVQGT AX, R13
+	SUBQ    R13, R12
+	XORQ    AX, AX
+	MOVQ    R13, R14
+	ANDQ    $-16, R14
+	JE      tail
+
+vector:
+	PREFETCHT0   4096(SI)(AX*4)
+	VMOVUPS      (SI)(AX*4), Z2
+	PREFETCHT0   4096(BX)(AX*4)
+	VMOVUPS      (BX)(AX*4), Z3
+	VCMPPS       $0x16, Z0, Z2, K1
+	VCMPPS       $0x19, Z1, Z2, K1, K1
+	VMOVAPS.Z    Z3, K1, Z3
+	PREFETCHT0   4096(DI)(AX*4)
+	VMOVUPS      (DI)(AX*4), Z2
+	VMOVUPS      (R8)(AX*4), Z4
+	VSUBPS       Z4, Z2, Z2
+	VMOVUPS      (R10)(AX*4), Z4
+	VSUBPS       Z4, Z3, Z4
+	VMOVUPS      (R11)(AX*4), Z5
+	VFNMADD231PS Z5, Z2, Z4
+	VMOVUPS      (R9)(AX*4), Z2
+	VMULPS       Z2, Z4, Z4
+	VMOVNTPS     Z3, (DX)(AX*4)
 	VMOVUPS      Z4, (CX)(AX*4)
 	ADDQ         $0x10, AX
 	CMPQ         AX, R14

@@ -142,6 +142,7 @@ func batchNormCases() []testCase {
 			for _, z := range []engine.Buffer{engine.None, 10} {
 				all = append(all,
 					testCase{call: engine.BatchNormForward{Rows: s.rows, C: s.c, Y: 1, X: 2, Z: z, Gamma: 3, Beta: 4, RunMean: 5, RunVar: 6, Mean: 7, InvStd: 8, Eps: 1e-5, Momentum: .1, Act: a}},
+					testCase{call: engine.BatchNormAgain{Rows: s.rows, C: s.c, Y: 1, X: 2, Z: z, Gamma: 3, Beta: 4, Mean: 5, InvStd: 6, Act: a}},
 					testCase{call: engine.BatchNormInfer{Rows: s.rows, C: s.c, Y: 1, X: 2, Z: z, Gamma: 3, Beta: 4, RunMean: 5, RunVar: 6, Eps: 1e-5, Act: a}})
 			}
 			backward := engine.BatchNormBackward{Rows: s.rows, C: s.c, DX: 1, DGamma: 2, DBeta: 3, DY: 4, X: 5, Gamma: 6, Beta: 7, Mean: 8, InvStd: 9, Act: a}

@@ -100,7 +100,7 @@ func TestCasesCoverEveryCall(t *testing.T) {
 	}
 	slices.Sort(kinds)
 	assert.Equal(t, []string{
-		"Activate", "ActivateBackward", "Add", "AvgPoolBackward", "AvgPoolForward", "BatchNormBackward", "BatchNormForward", "BatchNormInfer", "BiasBackward",
+		"Activate", "ActivateBackward", "Add", "AvgPoolBackward", "AvgPoolForward", "BatchNormAgain", "BatchNormBackward", "BatchNormForward", "BatchNormInfer", "BiasBackward",
 		"Clamp", "ClampBackward", "ConvBackwardBatchNorm", "ConvBackwardData", "ConvBackwardFilter", "ConvBatchNorm", "ConvForward", "CopyChannels", "FilterTaylor", "GateBackward", "Importance", "LossScale",
 		"MaskFilter", "MaskedConvBackwardData", "MaskedConvBackwardFilter", "MaskedConvForward",
 		"MaxPoolBackward", "MaxPoolForward", "Mul", "Record", "SGD", "Scale", "Softmax", "SoftmaxLoss", "Spin",

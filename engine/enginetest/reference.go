@@ -37,6 +37,8 @@ func Reference(c engine.Call, m Memory) {
 	case engine.ConvBackwardBatchNorm:
 		convBackwardData(c.ConvBackwardData, m)
 		batchNormBackward(c.Norm, m)
+	case engine.BatchNormAgain:
+		batchNormAgain(c, m)
 	case engine.BatchNormInfer:
 		batchNormInfer(c, m)
 	case engine.BatchNormBackward:
@@ -251,6 +253,13 @@ func batchNormForward(o engine.BatchNormForward, m Memory) {
 		for i := c; i < len(m[o.Y]); i += o.C {
 			m[o.Y][i] = act(o.Act, m[o.Gamma][c]*(m[o.X][i]-mean)*invStd+m[o.Beta][c]+at(m[o.Z], i))
 		}
+	}
+}
+
+func batchNormAgain(o engine.BatchNormAgain, m Memory) {
+	for i, x := range m[o.X] {
+		c := i % o.C
+		m[o.Y][i] = act(o.Act, m[o.Gamma][c]*(x-m[o.Mean][c])*m[o.InvStd][c]+m[o.Beta][c]+at(m[o.Z], i))
 	}
 }
 

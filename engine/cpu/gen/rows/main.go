@@ -22,10 +22,13 @@ var kernels = []kernel{
 	{"moments", []string{"x"}, []string{"sum", "sumSq"}, nil, moments},
 	{"affine", []string{"y", "x"}, []string{"mean", "scale", "beta"}, []string{"lo", "hi"}, affine},
 	{"affineAdd", []string{"y", "x", "z"}, []string{"mean", "scale", "beta"}, []string{"lo", "hi"}, affineAdd},
+	{"affinePast", []string{"y", "x"}, []string{"mean", "scale", "beta"}, []string{"lo", "hi"}, affinePast},
+	{"affineAddPast", []string{"y", "x", "z"}, []string{"mean", "scale", "beta"}, []string{"lo", "hi"}, affineAddPast},
 	{"gradients", []string{"dy", "y", "x"}, []string{"sumG", "sumGX", "mean"}, []string{"lo", "hi"}, gradients},
 	{"gradientsOf", []string{"dy", "x"}, []string{"sumG", "sumGX", "mean", "scale", "beta"}, []string{"lo", "hi"}, gradientsOf},
 	{"input", []string{"dx", "dy", "y", "x"}, []string{"mean", "scale", "shift", "slope"}, []string{"lo", "hi"}, input},
 	{"inputCopy", []string{"dx", "dz", "dy", "y", "x"}, []string{"mean", "scale", "shift", "slope"}, []string{"lo", "hi"}, inputCopy},
+	{"inputCopyPast", []string{"dx", "dz", "dy", "y", "x"}, []string{"mean", "scale", "shift", "slope"}, []string{"lo", "hi"}, inputCopyPast},
 	{"inputAdd", []string{"dx", "dz", "dy", "y", "x"}, []string{"mean", "scale", "shift", "slope"}, []string{"lo", "hi"}, inputAdd},
 	{"inputOf", []string{"dx", "dy", "x"}, []string{"mean", "scale", "beta", "shift", "slope"}, []string{"lo", "hi"}, inputOf},
 	{"clamp", []string{"y", "x"}, nil, []string{"lo", "hi"}, clamp},
@@ -53,8 +56,17 @@ func moments(v *vector) {
 	v.store("sumSq", sumSq)
 }
 
-func affine(v *vector)    { v.store("y", v.clamp(v.affine())) }
-func affineAdd(v *vector) { y := v.affine(); VADDPS(v.load("z"), y, y); v.store("y", v.clamp(y)) }
+func affine(v *vector)        { v.store("y", v.clamp(v.affine())) }
+func affinePast(v *vector)    { v.storePast("y", v.clamp(v.affine())) }
+func affineAdd(v *vector)     { v.store("y", v.clamp(v.affineAdd())) }
+func affineAddPast(v *vector) { v.storePast("y", v.clamp(v.affineAdd())) }
+
+// affineAdd is (x − mean)·scale + beta + z.
+func (v *vector) affineAdd() reg.VecVirtual {
+	y := v.affine()
+	VADDPS(v.load("z"), y, y)
+	return y
+}
 
 // affine is (x − mean)·scale + beta.
 func (v *vector) affine() reg.VecVirtual {
@@ -93,10 +105,13 @@ func (v *vector) gradients(g, d reg.VecVirtual) {
 
 func input(v *vector) { v.store("dx", v.input(v.pass(), v.centred())) }
 
-func inputCopy(v *vector) {
+func inputCopy(v *vector)     { v.inputCopy(v.store) }
+func inputCopyPast(v *vector) { v.inputCopy(v.storePast) }
+
+func (v *vector) inputCopy(storeZ func(string, reg.VecVirtual)) {
 	g := v.pass()
 	dx := v.input(g, v.centred())
-	v.store("dz", g)
+	storeZ("dz", g)
 	v.store("dx", dx)
 }
 

@@ -165,6 +165,15 @@ func (v *vector) store(name string, x reg.VecVirtual) {
 	}
 }
 
+// storePast writes whole vectors past the caches. They begin at multiples of their size.
+func (v *vector) storePast(name string, x reg.VecVirtual) {
+	if v.mask != nil {
+		v.store(name, x)
+		return
+	}
+	VMOVNTPS(x, v.at(name))
+}
+
 func (v *vector) accumulate(name string, x reg.VecVirtual) {
 	sum := v.load(name)
 	VADDPS(x, sum, sum)
