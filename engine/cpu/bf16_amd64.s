@@ -3359,7 +3359,7 @@ done:
 	RET
 
 // func outerBF16x1(t uintptr)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·outerBF16x1(SB), NOSPLIT, $48-8
 	// for i < rows, j < cols:
 	//   c[i·ldc+j] (+)= Σ over g < segs, m < seg of a[g·segA + m·lda + i] · b[g·segB + m·ldb + j]
@@ -3394,6 +3394,8 @@ tile:
 	MOVQ   104(DI), R11
 	SHLQ   $0x02, R10
 	SHLQ   $0x02, R11
+	MOVQ   160(DI), R12
+	MOVQ   168(DI), R13
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -3574,6 +3576,9 @@ segment28:
 
 element28:
 	VMOVUPS.Z    (SI), K1, Z28
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
+	PREFETCHT1   64(AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z29
 
@@ -3739,6 +3744,9 @@ segment27:
 
 element27:
 	VMOVUPS.Z    (SI), K1, Z28
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
+	PREFETCHT1   64(AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z29
 
@@ -3899,6 +3907,9 @@ segment26:
 
 element26:
 	VMOVUPS.Z    (SI), K1, Z28
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
+	PREFETCHT1   64(AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z29
 
@@ -4054,6 +4065,9 @@ segment25:
 
 element25:
 	VMOVUPS.Z    (SI), K1, Z28
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
+	PREFETCHT1   64(AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z29
 
@@ -4204,6 +4218,9 @@ segment24:
 
 element24:
 	VMOVUPS.Z    (SI), K1, Z28
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
+	PREFETCHT1   64(AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z29
 
@@ -4349,6 +4366,9 @@ segment23:
 
 element23:
 	VMOVUPS.Z    (SI), K1, Z28
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
+	PREFETCHT1   64(AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z29
 
@@ -4489,6 +4509,9 @@ segment22:
 
 element22:
 	VMOVUPS.Z    (SI), K1, Z28
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
+	PREFETCHT1   64(AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z29
 
@@ -4624,6 +4647,9 @@ segment21:
 
 element21:
 	VMOVUPS.Z    (SI), K1, Z28
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
+	PREFETCHT1   64(AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z29
 
@@ -4754,6 +4780,9 @@ segment20:
 
 element20:
 	VMOVUPS.Z    (SI), K1, Z28
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
+	PREFETCHT1   64(AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z29
 
@@ -4879,6 +4908,9 @@ segment19:
 
 element19:
 	VMOVUPS.Z    (SI), K1, Z28
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
+	PREFETCHT1   64(AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z29
 
@@ -4999,6 +5031,9 @@ segment18:
 
 element18:
 	VMOVUPS.Z    (SI), K1, Z28
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
+	PREFETCHT1   64(AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z29
 
@@ -5114,6 +5149,9 @@ segment17:
 
 element17:
 	VMOVUPS.Z    (SI), K1, Z28
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
+	PREFETCHT1   64(AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z29
 
@@ -5224,6 +5262,8 @@ segment16:
 
 element16:
 	VMOVUPS.Z    (SI), K1, Z28
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z29
 
@@ -5329,6 +5369,8 @@ segment15:
 
 element15:
 	VMOVUPS.Z    (SI), K1, Z28
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z29
 
@@ -5429,6 +5471,8 @@ segment14:
 
 element14:
 	VMOVUPS.Z    (SI), K1, Z28
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z29
 
@@ -5524,6 +5568,8 @@ segment13:
 
 element13:
 	VMOVUPS.Z    (SI), K1, Z28
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z29
 
@@ -5614,6 +5660,8 @@ segment12:
 
 element12:
 	VMOVUPS.Z    (SI), K1, Z28
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z29
 
@@ -5699,6 +5747,8 @@ segment11:
 
 element11:
 	VMOVUPS.Z    (SI), K1, Z28
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z29
 
@@ -5779,6 +5829,8 @@ segment10:
 
 element10:
 	VMOVUPS.Z    (SI), K1, Z28
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z29
 
@@ -5854,6 +5906,8 @@ segment9:
 
 element9:
 	VMOVUPS.Z    (SI), K1, Z28
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z29
 
@@ -5924,6 +5978,8 @@ segment8:
 
 element8:
 	VMOVUPS.Z    (SI), K1, Z28
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z29
 
@@ -5989,6 +6045,8 @@ segment7:
 
 element7:
 	VMOVUPS.Z    (SI), K1, Z28
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z29
 
@@ -6049,6 +6107,8 @@ segment6:
 
 element6:
 	VMOVUPS.Z    (SI), K1, Z28
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z29
 
@@ -6104,6 +6164,8 @@ segment5:
 
 element5:
 	VMOVUPS.Z    (SI), K1, Z28
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z29
 
@@ -6154,6 +6216,8 @@ segment4:
 
 element4:
 	VMOVUPS.Z    (SI), K1, Z28
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z29
 
@@ -6199,6 +6263,8 @@ segment3:
 
 element3:
 	VMOVUPS.Z    (SI), K1, Z28
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z29
 
@@ -6239,6 +6305,8 @@ segment2:
 
 element2:
 	VMOVUPS.Z    (SI), K1, Z28
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z29
 
@@ -6274,6 +6342,8 @@ segment1:
 
 element1:
 	VMOVUPS.Z    (SI), K1, Z28
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z29
 
@@ -8469,7 +8539,7 @@ done:
 	RET
 
 // func outerBF16x2(t uintptr)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·outerBF16x2(SB), NOSPLIT, $48-8
 	// for i < rows, j < cols:
 	//   c[i·ldc+j] (+)= Σ over g < segs, m < seg of a[g·segA + m·lda + i] · b[g·segB + m·ldb + j]
@@ -8504,6 +8574,8 @@ tile:
 	MOVQ   104(DI), R11
 	SHLQ   $0x02, R10
 	SHLQ   $0x02, R11
+	MOVQ   160(DI), R12
+	MOVQ   168(DI), R13
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -8615,6 +8687,9 @@ segment14:
 element14:
 	VMOVUPS      (SI), Z28
 	VMOVUPS.Z    64(SI), K1, Z29
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   64(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z30
 
@@ -8767,6 +8842,9 @@ segment13:
 element13:
 	VMOVUPS      (SI), Z28
 	VMOVUPS.Z    64(SI), K1, Z29
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   64(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z30
 
@@ -8910,6 +8988,9 @@ segment12:
 element12:
 	VMOVUPS      (SI), Z28
 	VMOVUPS.Z    64(SI), K1, Z29
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   64(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z30
 
@@ -9044,6 +9125,9 @@ segment11:
 element11:
 	VMOVUPS      (SI), Z28
 	VMOVUPS.Z    64(SI), K1, Z29
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   64(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z30
 
@@ -9169,6 +9253,9 @@ segment10:
 element10:
 	VMOVUPS      (SI), Z28
 	VMOVUPS.Z    64(SI), K1, Z29
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   64(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z30
 
@@ -9285,6 +9372,9 @@ segment9:
 element9:
 	VMOVUPS      (SI), Z28
 	VMOVUPS.Z    64(SI), K1, Z29
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   64(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z30
 
@@ -9392,6 +9482,9 @@ segment8:
 element8:
 	VMOVUPS      (SI), Z28
 	VMOVUPS.Z    64(SI), K1, Z29
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   64(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z30
 
@@ -9490,6 +9583,9 @@ segment7:
 element7:
 	VMOVUPS      (SI), Z28
 	VMOVUPS.Z    64(SI), K1, Z29
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   64(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z30
 
@@ -9579,6 +9675,9 @@ segment6:
 element6:
 	VMOVUPS      (SI), Z28
 	VMOVUPS.Z    64(SI), K1, Z29
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   64(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z30
 
@@ -9659,6 +9758,9 @@ segment5:
 element5:
 	VMOVUPS      (SI), Z28
 	VMOVUPS.Z    64(SI), K1, Z29
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   64(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z30
 
@@ -9730,6 +9832,9 @@ segment4:
 element4:
 	VMOVUPS      (SI), Z28
 	VMOVUPS.Z    64(SI), K1, Z29
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   64(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z30
 
@@ -9792,6 +9897,9 @@ segment3:
 element3:
 	VMOVUPS      (SI), Z28
 	VMOVUPS.Z    64(SI), K1, Z29
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   64(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z30
 
@@ -9845,6 +9953,9 @@ segment2:
 element2:
 	VMOVUPS      (SI), Z28
 	VMOVUPS.Z    64(SI), K1, Z29
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   64(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z30
 
@@ -9889,6 +10000,9 @@ segment1:
 element1:
 	VMOVUPS      (SI), Z28
 	VMOVUPS.Z    64(SI), K1, Z29
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   64(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z30
 
@@ -11341,7 +11455,7 @@ done:
 	RET
 
 // func outerBF16x3(t uintptr)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·outerBF16x3(SB), NOSPLIT, $48-8
 	// for i < rows, j < cols:
 	//   c[i·ldc+j] (+)= Σ over g < segs, m < seg of a[g·segA + m·lda + i] · b[g·segB + m·ldb + j]
@@ -11376,6 +11490,8 @@ tile:
 	MOVQ   104(DI), R11
 	SHLQ   $0x02, R10
 	SHLQ   $0x02, R11
+	MOVQ   160(DI), R12
+	MOVQ   168(DI), R13
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -11462,6 +11578,10 @@ element9:
 	VMOVUPS      (SI), Z27
 	VMOVUPS      64(SI), Z28
 	VMOVUPS.Z    128(SI), K1, Z29
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   64(SI)(R13*1)
+	PREFETCHT1   128(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z30
 
@@ -11606,6 +11726,10 @@ element8:
 	VMOVUPS      (SI), Z27
 	VMOVUPS      64(SI), Z28
 	VMOVUPS.Z    128(SI), K1, Z29
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   64(SI)(R13*1)
+	PREFETCHT1   128(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z30
 
@@ -11737,6 +11861,10 @@ element7:
 	VMOVUPS      (SI), Z27
 	VMOVUPS      64(SI), Z28
 	VMOVUPS.Z    128(SI), K1, Z29
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   64(SI)(R13*1)
+	PREFETCHT1   128(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z30
 
@@ -11855,6 +11983,10 @@ element6:
 	VMOVUPS      (SI), Z27
 	VMOVUPS      64(SI), Z28
 	VMOVUPS.Z    128(SI), K1, Z29
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   64(SI)(R13*1)
+	PREFETCHT1   128(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z30
 
@@ -11960,6 +12092,10 @@ element5:
 	VMOVUPS      (SI), Z27
 	VMOVUPS      64(SI), Z28
 	VMOVUPS.Z    128(SI), K1, Z29
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   64(SI)(R13*1)
+	PREFETCHT1   128(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z30
 
@@ -12052,6 +12188,10 @@ element4:
 	VMOVUPS      (SI), Z27
 	VMOVUPS      64(SI), Z28
 	VMOVUPS.Z    128(SI), K1, Z29
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   64(SI)(R13*1)
+	PREFETCHT1   128(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z30
 
@@ -12131,6 +12271,10 @@ element3:
 	VMOVUPS      (SI), Z27
 	VMOVUPS      64(SI), Z28
 	VMOVUPS.Z    128(SI), K1, Z29
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   64(SI)(R13*1)
+	PREFETCHT1   128(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z30
 
@@ -12197,6 +12341,10 @@ element2:
 	VMOVUPS      (SI), Z27
 	VMOVUPS      64(SI), Z28
 	VMOVUPS.Z    128(SI), K1, Z29
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   64(SI)(R13*1)
+	PREFETCHT1   128(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z30
 
@@ -12250,6 +12398,10 @@ element1:
 	VMOVUPS      (SI), Z27
 	VMOVUPS      64(SI), Z28
 	VMOVUPS.Z    128(SI), K1, Z29
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   64(SI)(R13*1)
+	PREFETCHT1   128(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z30
 

@@ -37,7 +37,7 @@ func newConvForward(i isa, c engine.ConvForward, norm *inputNorm, y, x, w, b, z,
 func newConvSlice(i isa, c engine.ConvForward, norm *inputNorm, slices int, y, x, w, b, z, ws []float32, workers int, constantW bool) op {
 	lo, hi := bounds(c.Act)
 	if c.Depthwise() {
-		return newDepthwiseForward(i, c.Conv).init(y, x, w, epilogue{b, z, lo, hi}, ws, workers, constantW)
+		return newDepthwiseForward(i, c.Conv, norm).init(y, x, w, epilogue{b, z, lo, hi}, ws, workers, constantW)
 	}
 	parts := slicedParts(i, c.Conv, norm, slices, workers)
 	if o := newWinograd(i, parts, workers); o != nil {
@@ -81,19 +81,19 @@ func convWorkspace(i isa, c engine.Call, workers int) int {
 	switch c := c.(type) {
 	case engine.ConvForward:
 		if c.Depthwise() {
-			return line(newDepthwiseForward(i, c.Conv).filters())
+			return newDepthwiseForward(i, c.Conv, newInputNorm(i, c.Conv, c.XNorm, nil)).workspace(workers)
 		}
 		parts = forwardParts(i, c.Conv, newInputNorm(i, c.Conv, c.XNorm, nil), workers)
 	case engine.ConvBackwardData:
 		if c.Depthwise() {
-			return line(newDepthwiseBackward(i, c.Conv).filters())
+			return newDepthwiseBackward(i, c.Conv).workspace(workers)
 		}
 		parts = backwardParts(i, c.Conv, workers)
 	case engine.ConvBackwardFilter:
-		if c.Depthwise() {
-			return newDepthwiseGradient(i, c.Conv).workspace()
-		}
 		norm := newInputNorm(i, c.Conv, c.XNorm, nil)
+		if c.Depthwise() {
+			return newDepthwiseGradient(i, c.Conv, norm).workspace(workers)
+		}
 		if o := newWinogradGradient(i, c.Conv, norm, workers); o != nil {
 			return o.workspace(workers)
 		}

@@ -22,6 +22,14 @@ func directions(c engine.Conv) (rows, cols direction) {
 // last is the last input that output 0 takes, if it is there.
 func (d direction) last() int { return (d.taps-1)*d.dil - d.pad }
 
+// reads are the inputs that outputs from ≤ i < to take.
+func (d direction) reads(from, to int) (first, next int) {
+	return max(from*d.stride-d.pad, 0), min((to-1)*d.stride+d.last()+1, d.size)
+}
+
+// once is how many inputs so many outputs take at most.
+func (d direction) once(n int) int { return min((n-1)*d.stride+(d.taps-1)*d.dil+1, d.size) }
+
 // A run is outputs that take the same taps: all but those at the image's edges take them all.
 type run struct{ from, to, first, last int } // from ≤ output < to, first ≤ tap < last
 
@@ -62,14 +70,18 @@ type depthwise struct {
 	c, taps  int // channels, and taps of each one's filter
 	n, p     int // images, and steps of each
 	high     int // rows, or groups of rows, of a step
+	rows     direction
+	norm     *inputNorm
 	from, to layout
 	stride   [2]int   // of what is read, from a step or a pixel to the next
 	kinds    []int    // of steps
 	spans    [][]span // of kinds
 
+	in       []float32 // of a norm
 	w, bias  []float32
 	packed   []float32
-	walks    []walk // one per worker
+	walks    []walk       // one per worker
+	normed   []normedRows // with a norm, too
 	packing  depthwisePacking
 	pieces   int // of the steps,
 	shares   int // and of the channels: a task is one of each
@@ -77,9 +89,11 @@ type depthwise struct {
 	ready    bool
 }
 
-func newDepthwiseForward(i isa, c engine.Conv) *depthwise {
+func newDepthwiseForward(i isa, c engine.Conv, norm *inputNorm) *depthwise {
 	rows, cols := directions(c)
-	return newDepthwise(i, c, nhwc(c.H, c.W, c.C, 0), nhwc(c.P, c.Q, c.C, 0), []path{{rows, cols, 0}})
+	o := newDepthwise(i, c, nhwc(c.H, c.W, c.C, 0), nhwc(c.P, c.Q, c.C, 0), []path{{rows, cols, 0}})
+	o.norm = norm
+	return o
 }
 
 // newDepthwiseBackward has a path for each phase (see backwardParts).
@@ -102,7 +116,7 @@ func newDepthwiseBackward(i isa, c engine.Conv) *depthwise {
 
 func newDepthwise(i isa, c engine.Conv, from, to layout, paths []path) *depthwise {
 	o := &depthwise{
-		kernels: convKernelsOf(i.float32()), c: c.C, taps: c.R * c.S, n: c.N,
+		rows: paths[0].rows, kernels: convKernelsOf(i.float32()), c: c.C, taps: c.R * c.S, n: c.N,
 		from: from, to: to, stride: [2]int{paths[0].rows.stride, paths[0].cols.stride},
 	}
 	rows := paths[0].rows.n
@@ -177,14 +191,21 @@ func (o *depthwise) size() int { return o.taps * o.kernels.lanes }
 
 func (o *depthwise) filters() int { return o.vectors() * o.size() }
 
+func (o *depthwise) workspace(workers int) int {
+	return line(o.filters()) + normedWorkspace(o.norm, o.from, o.rows.once(o.high), workers)
+}
+
 // init makes the op ready; that of a constant filter keeps its own packed copy of it.
 func (o *depthwise) init(out, in, w []float32, e epilogue, ws []float32, workers int, constant bool) *depthwise {
-	o.w, o.bias, o.constant = w, e.bias, constant
+	o.in, o.w, o.bias, o.constant = in, w, e.bias, constant
 	if !constant {
-		o.packed = ws[:o.filters()]
+		o.packed, ws = ws[:o.filters()], ws[line(o.filters()):]
 	}
+	o.normed = normedWorkers(o.norm, o.from, o.rows.once(o.high), ws, workers)
 	o.pieces = min(tasksEach*workers, o.n*o.p)
-	o.shares = min(ceil(tasksEach*workers, o.pieces), o.vectors())
+	if o.shares = 1; o.norm == nil {
+		o.shares = min(ceil(tasksEach*workers, o.pieces), o.vectors())
+	}
 	o.walks = make([]walk, workers)
 	cache := Info().L3
 	for i := range o.walks {
@@ -262,10 +283,24 @@ func (o *depthwise) do(worker, i int) {
 	if o.bias != nil {
 		t.bias = o.bias[channel:]
 	}
+	if o.norm != nil {
+		o.normed[worker].begin()
+	}
 	for k := i * o.n * o.p / o.pieces; k < (i+1)*o.n*o.p/o.pieces; k++ {
 		n, p := k/o.p, k%o.p
 		t.from, t.to = o.from.at(n, p*o.high*o.stride[0], 0)+channel, o.to.at(n, p*o.high, 0)+channel
+		if o.norm != nil {
+			o.readNormed(worker, n, p*o.high)
+		}
 		t.spans = o.spans[o.kinds[p]]
 		o.kernels.walk(t)
 	}
+}
+
+// readNormed has a step's walk read what its worker has computed.
+func (o *depthwise) readNormed(worker, n, row int) {
+	t, r := &o.walks[worker], &o.normed[worker]
+	first, next := o.rows.reads(row, min(row+o.high, o.rows.n))
+	r.read(o.in, n, first, next)
+	t.a, t.from = r.data, (row*o.stride[0]-r.first)*o.from.row
 }

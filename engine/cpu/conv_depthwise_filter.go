@@ -16,10 +16,12 @@ type depthwiseGradient struct {
 	from, to     layout
 	band, slices int
 	rects        [][]rect // of an image's bands
+	norm         *inputNorm
 
 	dw, dy, x []float32
 	sums      []float32 // one slice's after the other
 	products  []products
+	normed    []normedRows // one per worker, too, with a norm
 	addition  depthwiseAddition
 }
 
@@ -28,8 +30,9 @@ const (
 	fewSlices = 16
 )
 
-func newDepthwiseGradient(i isa, c engine.Conv) *depthwiseGradient {
+func newDepthwiseGradient(i isa, c engine.Conv, norm *inputNorm) *depthwiseGradient {
 	o := &depthwiseGradient{
+		norm:    norm,
 		kernels: convKernelsOf(i.float32()), add: rowsFor(i).add, n: c.N, c: c.C, from: nhwc(c.H, c.W, c.C, 0), to: nhwc(c.P, c.Q, c.C, 0),
 	}
 	o.rows, o.cols = directions(c)
@@ -76,10 +79,13 @@ func (o *depthwiseGradient) vectors() int { return ceil(o.c, o.kernels.lanes) }
 func (o *depthwiseGradient) each() int { return o.rows.taps * o.cols.taps * o.kernels.lanes }
 func (o *depthwiseGradient) size() int { return line(o.vectors() * o.each()) }
 
-func (o *depthwiseGradient) workspace() int { return o.slices * o.size() }
+func (o *depthwiseGradient) workspace(workers int) int {
+	return o.slices*o.size() + normedWorkspace(o.norm, o.from, o.rows.once(o.band), workers)
+}
 
 func (o *depthwiseGradient) init(dw, dy, x, ws []float32, workers int) *depthwiseGradient {
 	o.dw, o.dy, o.x, o.sums = dw, dy, x, ws
+	o.normed = normedWorkers(o.norm, o.from, o.rows.once(o.band), ws[o.slices*o.size():], workers)
 	o.products = make([]products, workers)
 	for i := range o.products {
 		t := &o.products[i]
@@ -105,14 +111,28 @@ func (o *depthwiseGradient) do(worker, slice int) {
 	t.c = o.sums[slice*o.size():][:o.size()]
 	clear(t.c)
 	bands := len(o.rects)
+	if o.norm != nil {
+		o.normed[worker].begin()
+	}
 	for i := slice * o.n * bands / o.slices; i < (slice+1)*o.n*bands/o.slices; i++ {
 		n, p := i/bands, i%bands
 		t.rects = o.rects[p]
 		t.from, t.to = o.from.at(n, p*o.band*o.rows.stride, 0), o.to.at(n, p*o.band, 0)
+		if o.norm != nil {
+			o.readNormed(worker, n, p*o.band)
+		}
 		if len(t.rects) > 0 {
 			o.kernels.products(t)
 		}
 	}
+}
+
+// readNormed has a band's products read what its worker has computed.
+func (o *depthwiseGradient) readNormed(worker, n, row int) {
+	t, r := &o.products[worker], &o.normed[worker]
+	first, next := o.rows.reads(row, min(row+o.band, o.rows.n))
+	r.read(o.x, n, first, next)
+	t.a, t.from = r.data, (row*o.rows.stride-r.first)*o.from.row
 }
 
 // depthwiseAddition is the task that adds up some vectors' slices and lays them out as a filter.

@@ -56,7 +56,7 @@ func newFilterGradient(i isa, c engine.Conv, norm *inputNorm, workers int) *filt
 
 func newConvBackwardFilter(i isa, c engine.ConvBackwardFilter, norm *inputNorm, dw, dy, x, ws []float32, workers int) op {
 	if c.Depthwise() {
-		return newDepthwiseGradient(i, c.Conv).init(dw, dy, x, ws, workers)
+		return newDepthwiseGradient(i, c.Conv, norm).init(dw, dy, x, ws, workers)
 	}
 	if o := newWinogradGradient(i, c.Conv, norm, workers); o != nil {
 		return o.init(dw, dy, x, ws, workers)
@@ -69,6 +69,13 @@ func newConvBackwardFilter(i isa, c engine.ConvBackwardFilter, norm *inputNorm, 
 	return o
 }
 
+// turned says that the sums' rows are input channels and their columns output ones:
+// a 1×1 filter of few input channels fills no vectors with them.
+func (o *filterGradient) turned() bool {
+	g := &o.groups[0]
+	return o.kernels.pairs == nil && g.r*g.s == 1 && g.c < o.kg && g.c <= (maxVectors-1)*o.kernels.lanes
+}
+
 // size is how many elements a slice's sum of one group has.
 func (o *filterGradient) size() int {
 	g := &o.groups[0]
@@ -76,8 +83,11 @@ func (o *filterGradient) size() int {
 }
 
 // partials is how many elements the sums take that do not lie in dw, which holds
-// the first slice's.
+// the first slice's unless they are turned.
 func (o *filterGradient) partials() int {
+	if o.turned() {
+		return o.slices * line(len(o.groups)*o.size())
+	}
 	return (o.slices - 1) * line(len(o.groups)*o.size())
 }
 
@@ -91,11 +101,10 @@ func (o *filterGradient) each() int {
 
 // spaced says that pixels of many channels are read where they lie, which
 // memory and caches serve poorly: a panel takes a piece of each, so they are
-// first copied in one go, and to distances that do not share cache sets. What is
-// computed as it is read has to be copied anyway.
+// first copied in one go, and to distances that do not share cache sets.
 func (o *filterGradient) spaced() bool {
 	g := &o.groups[0]
-	return g.inside() && o.kernels.pairs == nil && g.r*g.s == 1 && (g.c >= 8*spacing || g.norm != nil)
+	return g.inside() && o.kernels.pairs == nil && g.r*g.s == 1 && g.c >= 8*spacing
 }
 
 const spacing = 16
@@ -123,7 +132,10 @@ func (o *filterGradient) workspace(workers int) int { return o.partials() + work
 
 func (o *filterGradient) run(t *team) {
 	t.run(o, len(o.groups)*o.slices*o.shares)
-	if o.slices > 1 {
+	switch {
+	case o.turned():
+		t.run((*turning)(o), len(o.groups)*ceil(o.kg, turnLen))
+	case o.slices > 1:
 		t.run(&o.addition, ceil(len(o.dw), addLen))
 	}
 }
@@ -138,8 +150,9 @@ func (o *filterGradient) do(worker, i int) {
 	sum := o.sum(slice, group)
 	blocks := o.grid[0] * o.grid[1] * o.grid[2]
 	first := slice * blocks / o.slices
-	for i := first; i < (slice+1)*blocks/o.slices; i++ {
-		n, h, w := i/o.grid[2]/o.grid[1]*o.block.n, i/o.grid[2]%o.grid[1]*o.block.p, i%o.grid[2]*o.block.q
+	end := (slice + 1) * blocks / o.slices
+	for i := first; i < end; i++ {
+		n, h, w := o.at(i)
 		b := block{min(o.block.n, g.n-n), min(o.block.p, g.p-h), min(o.block.q, g.q-w)}
 		var src source
 		if o.spaced() {
@@ -148,19 +161,33 @@ func (o *filterGradient) do(worker, i int) {
 			src = g.read(o.x, n, h, w, b, scratch)
 		}
 		dy := o.dy[g.out.at(n, h, w):]
+		ahead := g.out.at(o.at(min(i+1, end-1))) - g.out.at(n, h, w)
 		t.lda, t.ldb, t.segA, t.segB = g.out.pixel, src.pixel, g.out.row, src.row
 		t.seg, t.segs = b.q, b.p
-		if o.kernels.pairs != nil {
+		switch {
+		case o.turned():
+			t.aheadB = 4 * ahead
+			o.columns(t, g, src, b.n, dy[from:], sum[from:], to-from, i > first)
+		case o.kernels.pairs != nil:
 			o.rowsOfPairs(t, g, src, b, dy[from:], sum[from*src.seg*src.segs:], to-from, i > first, scratch[line(g.scratch(o.block)):])
-		} else {
+		default:
+			t.aheadA = 4 * ahead
 			o.rows(t, g, src, b.n, dy[from:], sum[from*src.seg*src.segs:], to-from, i > first)
 		}
 	}
 }
 
+// at is where block i begins.
+func (o *filterGradient) at(i int) (n, h, w int) {
+	return i / o.grid[2] / o.grid[1] * o.block.n, i / o.grid[2] % o.grid[1] * o.block.p, i % o.grid[2] * o.block.q
+}
+
 // sum is where a slice of a group is summed.
 func (o *filterGradient) sum(slice, group int) []float32 {
-	if slice == 0 {
+	switch {
+	case o.turned():
+		slice++
+	case slice == 0:
 		return o.dw[group*o.size():][:o.size()]
 	}
 	return o.sums[(slice-1)*line(len(o.groups)*o.size())+group*o.size():][:o.size()]
@@ -181,6 +208,49 @@ func (o *filterGradient) rows(t *outer, g *correlation, src source, images int, 
 				t.add = add || n > 0
 				t.a, t.b = dy[n*g.out.image:], src.data[n*src.image+r*src.stride+before:]
 				o.kernels.outer[vectors](t)
+			}
+			t.aheadA = 0 // what comes next is on its way
+		}
+	}
+}
+
+// columns adds some images' part to columns of the turned gradient, or starts it.
+func (o *filterGradient) columns(t *outer, g *correlation, src source, images int, dy, sum []float32, columns int, add bool) {
+	t.rows, t.ldc = g.c, o.kg
+	t.lda, t.ldb, t.segA, t.segB = src.pixel, g.out.pixel, src.row, g.out.row
+	for i := range o.kernels.panels(columns) {
+		vectors, before := o.kernels.width(columns, i)
+		before *= o.kernels.lanes
+		t.cols = min(vectors*o.kernels.lanes, columns-before)
+		t.step = even(t.rows, o.kernels.outerRows[vectors])
+		t.c = sum[before:]
+		for n := range images {
+			t.add = add || n > 0
+			t.a, t.b = src.data[n*src.image:], dy[n*g.out.image+before:]
+			o.kernels.outer[vectors](t)
+		}
+	}
+}
+
+// turning is the task that adds up the slices of turned sums, and turns them back.
+type turning filterGradient
+
+const turnLen = 64
+
+func (o *turning) do(_, i int) {
+	f := (*filterGradient)(o)
+	pieces := ceil(o.kg, turnLen)
+	group, from := i/pieces, i%pieces*turnLen
+	to, c := min(from+turnLen, o.kg), o.groups[0].c
+	dw := o.dw[group*f.size():][:f.size()]
+	for s := range o.slices {
+		sum := f.sum(s, group)
+		for k := from; k < to; k++ {
+			for j := range c {
+				if s == 0 {
+					dw[k*c+j] = 0
+				}
+				dw[k*c+j] += sum[j*o.kg+k]
 			}
 		}
 	}

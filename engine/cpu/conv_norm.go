@@ -56,5 +56,5 @@ func (o *inputNorm) copy(dst, src []float32) {
 // supportsNorm says which convolutions can compute their input: those that copy it,
 // or gain by reading memory once less.
 func (b *Backend) supportsNorm(g engine.Conv, n engine.InputNorm) bool {
-	return n.Mean == engine.None || g.Groups == 1 && n.Act.Gates() && b.isa.precision() == FP32
+	return n.Mean == engine.None || n.Act.Gates() && (g.Depthwise() || g.Groups == 1 && b.isa.precision() == FP32)
 }

@@ -109,7 +109,9 @@ func convCases() []convCase {
 	add(geometry(2, 5, 3, 64, 70, 3, 3, same(2), same(1), same(1), 1))
 	add(geometry(2, 7, 11, 12, 18, 3, 3, same(1), same(1), same(1), 3)) // groups
 	add(geometry(1, 9, 7, 34, 50, 3, 3, same(2), same(1), same(1), 2))
-	add(geometry(1, 9, 13, 8, 17, 3, 3, same(1), same(2), same(2), 1)) // dilation
+	add(geometry(2, 7, 9, 15, 66, 1, 1, same(1), same(0), same(1), 3))
+	add(geometry(3, 23, 31, 20, 150, 1, 1, same(2), same(0), same(1), 1)) // few input channels, many slices
+	add(geometry(1, 9, 13, 8, 17, 3, 3, same(1), same(2), same(2), 1))    // dilation
 	add(geometry(1, 13, 9, 7, 8, 3, 3, same(2), same(3), same(3), 1))
 	add(geometry(1, 9, 8, 7, 8, 2, 2, same(3), same(0), same(1), 1)) // pixels that no tap reads
 	add(geometry(1, 3, 300, 17, 33, 1, 3, same(1), [2]int{0, 1}, same(1), 1))

@@ -47,6 +47,8 @@ type outer struct {
 	seg, segs  int
 	ldc        int
 	add        bool // add to c
+	aheadA     int  // bytes from a pixel to where one comes that is read later, asked for meanwhile
+	aheadB     int
 	_          ownLines
 }
 

@@ -1653,7 +1653,7 @@ done:
 	RET
 
 // func outerAVX2x1(t uintptr)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·outerAVX2x1(SB), NOSPLIT, $48-8
 	// for i < rows, j < cols:
 	//   c[i·ldc+j] (+)= Σ over g < segs, m < seg of a[g·segA + m·lda + i] · b[g·segB + m·ldb + j]
@@ -1690,6 +1690,8 @@ tile:
 	MOVQ   104(DI), R11
 	SHLQ   $0x02, R10
 	SHLQ   $0x02, R11
+	MOVQ   160(DI), R12
+	MOVQ   168(DI), R13
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -1774,6 +1776,8 @@ segment12:
 
 element12:
 	VMASKMOVPS   (SI), Y15, Y12
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Y13
 	VFMADD231PS  Y12, Y13, Y0
@@ -1823,6 +1827,8 @@ segment11:
 
 element11:
 	VMASKMOVPS   (SI), Y15, Y12
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Y13
 	VFMADD231PS  Y12, Y13, Y0
@@ -1870,6 +1876,8 @@ segment10:
 
 element10:
 	VMASKMOVPS   (SI), Y15, Y12
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Y13
 	VFMADD231PS  Y12, Y13, Y0
@@ -1915,6 +1923,8 @@ segment9:
 
 element9:
 	VMASKMOVPS   (SI), Y15, Y12
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Y13
 	VFMADD231PS  Y12, Y13, Y0
@@ -1958,6 +1968,8 @@ segment8:
 
 element8:
 	VMASKMOVPS   (SI), Y15, Y12
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Y13
 	VFMADD231PS  Y12, Y13, Y0
@@ -1999,6 +2011,8 @@ segment7:
 
 element7:
 	VMASKMOVPS   (SI), Y15, Y12
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Y13
 	VFMADD231PS  Y12, Y13, Y0
@@ -2038,6 +2052,8 @@ segment6:
 
 element6:
 	VMASKMOVPS   (SI), Y15, Y12
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Y13
 	VFMADD231PS  Y12, Y13, Y0
@@ -2075,6 +2091,8 @@ segment5:
 
 element5:
 	VMASKMOVPS   (SI), Y15, Y12
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Y13
 	VFMADD231PS  Y12, Y13, Y0
@@ -2110,6 +2128,8 @@ segment4:
 
 element4:
 	VMASKMOVPS   (SI), Y15, Y12
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Y13
 	VFMADD231PS  Y12, Y13, Y0
@@ -2143,6 +2163,8 @@ segment3:
 
 element3:
 	VMASKMOVPS   (SI), Y15, Y12
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Y13
 	VFMADD231PS  Y12, Y13, Y0
@@ -2174,6 +2196,8 @@ segment2:
 
 element2:
 	VMASKMOVPS   (SI), Y15, Y12
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Y13
 	VFMADD231PS  Y12, Y13, Y0
@@ -2203,6 +2227,8 @@ segment1:
 
 element1:
 	VMASKMOVPS   (SI), Y15, Y12
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Y13
 	VFMADD231PS  Y12, Y13, Y0
@@ -2419,7 +2445,7 @@ done:
 	RET
 
 // func outerAVX2x2(t uintptr)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·outerAVX2x2(SB), NOSPLIT, $48-8
 	// for i < rows, j < cols:
 	//   c[i·ldc+j] (+)= Σ over g < segs, m < seg of a[g·segA + m·lda + i] · b[g·segB + m·ldb + j]
@@ -2456,6 +2482,8 @@ tile:
 	MOVQ   104(DI), R11
 	SHLQ   $0x02, R10
 	SHLQ   $0x02, R11
+	MOVQ   160(DI), R12
+	MOVQ   168(DI), R13
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -2511,6 +2539,9 @@ segment6:
 element6:
 	VMOVUPS      (SI), Y12
 	VMASKMOVPS   32(SI), Y15, Y13
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   32(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Y14
 	VFMADD231PS  Y12, Y14, Y0
@@ -2555,6 +2586,9 @@ segment5:
 element5:
 	VMOVUPS      (SI), Y12
 	VMASKMOVPS   32(SI), Y15, Y13
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   32(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Y14
 	VFMADD231PS  Y12, Y14, Y0
@@ -2596,6 +2630,9 @@ segment4:
 element4:
 	VMOVUPS      (SI), Y12
 	VMASKMOVPS   32(SI), Y15, Y13
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   32(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Y14
 	VFMADD231PS  Y12, Y14, Y0
@@ -2634,6 +2671,9 @@ segment3:
 element3:
 	VMOVUPS      (SI), Y12
 	VMASKMOVPS   32(SI), Y15, Y13
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   32(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Y14
 	VFMADD231PS  Y12, Y14, Y0
@@ -2669,6 +2709,9 @@ segment2:
 element2:
 	VMOVUPS      (SI), Y12
 	VMASKMOVPS   32(SI), Y15, Y13
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   32(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Y14
 	VFMADD231PS  Y12, Y14, Y0
@@ -2701,6 +2744,9 @@ segment1:
 element1:
 	VMOVUPS      (SI), Y12
 	VMASKMOVPS   32(SI), Y15, Y13
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   32(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Y14
 	VFMADD231PS  Y12, Y14, Y0
@@ -2834,7 +2880,7 @@ done:
 	RET
 
 // func outerAVX2x3(t uintptr)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·outerAVX2x3(SB), NOSPLIT, $48-8
 	// for i < rows, j < cols:
 	//   c[i·ldc+j] (+)= Σ over g < segs, m < seg of a[g·segA + m·lda + i] · b[g·segB + m·ldb + j]
@@ -2871,6 +2917,8 @@ tile:
 	MOVQ   104(DI), R11
 	SHLQ   $0x02, R10
 	SHLQ   $0x02, R11
+	MOVQ   160(DI), R12
+	MOVQ   168(DI), R13
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -2909,6 +2957,10 @@ element3:
 	VMOVUPS      (SI), Y9
 	VMOVUPS      32(SI), Y10
 	VMASKMOVPS   64(SI), Y15, Y11
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   32(SI)(R13*1)
+	PREFETCHT1   64(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Y12
 	VFMADD231PS  Y9, Y12, Y0
@@ -2948,6 +3000,10 @@ element2:
 	VMOVUPS      (SI), Y9
 	VMOVUPS      32(SI), Y10
 	VMASKMOVPS   64(SI), Y15, Y11
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   32(SI)(R13*1)
+	PREFETCHT1   64(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Y12
 	VFMADD231PS  Y9, Y12, Y0
@@ -2983,6 +3039,10 @@ element1:
 	VMOVUPS      (SI), Y9
 	VMOVUPS      32(SI), Y10
 	VMASKMOVPS   64(SI), Y15, Y11
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   32(SI)(R13*1)
+	PREFETCHT1   64(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Y12
 	VFMADD231PS  Y9, Y12, Y0
@@ -9039,7 +9099,7 @@ done:
 	RET
 
 // func outerAVX512x1(t uintptr)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·outerAVX512x1(SB), NOSPLIT, $48-8
 	// for i < rows, j < cols:
 	//   c[i·ldc+j] (+)= Σ over g < segs, m < seg of a[g·segA + m·lda + i] · b[g·segB + m·ldb + j]
@@ -9074,6 +9134,8 @@ tile:
 	MOVQ   104(DI), R11
 	SHLQ   $0x02, R10
 	SHLQ   $0x02, R11
+	MOVQ   160(DI), R12
+	MOVQ   168(DI), R13
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -9254,6 +9316,9 @@ segment28:
 
 element28:
 	VMOVUPS.Z        (SI), K1, Z28
+	PREFETCHT1       (SI)(R13*1)
+	PREFETCHT1       (AX)(R12*1)
+	PREFETCHT1       64(AX)(R12*1)
 	ADDQ             R11, SI
 	VFMADD231PS.BCST (AX), Z28, Z0
 	VFMADD231PS.BCST 4(AX), Z28, Z1
@@ -9307,6 +9372,9 @@ segment27:
 
 element27:
 	VMOVUPS.Z        (SI), K1, Z28
+	PREFETCHT1       (SI)(R13*1)
+	PREFETCHT1       (AX)(R12*1)
+	PREFETCHT1       64(AX)(R12*1)
 	ADDQ             R11, SI
 	VFMADD231PS.BCST (AX), Z28, Z0
 	VFMADD231PS.BCST 4(AX), Z28, Z1
@@ -9359,6 +9427,9 @@ segment26:
 
 element26:
 	VMOVUPS.Z        (SI), K1, Z28
+	PREFETCHT1       (SI)(R13*1)
+	PREFETCHT1       (AX)(R12*1)
+	PREFETCHT1       64(AX)(R12*1)
 	ADDQ             R11, SI
 	VFMADD231PS.BCST (AX), Z28, Z0
 	VFMADD231PS.BCST 4(AX), Z28, Z1
@@ -9410,6 +9481,9 @@ segment25:
 
 element25:
 	VMOVUPS.Z        (SI), K1, Z28
+	PREFETCHT1       (SI)(R13*1)
+	PREFETCHT1       (AX)(R12*1)
+	PREFETCHT1       64(AX)(R12*1)
 	ADDQ             R11, SI
 	VFMADD231PS.BCST (AX), Z28, Z0
 	VFMADD231PS.BCST 4(AX), Z28, Z1
@@ -9460,6 +9534,9 @@ segment24:
 
 element24:
 	VMOVUPS.Z        (SI), K1, Z28
+	PREFETCHT1       (SI)(R13*1)
+	PREFETCHT1       (AX)(R12*1)
+	PREFETCHT1       64(AX)(R12*1)
 	ADDQ             R11, SI
 	VFMADD231PS.BCST (AX), Z28, Z0
 	VFMADD231PS.BCST 4(AX), Z28, Z1
@@ -9509,6 +9586,9 @@ segment23:
 
 element23:
 	VMOVUPS.Z        (SI), K1, Z28
+	PREFETCHT1       (SI)(R13*1)
+	PREFETCHT1       (AX)(R12*1)
+	PREFETCHT1       64(AX)(R12*1)
 	ADDQ             R11, SI
 	VFMADD231PS.BCST (AX), Z28, Z0
 	VFMADD231PS.BCST 4(AX), Z28, Z1
@@ -9557,6 +9637,9 @@ segment22:
 
 element22:
 	VMOVUPS.Z        (SI), K1, Z28
+	PREFETCHT1       (SI)(R13*1)
+	PREFETCHT1       (AX)(R12*1)
+	PREFETCHT1       64(AX)(R12*1)
 	ADDQ             R11, SI
 	VFMADD231PS.BCST (AX), Z28, Z0
 	VFMADD231PS.BCST 4(AX), Z28, Z1
@@ -9604,6 +9687,9 @@ segment21:
 
 element21:
 	VMOVUPS.Z        (SI), K1, Z28
+	PREFETCHT1       (SI)(R13*1)
+	PREFETCHT1       (AX)(R12*1)
+	PREFETCHT1       64(AX)(R12*1)
 	ADDQ             R11, SI
 	VFMADD231PS.BCST (AX), Z28, Z0
 	VFMADD231PS.BCST 4(AX), Z28, Z1
@@ -9650,6 +9736,9 @@ segment20:
 
 element20:
 	VMOVUPS.Z        (SI), K1, Z28
+	PREFETCHT1       (SI)(R13*1)
+	PREFETCHT1       (AX)(R12*1)
+	PREFETCHT1       64(AX)(R12*1)
 	ADDQ             R11, SI
 	VFMADD231PS.BCST (AX), Z28, Z0
 	VFMADD231PS.BCST 4(AX), Z28, Z1
@@ -9695,6 +9784,9 @@ segment19:
 
 element19:
 	VMOVUPS.Z        (SI), K1, Z28
+	PREFETCHT1       (SI)(R13*1)
+	PREFETCHT1       (AX)(R12*1)
+	PREFETCHT1       64(AX)(R12*1)
 	ADDQ             R11, SI
 	VFMADD231PS.BCST (AX), Z28, Z0
 	VFMADD231PS.BCST 4(AX), Z28, Z1
@@ -9739,6 +9831,9 @@ segment18:
 
 element18:
 	VMOVUPS.Z        (SI), K1, Z28
+	PREFETCHT1       (SI)(R13*1)
+	PREFETCHT1       (AX)(R12*1)
+	PREFETCHT1       64(AX)(R12*1)
 	ADDQ             R11, SI
 	VFMADD231PS.BCST (AX), Z28, Z0
 	VFMADD231PS.BCST 4(AX), Z28, Z1
@@ -9782,6 +9877,9 @@ segment17:
 
 element17:
 	VMOVUPS.Z        (SI), K1, Z28
+	PREFETCHT1       (SI)(R13*1)
+	PREFETCHT1       (AX)(R12*1)
+	PREFETCHT1       64(AX)(R12*1)
 	ADDQ             R11, SI
 	VFMADD231PS.BCST (AX), Z28, Z0
 	VFMADD231PS.BCST 4(AX), Z28, Z1
@@ -9824,6 +9922,8 @@ segment16:
 
 element16:
 	VMOVUPS.Z        (SI), K1, Z28
+	PREFETCHT1       (SI)(R13*1)
+	PREFETCHT1       (AX)(R12*1)
 	ADDQ             R11, SI
 	VFMADD231PS.BCST (AX), Z28, Z0
 	VFMADD231PS.BCST 4(AX), Z28, Z1
@@ -9865,6 +9965,8 @@ segment15:
 
 element15:
 	VMOVUPS.Z        (SI), K1, Z28
+	PREFETCHT1       (SI)(R13*1)
+	PREFETCHT1       (AX)(R12*1)
 	ADDQ             R11, SI
 	VFMADD231PS.BCST (AX), Z28, Z0
 	VFMADD231PS.BCST 4(AX), Z28, Z1
@@ -9905,6 +10007,8 @@ segment14:
 
 element14:
 	VMOVUPS.Z        (SI), K1, Z28
+	PREFETCHT1       (SI)(R13*1)
+	PREFETCHT1       (AX)(R12*1)
 	ADDQ             R11, SI
 	VFMADD231PS.BCST (AX), Z28, Z0
 	VFMADD231PS.BCST 4(AX), Z28, Z1
@@ -9944,6 +10048,8 @@ segment13:
 
 element13:
 	VMOVUPS.Z        (SI), K1, Z28
+	PREFETCHT1       (SI)(R13*1)
+	PREFETCHT1       (AX)(R12*1)
 	ADDQ             R11, SI
 	VFMADD231PS.BCST (AX), Z28, Z0
 	VFMADD231PS.BCST 4(AX), Z28, Z1
@@ -9982,6 +10088,8 @@ segment12:
 
 element12:
 	VMOVUPS.Z        (SI), K1, Z28
+	PREFETCHT1       (SI)(R13*1)
+	PREFETCHT1       (AX)(R12*1)
 	ADDQ             R11, SI
 	VFMADD231PS.BCST (AX), Z28, Z0
 	VFMADD231PS.BCST 4(AX), Z28, Z1
@@ -10019,6 +10127,8 @@ segment11:
 
 element11:
 	VMOVUPS.Z        (SI), K1, Z28
+	PREFETCHT1       (SI)(R13*1)
+	PREFETCHT1       (AX)(R12*1)
 	ADDQ             R11, SI
 	VFMADD231PS.BCST (AX), Z28, Z0
 	VFMADD231PS.BCST 4(AX), Z28, Z1
@@ -10055,6 +10165,8 @@ segment10:
 
 element10:
 	VMOVUPS.Z        (SI), K1, Z28
+	PREFETCHT1       (SI)(R13*1)
+	PREFETCHT1       (AX)(R12*1)
 	ADDQ             R11, SI
 	VFMADD231PS.BCST (AX), Z28, Z0
 	VFMADD231PS.BCST 4(AX), Z28, Z1
@@ -10090,6 +10202,8 @@ segment9:
 
 element9:
 	VMOVUPS.Z        (SI), K1, Z28
+	PREFETCHT1       (SI)(R13*1)
+	PREFETCHT1       (AX)(R12*1)
 	ADDQ             R11, SI
 	VFMADD231PS.BCST (AX), Z28, Z0
 	VFMADD231PS.BCST 4(AX), Z28, Z1
@@ -10124,6 +10238,8 @@ segment8:
 
 element8:
 	VMOVUPS.Z        (SI), K1, Z28
+	PREFETCHT1       (SI)(R13*1)
+	PREFETCHT1       (AX)(R12*1)
 	ADDQ             R11, SI
 	VFMADD231PS.BCST (AX), Z28, Z0
 	VFMADD231PS.BCST 4(AX), Z28, Z1
@@ -10157,6 +10273,8 @@ segment7:
 
 element7:
 	VMOVUPS.Z        (SI), K1, Z28
+	PREFETCHT1       (SI)(R13*1)
+	PREFETCHT1       (AX)(R12*1)
 	ADDQ             R11, SI
 	VFMADD231PS.BCST (AX), Z28, Z0
 	VFMADD231PS.BCST 4(AX), Z28, Z1
@@ -10189,6 +10307,8 @@ segment6:
 
 element6:
 	VMOVUPS.Z        (SI), K1, Z28
+	PREFETCHT1       (SI)(R13*1)
+	PREFETCHT1       (AX)(R12*1)
 	ADDQ             R11, SI
 	VFMADD231PS.BCST (AX), Z28, Z0
 	VFMADD231PS.BCST 4(AX), Z28, Z1
@@ -10220,6 +10340,8 @@ segment5:
 
 element5:
 	VMOVUPS.Z        (SI), K1, Z28
+	PREFETCHT1       (SI)(R13*1)
+	PREFETCHT1       (AX)(R12*1)
 	ADDQ             R11, SI
 	VFMADD231PS.BCST (AX), Z28, Z0
 	VFMADD231PS.BCST 4(AX), Z28, Z1
@@ -10250,6 +10372,8 @@ segment4:
 
 element4:
 	VMOVUPS.Z        (SI), K1, Z28
+	PREFETCHT1       (SI)(R13*1)
+	PREFETCHT1       (AX)(R12*1)
 	ADDQ             R11, SI
 	VFMADD231PS.BCST (AX), Z28, Z0
 	VFMADD231PS.BCST 4(AX), Z28, Z1
@@ -10279,6 +10403,8 @@ segment3:
 
 element3:
 	VMOVUPS.Z        (SI), K1, Z28
+	PREFETCHT1       (SI)(R13*1)
+	PREFETCHT1       (AX)(R12*1)
 	ADDQ             R11, SI
 	VFMADD231PS.BCST (AX), Z28, Z0
 	VFMADD231PS.BCST 4(AX), Z28, Z1
@@ -10307,6 +10433,8 @@ segment2:
 
 element2:
 	VMOVUPS.Z        (SI), K1, Z28
+	PREFETCHT1       (SI)(R13*1)
+	PREFETCHT1       (AX)(R12*1)
 	ADDQ             R11, SI
 	VFMADD231PS.BCST (AX), Z28, Z0
 	VFMADD231PS.BCST 4(AX), Z28, Z1
@@ -10334,6 +10462,8 @@ segment1:
 
 element1:
 	VMOVUPS.Z        (SI), K1, Z28
+	PREFETCHT1       (SI)(R13*1)
+	PREFETCHT1       (AX)(R12*1)
 	ADDQ             R11, SI
 	VFMADD231PS.BCST (AX), Z28, Z0
 	ADDQ             R10, AX
@@ -10775,7 +10905,7 @@ done:
 	RET
 
 // func outerAVX512x2(t uintptr)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·outerAVX512x2(SB), NOSPLIT, $48-8
 	// for i < rows, j < cols:
 	//   c[i·ldc+j] (+)= Σ over g < segs, m < seg of a[g·segA + m·lda + i] · b[g·segB + m·ldb + j]
@@ -10810,6 +10940,8 @@ tile:
 	MOVQ   104(DI), R11
 	SHLQ   $0x02, R10
 	SHLQ   $0x02, R11
+	MOVQ   160(DI), R12
+	MOVQ   168(DI), R13
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -10921,6 +11053,9 @@ segment14:
 element14:
 	VMOVUPS      (SI), Z28
 	VMOVUPS.Z    64(SI), K1, Z29
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   64(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z0
@@ -10989,6 +11124,9 @@ segment13:
 element13:
 	VMOVUPS      (SI), Z28
 	VMOVUPS.Z    64(SI), K1, Z29
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   64(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z0
@@ -11054,6 +11192,9 @@ segment12:
 element12:
 	VMOVUPS      (SI), Z28
 	VMOVUPS.Z    64(SI), K1, Z29
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   64(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z0
@@ -11116,6 +11257,9 @@ segment11:
 element11:
 	VMOVUPS      (SI), Z28
 	VMOVUPS.Z    64(SI), K1, Z29
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   64(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z0
@@ -11175,6 +11319,9 @@ segment10:
 element10:
 	VMOVUPS      (SI), Z28
 	VMOVUPS.Z    64(SI), K1, Z29
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   64(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z0
@@ -11231,6 +11378,9 @@ segment9:
 element9:
 	VMOVUPS      (SI), Z28
 	VMOVUPS.Z    64(SI), K1, Z29
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   64(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z0
@@ -11284,6 +11434,9 @@ segment8:
 element8:
 	VMOVUPS      (SI), Z28
 	VMOVUPS.Z    64(SI), K1, Z29
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   64(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z0
@@ -11334,6 +11487,9 @@ segment7:
 element7:
 	VMOVUPS      (SI), Z28
 	VMOVUPS.Z    64(SI), K1, Z29
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   64(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z0
@@ -11381,6 +11537,9 @@ segment6:
 element6:
 	VMOVUPS      (SI), Z28
 	VMOVUPS.Z    64(SI), K1, Z29
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   64(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z0
@@ -11425,6 +11584,9 @@ segment5:
 element5:
 	VMOVUPS      (SI), Z28
 	VMOVUPS.Z    64(SI), K1, Z29
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   64(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z0
@@ -11466,6 +11628,9 @@ segment4:
 element4:
 	VMOVUPS      (SI), Z28
 	VMOVUPS.Z    64(SI), K1, Z29
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   64(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z0
@@ -11504,6 +11669,9 @@ segment3:
 element3:
 	VMOVUPS      (SI), Z28
 	VMOVUPS.Z    64(SI), K1, Z29
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   64(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z0
@@ -11539,6 +11707,9 @@ segment2:
 element2:
 	VMOVUPS      (SI), Z28
 	VMOVUPS.Z    64(SI), K1, Z29
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   64(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z0
@@ -11571,6 +11742,9 @@ segment1:
 element1:
 	VMOVUPS      (SI), Z28
 	VMOVUPS.Z    64(SI), K1, Z29
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   64(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z28, Z30, Z0
@@ -11832,7 +12006,7 @@ done:
 	RET
 
 // func outerAVX512x3(t uintptr)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·outerAVX512x3(SB), NOSPLIT, $48-8
 	// for i < rows, j < cols:
 	//   c[i·ldc+j] (+)= Σ over g < segs, m < seg of a[g·segA + m·lda + i] · b[g·segB + m·ldb + j]
@@ -11867,6 +12041,8 @@ tile:
 	MOVQ   104(DI), R11
 	SHLQ   $0x02, R10
 	SHLQ   $0x02, R11
+	MOVQ   160(DI), R12
+	MOVQ   168(DI), R13
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -11953,6 +12129,10 @@ element9:
 	VMOVUPS      (SI), Z27
 	VMOVUPS      64(SI), Z28
 	VMOVUPS.Z    128(SI), K1, Z29
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   64(SI)(R13*1)
+	PREFETCHT1   128(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z27, Z30, Z0
@@ -12016,6 +12196,10 @@ element8:
 	VMOVUPS      (SI), Z27
 	VMOVUPS      64(SI), Z28
 	VMOVUPS.Z    128(SI), K1, Z29
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   64(SI)(R13*1)
+	PREFETCHT1   128(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z27, Z30, Z0
@@ -12075,6 +12259,10 @@ element7:
 	VMOVUPS      (SI), Z27
 	VMOVUPS      64(SI), Z28
 	VMOVUPS.Z    128(SI), K1, Z29
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   64(SI)(R13*1)
+	PREFETCHT1   128(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z27, Z30, Z0
@@ -12130,6 +12318,10 @@ element6:
 	VMOVUPS      (SI), Z27
 	VMOVUPS      64(SI), Z28
 	VMOVUPS.Z    128(SI), K1, Z29
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   64(SI)(R13*1)
+	PREFETCHT1   128(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z27, Z30, Z0
@@ -12181,6 +12373,10 @@ element5:
 	VMOVUPS      (SI), Z27
 	VMOVUPS      64(SI), Z28
 	VMOVUPS.Z    128(SI), K1, Z29
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   64(SI)(R13*1)
+	PREFETCHT1   128(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z27, Z30, Z0
@@ -12228,6 +12424,10 @@ element4:
 	VMOVUPS      (SI), Z27
 	VMOVUPS      64(SI), Z28
 	VMOVUPS.Z    128(SI), K1, Z29
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   64(SI)(R13*1)
+	PREFETCHT1   128(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z27, Z30, Z0
@@ -12271,6 +12471,10 @@ element3:
 	VMOVUPS      (SI), Z27
 	VMOVUPS      64(SI), Z28
 	VMOVUPS.Z    128(SI), K1, Z29
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   64(SI)(R13*1)
+	PREFETCHT1   128(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z27, Z30, Z0
@@ -12310,6 +12514,10 @@ element2:
 	VMOVUPS      (SI), Z27
 	VMOVUPS      64(SI), Z28
 	VMOVUPS.Z    128(SI), K1, Z29
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   64(SI)(R13*1)
+	PREFETCHT1   128(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z27, Z30, Z0
@@ -12345,6 +12553,10 @@ element1:
 	VMOVUPS      (SI), Z27
 	VMOVUPS      64(SI), Z28
 	VMOVUPS.Z    128(SI), K1, Z29
+	PREFETCHT1   (SI)(R13*1)
+	PREFETCHT1   64(SI)(R13*1)
+	PREFETCHT1   128(SI)(R13*1)
+	PREFETCHT1   (AX)(R12*1)
 	ADDQ         R11, SI
 	VBROADCASTSS (AX), Z30
 	VFMADD231PS  Z27, Z30, Z0

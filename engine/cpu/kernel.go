@@ -78,6 +78,9 @@ func (b *Backend) Supports(c engine.Call) error {
 func (b *Backend) Workspace(c engine.Call) int {
 	switch c := c.(type) {
 	case engine.ConvForward:
+		if c.Depthwise() {
+			return convWorkspace(b.isa, c, b.threads)
+		}
 		return partsWorkspace(b.isa, slicedParts(b.isa, c.Conv, newInputNorm(b.isa, c.Conv, c.XNorm, nil), b.slices, b.threads), b.threads)
 	case engine.ConvBackwardData, engine.ConvBackwardFilter:
 		return convWorkspace(b.isa, c, b.threads)

@@ -123,7 +123,18 @@ func convCases() []testCase {
 			testCase{call: forward, exact: true},
 			testCase{call: engine.ConvBackwardFilter{Conv: g, DW: 1, DY: 2, X: 3, XNorm: norm}, exact: true})
 	}
+	norm := engine.InputNorm{Gamma: 6, Beta: 7, Mean: 8, InvStd: 9, Act: engine.ReLU}
+	for _, g := range largeDepthwise() {
+		all = append(all,
+			testCase{call: engine.ConvForward{Conv: g, Y: 1, X: 2, W: 3, XNorm: norm}, exact: true},
+			testCase{call: engine.ConvBackwardFilter{Conv: g, DW: 1, DY: 2, X: 3, XNorm: norm}, exact: true})
+	}
 	return all
+}
+
+// largeDepthwise are images larger than a core's cache, of which some rows are computed at a time.
+func largeDepthwise() []engine.Conv {
+	return []engine.Conv{square(2, 97, 61, 40, 40, 3, 1, 40), square(1, 131, 73, 24, 24, 5, 2, 24)}
 }
 
 func batchNormCases() []testCase {

@@ -60,6 +60,7 @@ const (
 	outerRows, outerCols, outerStep          = 72, 80, 88
 	outerLDA, outerLDB, outerSegA, outerSegB = 96, 104, 112, 120
 	outerSeg, outerSegs, outerLDC, outerAdd  = 128, 136, 144, 152
+	outerAheadA, outerAheadB                 = 160, 168
 )
 
 // gemm writes gemmGeneric's loop.
@@ -155,6 +156,12 @@ func (k *kernel) outer() {
 				} else {
 					k.m.load(b, k.factor(v))
 				}
+			}
+			for v := range k.vectors {
+				PREFETCHT1(Mem{Base: k.b, Index: k.aheadB, Scale: 1, Disp: v * k.m.bytes()})
+			}
+			for at := 0; at < 4*rows; at += 64 {
+				PREFETCHT1(Mem{Base: k.a, Index: k.aheadA, Scale: 1, Disp: at})
 			}
 			ADDQ(k.s3, k.b)
 			for i := range rows {
