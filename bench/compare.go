@@ -78,8 +78,9 @@ func Compare(a, b []Row, within float64) Compared {
 func compareRows(a, b Row, within float64) Comparison {
 	log := func(ns int64) float64 { return math.Log(float64(max(ns, 1))) }
 	ratio := log(b.MedianNS) - log(a.MedianNS)
-	down := math.Hypot(log(b.MedianNS)-log(b.LowNS), log(a.HighNS)-log(a.MedianNS))
-	up := math.Hypot(log(b.HighNS)-log(b.MedianNS), log(a.MedianNS)-log(a.LowNS))
+	ta, tb := tick(a.SamplesNS), tick(b.SamplesNS)
+	down := math.Hypot(log(b.MedianNS)-log(b.LowNS-tb), log(a.HighNS+ta)-log(a.MedianNS))
+	up := math.Hypot(log(b.HighNS+tb)-log(b.MedianNS), log(a.MedianNS)-log(a.LowNS-ta))
 	c := Comparison{Key: a.Key, ANS: a.MedianNS, BNS: b.MedianNS, Ratio: math.Exp(ratio), Low: math.Exp(ratio - down), High: math.Exp(ratio + up), Verdict: Unclear}
 	switch {
 	case inside(c.Low, c.High, within):
@@ -90,6 +91,20 @@ func compareRows(a, b Row, within float64) Comparison {
 		c.Verdict = Slower
 	}
 	return c
+}
+
+// tick is the least by which two samples differ, 0 if none do: of a call so short
+// that it takes a few ticks of the timer, nothing finer is known. A timer of 10 ns
+// gives 330 and 331, which are rounded and no difference.
+func tick(samplesNS []int64) int64 {
+	x := slices.Compact(slices.Sorted(slices.Values(samplesNS)))
+	least := int64(0)
+	for i := 1; i < len(x); i++ {
+		if d := x[i] - x[i-1]; d > 1 && (least == 0 || d < least) {
+			least = d
+		}
+	}
+	return least
 }
 
 func inside(low, high, within float64) bool { return low >= 1/(1+within) && high <= 1+within }

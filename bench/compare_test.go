@@ -31,6 +31,18 @@ func TestCompare(t *testing.T) {
 	assert.Empty(t, Compare(nil, b, 0.01).Rows)
 }
 
+// A timer of coarse ticks tells nothing finer, however often it is read.
+func TestCompareWithinTheTimersTick(t *testing.T) {
+	ticks := func(share int) (samples []int64) { // of 1000, how many are 330 or 331 ns, the others 340 or 341
+		for i := range 1000 {
+			samples = append(samples, 341-10*int64(min(1, max(0, share-i)))-int64(i%2))
+		}
+		return samples
+	}
+	assert.Equal(t, Unclear, compareRows(rowOf("k", ticks(100)...), rowOf("k", ticks(900)...), 0.01).Verdict)
+	assert.Equal(t, Same, compareRows(rowOf("k", ticks(100)...), rowOf("k", ticks(200)...), 0.05).Verdict)
+}
+
 // The interval of a ratio covers the true one about as often as it says, and so a
 // verdict of faster or slower on two that are the same is rare.
 func TestIntervalOfRatioCovers(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 // Command is the command line that does the run in a new folder: the flags in
 // which it differs from the defaults, each quoted for a shell.
 func (c Config) Command(folder string) string {
-	words := []string{"mdp prune --run", quoted(folder)}
+	words := []string{"mdp prune --run", Quoted(folder)}
 	defaults := Defaults()
 	if c.NoTrain { // as the command takes them then, but for the flag that says so
 		defaults.Data = ""
@@ -26,7 +26,7 @@ func (c Config) Command(folder string) string {
 			words = append(words, flag+"="+value)
 			continue
 		}
-		words = append(words, flag, quoted(value))
+		words = append(words, flag, Quoted(value))
 	}
 	return strings.Join(words, " ")
 }
@@ -42,8 +42,8 @@ func flagValue(v reflect.Value) string {
 // plain is a word that every shell leaves as it is.
 var plain = regexp.MustCompile(`^[A-Za-z0-9_./,:@%+-]+$`)
 
-// quoted is s as one word of a POSIX shell.
-func quoted(s string) string {
+// Quoted is s as one word of a POSIX shell.
+func Quoted(s string) string {
 	if plain.MatchString(s) {
 		return s
 	}

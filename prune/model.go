@@ -134,7 +134,7 @@ func importONNX(path string, image graph.Shape) (*graph.Graph, graph.Weights, er
 	n, err := onnx.Import(path, onnx.Options{Input: image})
 	var unsupported onnx.Unsupported
 	if errors.As(err, &unsupported) {
-		return nil, nil, fmt.Errorf("%s: %s: mdp import %s lists them with the reasons", path, unsupported.Count(), quoted(path))
+		return nil, nil, fmt.Errorf("%s: %s: mdp import %s lists them with the reasons", path, unsupported.Count(), Quoted(path))
 	}
 	if err != nil {
 		return nil, nil, err

@@ -50,7 +50,7 @@ func (p *Pipeline) Summary() (report.Run, error) {
 		Date:  time.Now().UTC().Truncate(time.Second),
 		Model: c.Name(), Dataset: c.Data, Seed: int64(c.Seed), Batch: c.LatencyBatch,
 		DenseImportance: importanceUnits,
-		Commands:        []string{c.Command(p.dir), "mdp report " + quoted(p.dir) + " --json"},
+		Commands:        []string{c.Command(p.dir), "mdp report " + Quoted(p.dir) + " --json"},
 	}
 	for _, part := range []func(*report.Run) error{p.tellMachine, p.tellNetworks, p.tellFront, p.tellLayers, p.tellAccuracy, p.tellSteps} {
 		if err := part(&r); err != nil {

@@ -88,6 +88,6 @@ func (m measured) writeText(w io.Writer) error {
 		{"machine", m.Machine},
 		{"backend", m.Backend},
 		{"configurations", fmt.Sprint(m.Configurations)},
-		{"dense network", fmt.Sprintf("%.3f ms end to end for %d images, %.3f ms as the sum of its rows", float64(m.DenseNS)/1e6, m.Batch, float64(m.SumNS)/1e6)},
+		{"dense network", fmt.Sprintf("%.3f ms end to end at batch %d, %.3f ms as the sum of its rows", float64(m.DenseNS)/1e6, m.Batch, float64(m.SumNS)/1e6)},
 	})
 }

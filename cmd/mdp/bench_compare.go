@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -82,13 +83,13 @@ func (c comparison) writeText(w io.Writer) error {
 		fmt.Fprintf(w, "%c  %s: %s, %s, batch %d\n", 'A'+i, t.Path, t.Machine, t.Backend, t.Batch)
 	}
 	fmt.Fprintln(w)
-	rows := [][]string{{"B/A", "95 %", "A µs", "B µs", "verdict", "configuration"}}
+	rows := [][]string{{"B/A", "95 %", "A µs", "verdict", "configuration"}}
 	for i, r := range c.Farthest() {
 		if i == mostCompared && !c.all {
 			break
 		}
 		rows = append(rows, []string{fmt.Sprintf("%.3f", r.Ratio), fmt.Sprintf("%.3f–%.3f", r.Low, r.High),
-			fmt.Sprintf("%.1f", float64(r.ANS)/1e3), fmt.Sprintf("%.1f", float64(r.BNS)/1e3), string(r.Verdict), r.Key})
+			fmt.Sprintf("%.1f", float64(r.ANS)/1e3), string(r.Verdict), short(r.Key)})
 	}
 	if err := table(w, rows); err != nil {
 		return err
@@ -103,4 +104,17 @@ func (c comparison) writeText(w io.Writer) error {
 		_, err = fmt.Fprintf(w, "%d rows are in A alone, %d in B alone\n", c.Only[0], c.Only[1])
 	}
 	return err
+}
+
+// short is a key for people: without the batch, which is the table's, the size of
+// what is written, which follows, and what most convolutions have.
+func short(key string) string {
+	call, shape, _ := strings.Cut(key, "/")
+	words := []string{strings.Replace(call, "_forward", "", 1)}
+	for _, w := range strings.Split(shape, "_") {
+		if !slices.Contains([]string{"s1x1", "d1x1", "g1"}, w) && !strings.HasPrefix(w, "n") && !strings.HasPrefix(w, "o") {
+			words = append(words, w)
+		}
+	}
+	return strings.Join(words, " ")
 }

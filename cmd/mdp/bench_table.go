@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"mdp/bench"
 	"mdp/engine"
@@ -132,12 +133,25 @@ func (o *tableOptions) runTable(ctx context.Context, folder string, on device.Op
 	}
 	err = o.measure(ctx, folder, d, calls, batch)
 	if errors.Is(err, context.Canceled) {
-		err = stoppedError{fmt.Sprintf("mdp bench --model %s --out %s with the same flags", strings.Join(o.models, ","), o.out)}
+		err = stoppedError{"mdp bench" + given(o.flags)}
 	}
 	if errors.Is(err, syscall.ENOSPC) {
 		err = fmt.Errorf("%w: free some space, then the same command goes on", err)
 	}
 	return errors.Join(err, d.Close())
+}
+
+// given are the flags as a shell takes them again.
+func given(flags *pflag.FlagSet) string {
+	s := ""
+	flags.Visit(func(f *pflag.Flag) {
+		value := f.Value.String()
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			value = strings.Join(list.GetSlice(), ",")
+		}
+		s += " --" + f.Name + "=" + prune.Quoted(value)
+	})
+	return s
 }
 
 // modelCalls is every configuration that the models can reach.
@@ -202,7 +216,7 @@ func (o *tableOptions) measure(ctx context.Context, folder string, d *device.Dev
 		return err
 	}
 	r := tabled{Machine: header.Model, Backend: header.Backend, Settings: header.Settings, Without: header.Without, Batch: batch, Models: o.models,
-		Configurations: len(calls), Rows: table.Len(), Folder: folder}
+		Configurations: len(calls), Rows: table.Len(), Folder: folder, maxRSD: header.Rule.MaxRSD}
 	for _, row := range table.Rows() {
 		r.Discarded += row.Discarded
 		if row.Stop == bench.Quiet {
@@ -264,6 +278,7 @@ type tabled struct {
 	Quiet          int             `json:"quiet"`          // rows whose deviation fell below the rule's
 	Discarded      int             `json:"discarded"`      // samples that were taken while the clock was low
 	Folder         string          `json:"folder"`
+	maxRSD         float64         // below which a row is quiet
 }
 
 func (t tabled) writeText(w io.Writer) error {
@@ -272,7 +287,8 @@ func (t tabled) writeText(w io.Writer) error {
 		{"backend", t.Backend},
 		{"models", fmt.Sprintf("%s at batch %d", strings.Join(t.Models, ", "), t.Batch)},
 		{"configurations", fmt.Sprint(t.Configurations)},
-		{"table", fmt.Sprintf("%s, %d rows, %d of them quiet", filepath.Join(t.Folder, "table.csv"), t.Rows, t.Quiet)},
+		{"table", fmt.Sprintf("%s, %d rows", filepath.Join(t.Folder, "table.csv"), t.Rows)},
+		{"noise", fmt.Sprintf("samples of %d rows deviate by at most %.0f %%", t.Quiet, 100*t.maxRSD)},
 		{"low clock", fmt.Sprintf("%d samples thrown away", t.Discarded)},
 	})
 }

@@ -29,9 +29,10 @@ func (s *settings) addFlags(cmd *cobra.Command) {
 	s.flags, s.flagged = cmd.Flags(), s.defaults()
 	s.flags.SortFlags = false
 	s.flags.StringVar(&s.folder, "run", "", "run folder (default runs/<name of the network>)")
-	s.flags.StringVar(&s.file, "config", "", "YAML run file, whose keys are the names of the flags below")
+	s.flags.StringVar(&s.file, "config", "", "YAML run file of keys, named as below")
 	for _, k := range keys(&s.flagged) {
 		k.addFlag(s.flags)
+		must(s.flags.SetAnnotation(k.name, keyFlag, nil))
 		if k.choices != nil {
 			must(cmd.RegisterFlagCompletionFunc(k.name, cobra.FixedCompletions(k.choices, cobra.ShellCompDirectiveNoFileComp)))
 		}
