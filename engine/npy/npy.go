@@ -6,7 +6,7 @@
 //	n bytes                        a Python dictionary: 'descr', 'fortran_order', 'shape'
 //	the rest                       the elements
 //
-// It is our own because the Go packages there are trust a header's shape and read
+// It is our own because the Go packages that there are trust a header's shape and read
 // no halves.
 package npy
 
@@ -92,7 +92,7 @@ func Decode(b []byte) (*Array, error) {
 		}
 		d, err := strconv.Atoi(word)
 		if err != nil || d > 0 && count > math.MaxInt64/16/d || len(a.Dims) == 32 {
-			return nil, fmt.Errorf("shape (%.80s) is none that memory holds", dims[1])
+			return nil, fmt.Errorf("shape (%.80s) is none that memory holds", strings.Join(strings.Fields(dims[1]), " "))
 		}
 		a.Dims, count = append(a.Dims, d), count*d
 	}

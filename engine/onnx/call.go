@@ -87,10 +87,12 @@ func (c *converter) convert(n *Node) (err error) {
 		if err = errors.Join(k.err, err); err != nil {
 			return err
 		}
-		if c.left -= len(t.Raw); c.left < 0 {
-			return fmt.Errorf("computing the model's constants takes more than %d GB", maxWeights>>30)
+		if c.folds -= len(t.Raw); c.folds < 0 {
+			return errors.New("computing the model's constants takes many times the memory that they take in the file")
 		}
 		out = value{constant: t}
+	case constants:
+		return errors.New("it computes a constant: let the exporter fold constants, or onnx-simplifier")
 	case known:
 		out, err = operator(k)
 	default:
@@ -166,11 +168,17 @@ func (k *call) text(name, otherwise string) string {
 	return otherwise
 }
 
+// ints is a number or two for each dimension.
 func (k *call) ints(name string) []int64 {
-	if a := k.attribute(name, AttributeInts); a != nil {
-		return a.Ints
+	a := k.attribute(name, AttributeInts)
+	if a == nil {
+		return nil
 	}
-	return nil
+	if len(a.Ints) > 2*maxRank {
+		k.fail("its %s are %d numbers", name, len(a.Ints))
+		return nil
+	}
+	return a.Ints
 }
 
 // input i, or an absent constant where the node has none.
@@ -204,7 +212,8 @@ func (k *call) number(i int) (*constant, error) {
 	return v.constant, k.load(v.constant)
 }
 
-// list is input i, a constant of whole numbers, or the attribute of older opsets; nil where there is neither.
+// list is input i, a constant of a whole number or two for each dimension, or the
+// attribute of older opsets; nil where there is neither.
 func (k *call) list(i int, attribute string) ([]int64, error) {
 	if attribute != "" && k.Attribute(attribute) != nil {
 		return k.ints(attribute), nil
@@ -215,6 +224,9 @@ func (k *call) list(i int, attribute string) ([]int64, error) {
 	t, err := k.number(i)
 	if err != nil {
 		return nil, err
+	}
+	if n, err := t.Len(); err != nil || n > 2*maxRank {
+		return nil, fmt.Errorf("its input %d, %.80q, has %d numbers", i, t.Name, n)
 	}
 	return t.Ints()
 }

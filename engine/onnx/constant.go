@@ -19,7 +19,7 @@ var absent = &constant{Tensor: &Tensor{}}
 
 // maxFolded is how many elements what is computed from constants may have where
 // it is larger than they are.
-const maxFolded = 1 << 22
+const maxFolded = 1 << 20
 
 // load makes sure that the elements are there: it reads those that lie outside
 // the model's file.
@@ -70,9 +70,12 @@ func (c *converter) outside(t *Tensor) ([]byte, error) {
 	if length >= 0 && length != need {
 		return nil, fmt.Errorf("%d bytes, the shape needs %d", length, need)
 	}
-	b, err := c.folder.file(location)
+	b, fresh, err := c.folder.file(location)
 	if err != nil {
 		return nil, err
+	}
+	if fresh {
+		c.hold(len(b))
 	}
 	if size := int64(len(b)); offset < 0 || offset > size || need > size-offset {
 		return nil, fmt.Errorf("%d bytes from %d on do not lie in %.80q, which has %d", need, offset, location, size)
@@ -115,15 +118,18 @@ func (t *constant) part(dst []float32, at int) error {
 	return err
 }
 
-// Ints are the elements of a constant of whole numbers.
+// Ints are the elements of a constant of whole numbers: extents, axes, indices.
 func (t *constant) Ints() ([]int64, error) {
+	n, err := t.Len()
+	if err == nil && n > maxFolded {
+		err = fmt.Errorf("the constant %.80q has %d whole numbers; to compute with, %d are allowed", t.Name, n, maxFolded)
+	}
+	if err != nil {
+		return nil, err
+	}
 	v, err := t.Tensor.Ints()
 	if err == nil && t.uniform {
-		n, err := t.small()
-		if err != nil {
-			return nil, err
-		}
-		v = slices.Repeat(v, n)
+		v = slices.Repeat(v, int(n))
 	}
 	return v, err
 }

@@ -45,6 +45,7 @@ type converter struct {
 	weights graph.Weights
 	taken   map[string]bool // names of nodes
 	left    int             // bytes that weights may still take
+	folds   int             // bytes that what is computed from constants may still take
 	behind  int             // nodes that follow from unsupported ones
 	release func([]byte)
 }
@@ -52,6 +53,10 @@ type converter struct {
 // maxWeights bounds what a small file may claim in weights that it does not hold:
 // the same ones used many times, or one number of any shape.
 const maxWeights = 2 << 30
+
+// hold counts bytes that the model has in its files: what is computed from them may
+// be some times as large.
+func (c *converter) hold(bytes int) { c.folds += 8 * bytes }
 
 // target is the name of the value to end in.
 func (c *converter) target(name string) (string, error) {
@@ -134,12 +139,21 @@ func (c *converter) constants(given map[string]*Tensor) error {
 			return fmt.Errorf("two initialisers are called %.80q", t.Name)
 		}
 		c.values[t.Name] = value{constant: &constant{Tensor: t}}
+		c.hold(len(t.Raw))
+	}
+	for _, n := range c.graph.Nodes {
+		for _, a := range n.Attributes {
+			if a.Tensor != nil {
+				c.hold(len(a.Tensor.Raw))
+			}
+		}
 	}
 	for name, t := range given {
 		if !slices.ContainsFunc(c.graph.Inputs, func(v Value) bool { return v.Name == name }) {
 			return fmt.Errorf("no input of the model is called %.80q; there are %s", name, names(c.graph.Inputs))
 		}
 		c.values[name] = value{constant: &constant{Tensor: t}}
+		c.hold(len(t.Raw))
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ const slack = 4 << 20
 
 func (d *decoder) charge(bytes int) error {
 	if d.left -= bytes; d.left < 0 {
-		return fmt.Errorf("decoding takes more memory than twice the file; it holds empty messages in great number")
+		return fmt.Errorf("decoding takes more memory than twice the file, which is of very many small parts")
 	}
 	return nil
 }

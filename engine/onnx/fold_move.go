@@ -133,6 +133,9 @@ func foldGather(k *call) (*constant, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(at) > math.MaxUint16 {
+		return nil, fmt.Errorf("it gathers %d parts", len(at))
+	}
 	a, err := axis(k.int("axis", 0), len(t.Dims))
 	if err != nil {
 		return nil, err
@@ -204,7 +207,7 @@ func join(parts []*constant, a int) (*constant, error) {
 			return nil, err
 		}
 		blocks[i] = b
-		if total += len(b); total > 8*maxFolded {
+		if total += len(b); total > 32*maxFolded {
 			return nil, errors.New("constants side by side take too much memory")
 		}
 	}
@@ -212,6 +215,7 @@ func join(parts []*constant, a int) (*constant, error) {
 	for _, d := range out.Dims[:a] {
 		rows *= d
 	}
+	out.Raw = make([]byte, 0, total)
 	for row := range rows {
 		for _, b := range blocks {
 			size := int64(len(b)) / rows

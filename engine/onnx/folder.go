@@ -14,35 +14,35 @@ type folder struct {
 }
 
 // file is the contents of a file in the folder, and of none elsewhere: os.Root
-// stops a path, or a link, that leads out of it.
-func (d *folder) file(name string) ([]byte, error) {
+// stops a path, or a link, that leads out of it. A fresh one was not asked for before.
+func (d *folder) file(name string) (b []byte, fresh bool, err error) {
 	if b, ok := d.files[name]; ok {
-		return b, nil
+		return b, false, nil
 	}
 	root, err := os.OpenRoot(d.dir)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	defer root.Close()
 	// What is no file is not opened: opening a pipe waits for someone to write.
 	info, err := root.Stat(name)
 	if err != nil {
-		return nil, fmt.Errorf("%w; it must be a file in the model's folder", err)
+		return nil, false, fmt.Errorf("%w; it must be a file in the model's folder", err)
 	}
 	if !info.Mode().IsRegular() || info.Size() == 0 {
-		return nil, fmt.Errorf("%.80q is no file, or an empty one", name)
+		return nil, false, fmt.Errorf("%.80q is no file, or an empty one", name)
 	}
 	f, err := root.Open(name)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	defer f.Close()
 	b, unmap, err := mapping(f)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	d.files[name], d.unmap = b, append(d.unmap, unmap)
-	return b, nil
+	return b, true, nil
 }
 
 // release lets go of the pages that a part of one of the files takes.

@@ -29,7 +29,7 @@ type Options struct {
 	// Constants are values for inputs, of which a network has but one that varies.
 	Constants map[string]*Tensor
 
-	room int // bytes for weights and what is computed from constants; 0 is maxWeights
+	room int // bytes for weights; 0 is maxWeights
 }
 
 // Network is a converted model. Input and Output say how its image and its
@@ -123,7 +123,7 @@ func network(m *Model, name string, outside *folder, o Options, release func([]b
 	c := &converter{
 		graph: &m.Graph, opset: opset, folder: outside,
 		values: map[string]value{}, weights: graph.Weights{}, shapes: map[string]graph.Shape{}, taken: map[string]bool{"loss": true},
-		left: cmp.Or(o.room, maxWeights), release: release,
+		left: cmp.Or(o.room, maxWeights), folds: 2 * slack, release: release,
 	}
 	output, err := c.target(o.Output)
 	if err != nil {

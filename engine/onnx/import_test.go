@@ -116,8 +116,8 @@ func TestUnsupported(t *testing.T) {
 		node("Resize", "d", "e"), node("Transpose", "d", "f", Attribute{Name: "perm", Type: AttributeInts, Ints: []int64{1, 0, 2, 3}}),
 		node("Relu", "d", "g", Attribute{Name: "slope", Type: AttributeFloat}),
 		node("Split", "d", "h i"), node("Relu", "i", "j"),
-		node("Constant", "", "one", Attribute{Name: "value_ints", Type: AttributeInts, Ints: []int64{1}}), node("Slice", "d one one one", "k"),
-		node("Sum", "c e f g j k", "y"),
+		node("Constant", "", "one", Attribute{Name: "value_ints", Type: AttributeInts, Ints: []int64{1}}), node("Slice", "d one one one", "k"), node("Sigmoid", "one", "l"),
+		node("Sum", "c e f g j k l", "y"),
 	), "m", "", Options{})
 	var u Unsupported
 	require.ErrorAs(t, err, &u)
@@ -129,8 +129,9 @@ func TestUnsupported(t *testing.T) {
 		`the node of "g" (Relu): its attribute "slope" is not known`,
 		`the node of "h" (Split): this operator is not supported: where channels part, give each part a convolution of its own`,
 		`the node of "k" (Slice): it takes [N, 0, 6, 5] of [N, 4, 6, 5]: where channels part, give each part a convolution of its own`,
+		`the node of "l" (Sigmoid): it computes a constant: let the exporter fold constants, or onnx-simplifier`,
 	}, 3}, u)
-	assert.ErrorContains(t, err, "7 of its nodes cannot be imported, on which 3 more depend:\n  the node of")
+	assert.ErrorContains(t, err, "8 of its nodes cannot be imported, on which 3 more depend:\n  the node of")
 }
 
 func TestMistakes(t *testing.T) {
@@ -164,6 +165,14 @@ func TestMistakes(t *testing.T) {
 			m.Graph.Nodes = []Node{node("Conv", "x w", "y")}
 			m.Graph.Initializers = []Tensor{{Name: "w", Type: Float, Dims: []int64{1 << 62, 1, 1, 1}}}
 		}, "shape"},
+		"long list": {func(m *Model) {
+			m.Graph.Nodes = []Node{node("Pad", "x w", "y")}
+			m.Graph.Initializers = []Tensor{*wholes([]int64{1 << 12}, make([]int64, 1<<12)).Tensor}
+			m.Graph.Initializers[0].Name = "w"
+		}, `its input 1, "w", has 4096 numbers`},
+		"long attribute": {func(m *Model) {
+			m.Graph.Nodes = []Node{node("MaxPool", "x", "y", Attribute{Name: "kernel_shape", Type: AttributeInts, Ints: make([]int64, 1<<12)})}
+		}, "its kernel_shape are 4096 numbers"},
 		"huge uniform": {func(m *Model) {
 			m.Graph.Initializers = []Tensor{*wholes([]int64{4}, []int64{16384, 4, 128, 128}).Tensor}
 			m.Graph.Initializers[0].Name = "s"
@@ -179,6 +188,25 @@ func TestMistakes(t *testing.T) {
 			}), c.err)
 		})
 	}
+}
+
+// What is computed from constants takes some times what they take, however often
+// they are doubled.
+func TestFoldingMemory(t *testing.T) {
+	m := model()
+	m.Graph.Initializers = []Tensor{*wholes([]int64{1 << 10}, make([]int64, 1<<10)).Tensor}
+	m.Graph.Initializers[0].Name = "w0"
+	for i := range 40 {
+		from, to := fmt.Sprint("w", i), fmt.Sprint("w", i+1)
+		m.Graph.Nodes = append(m.Graph.Nodes, node("Concat", from+" "+from, to, Attribute{Name: "axis", Type: AttributeInt}))
+	}
+	m.Graph.Nodes = append(m.Graph.Nodes, node("Reshape", "x w40", "y"))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := Convert(m, "m", "", Options{})
+	runtime.ReadMemStats(&after)
+	assert.ErrorContains(t, err, "many times the memory")
+	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(8*slack))
 }
 
 // Data outside the file lie in the model's folder, or nowhere.

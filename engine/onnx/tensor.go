@@ -46,7 +46,7 @@ func (t *Tensor) Len() (int64, error) {
 	n := int64(1)
 	for _, d := range t.Dims {
 		if d < 0 || d > 0 && n > math.MaxInt64/16/d {
-			return 0, fmt.Errorf("tensor %.80q: a shape of %d dimensions is not one that memory holds: %.80v", t.Name, len(t.Dims), t.Dims)
+			return 0, fmt.Errorf("tensor %.80q: a shape of %d dimensions is not one that memory holds: %.80s", t.Name, len(t.Dims), fmt.Sprint(t.Dims))
 		}
 		n *= d
 	}
@@ -107,7 +107,7 @@ func (d *decoder) tensor(b []byte, t *Tensor) error {
 		return fmt.Errorf("%.80q: %w", t.Name, err)
 	}
 	if int64(len(t.Raw)) != length*width {
-		return fmt.Errorf("tensor %.80q: %d bytes of data, its shape %.80v of %v needs %d", t.Name, len(t.Raw), t.Dims, t.Type, length*width)
+		return fmt.Errorf("tensor %.80q: %d bytes of data, its shape %.80s of %v needs %d", t.Name, len(t.Raw), fmt.Sprint(t.Dims), t.Type, length*width)
 	}
 	return nil
 }

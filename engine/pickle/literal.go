@@ -36,9 +36,11 @@ func (m *machine) literal(op byte) error {
 			m.push(s == "01")
 			return nil
 		}
-		s = strings.TrimSuffix(s, "L")
+		if s = strings.TrimSuffix(s, "L"); len(s) > maxDigits { // the time that they take grows with their square
+			return fmt.Errorf("an integer of %d digits", len(s))
+		}
 		n, ok := new(big.Int).SetString(s, 10)
-		if !ok || len(s) > 1000 {
+		if !ok {
 			return fmt.Errorf("%.20q is no integer", s)
 		}
 		m.push(small(n))
@@ -101,12 +103,18 @@ func (m *machine) literal(op byte) error {
 	return nil
 }
 
+// maxDigits bounds an integer, in decimal digits or in bytes.
+const maxDigits = 1000
+
 // long pushes an integer of so many bytes as the next n say, low ones first, in
 // two's complement.
 func (m *machine) long(n int) error {
 	b, err := m.sized(n)
 	if err != nil {
 		return err
+	}
+	if len(b) > maxDigits {
+		return fmt.Errorf("an integer of %d bytes", len(b))
 	}
 	negative := len(b) > 0 && b[len(b)-1] >= 0x80
 	b = slices.Clone(b)

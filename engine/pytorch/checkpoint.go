@@ -70,8 +70,15 @@ func (c *Checkpoint) open(r io.ReaderAt, size int64) error {
 	case begin[0] == 0x80 && begin[2] == 0x8a: // a pickle of a long integer
 		return c.openLegacy(r, size)
 	}
-	return c.openSafetensors(r, size)
+	err = c.openSafetensors(r, size)
+	if err != nil && begin[0] == 0x80 && begin[1] <= 5 {
+		return errNoTorch
+	}
+	return err
 }
+
+// errNoTorch is of a file that begins as a pickle does, and whose rest is something else.
+var errNoTorch = errors.New("a pickle that torch.save did not write: save the state dict with torch.save, or as safetensors")
 
 func (c *Checkpoint) openSafetensors(r io.ReaderAt, size int64) error {
 	f, err := safetensors.NewFile(r, size)

@@ -143,7 +143,7 @@ func TestHostileFiles(t *testing.T) {
 		{"two pickles", "two pickles", archive(t, "a/data.pkl", "N.", "b/data.pkl", "N.")},
 		{"bomb", "is compressed", deflated.Bytes()},
 		{"big endian", "little endian", archive(t, "a/data.pkl", "N.", "a/byteorder", "big")},
-		{"no storage", "the archive has no data/0", archive(t, "a/data.pkl", good)},
+		{"no storage", `the archive has no "data/0"`, archive(t, "a/data.pkl", good)},
 		{"no dict", "neither a state dict nor a module", archive(t, "a/data.pkl", "I1\n.")},
 		{"million lists", "take more memory", archive(t, "a/data.pkl", strings.Repeat("]", 1<<20))},
 		{"no names", `key "7"`, archive(t, "a/data.pkl", "(dI7\nNs.")},
@@ -158,6 +158,7 @@ func TestHostileFiles(t *testing.T) {
 		{"stride missing", "has strides", archive(t, "a/data.pkl", one("FloatStorage", "0", "I2\nI2\n", "I1\n"), "a/data/0", numbers)},
 		{"two types", "of two types", archive(t, "a/data.pkl", "("+strings.TrimSuffix(good, ".")+strings.TrimSuffix(one("HalfStorage", "0", "I1\n", "I1\n"), ".")+"t.", "a/data/0", numbers)},
 		{"another pickle", "that torch.save did not write", []byte("\x80\x02\x8a\x01\x01.")},
+		{"a plain pickle", "that torch.save did not write", []byte("\x80\x02]q\x00.")},
 		{"legacy cut off", "cut off", legacy[:len(legacy)-1]},
 		{"legacy of keys alone", "cut off", legacy[:len(legacy)-400]},
 	} {

@@ -3,6 +3,7 @@ package pytorch
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"mdp/engine/graph"
@@ -124,10 +125,18 @@ func (c *Checkpoint) match(g *graph.Graph, d dialect) *match {
 			continue
 		}
 		if !taken[t.Name] {
-			m.Extra = append(m.Extra, fmt.Sprintf("%.80s %v", t.Name, t.Shape))
+			m.Extra = append(m.Extra, fmt.Sprintf("%.80s %v", shown(t.Name), t.Shape))
 		}
 	}
 	return m
+}
+
+// shown is a name as a terminal can have it, quoted where it must be.
+func shown(name string) string {
+	if quoted := strconv.Quote(name); quoted != `"`+name+`"` {
+		return quoted
+	}
+	return name
 }
 
 func orNothing(kind string) string {

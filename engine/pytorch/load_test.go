@@ -148,6 +148,7 @@ func TestMismatch(t *testing.T) {
 	c.Tensors[at("bn1.bias")].Shape = []int{63}
 	c.Tensors[at("layer1.0.bn1.weight")].Type = dtype.I64
 	c.Tensors[at("layer4.0.downsample.0.weight")].Name = "layer4.0.shortcut.weight"
+	c.Tensors = append(c.Tensors, Tensor{Name: "\x1b[2J"})
 	g, err := c.Build("resnet18", 0, 0, 1)
 	require.NoError(t, err)
 	_, _, err = c.Load(g)
@@ -156,16 +157,17 @@ func TestMismatch(t *testing.T) {
 	assert.Equal(t, []string{
 		"missing in the file: layer4.0.downsample.0.weight [512 256 1 1]",
 		"not in the network: layer4.0.shortcut.weight [512 256 1 1]",
+		`not in the network: "\x1b[2J" []`,
 		"differs: bn1.bias is [63], the network's is [64]",
 		"differs: layer1.0.bn1.weight is I64, no tensor of floating point",
 	}, m.Lines())
 	assert.Equal(t, 99, m.Fit)
-	assert.ErrorContains(t, err, "1 are missing, 1 have no place, 2 differ")
+	assert.ErrorContains(t, err, "1 are missing, 2 have no place, 2 differ")
 
 	g, err = c.Build("resnet34", 0, 0, 1)
 	require.NoError(t, err)
 	_, _, err = c.Load(g)
-	assert.ErrorContains(t, err, "; and 80 more")
+	assert.ErrorContains(t, err, "; and 81 more")
 }
 
 // Of the tensors, one at a time is held beside the network's own.

@@ -99,7 +99,7 @@ func attributes(o *pickle.Object) *pickle.Dict {
 func (c *Checkpoint) module(prefix string, o *pickle.Object, depth int) error {
 	d := attributes(o)
 	if d == nil || depth == 0 {
-		return fmt.Errorf("%.80q is no module whose weights can be read (%.80s)", strings.TrimSuffix(prefix, "."), o.Class)
+		return fmt.Errorf("%.80q is no module whose weights can be read (%.80q)", strings.TrimSuffix(prefix, "."), o.Class)
 	}
 	for _, part := range []string{"_parameters", "_buffers"} {
 		if v, ok := d.Get(part); ok {

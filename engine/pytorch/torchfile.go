@@ -52,7 +52,7 @@ func (all storages) load(id any) (any, error) {
 		s = &storage{kind: kind}
 		all[key] = s
 	case s.kind != kind:
-		return nil, fmt.Errorf("storage %.80s is of two types", key)
+		return nil, fmt.Errorf("storage %.80q is of two types", key)
 	}
 	return s, nil
 }
@@ -90,11 +90,11 @@ func (c *Checkpoint) openZip(r io.ReaderAt, size int64) error {
 	}
 	root := path.Dir(data.Name)
 	if f := files[path.Join(root, "byteorder")]; f != nil {
-		if order, err := readAll(f); err != nil || string(order) != "little" {
+		if order, err := readAll(f, size); err != nil || string(order) != "little" {
 			return fmt.Errorf("byte order %.20q: only little endian is read", order)
 		}
 	}
-	b, err := readAll(data)
+	b, err := readAll(data, size)
 	if err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func (c *Checkpoint) openZip(r io.ReaderAt, size int64) error {
 	for key, s := range all {
 		f := files[path.Join(root, "data", key)]
 		if f == nil {
-			return fmt.Errorf("the archive has no data/%.80s", key)
+			return fmt.Errorf("the archive has no %.80q", "data/"+key)
 		}
 		offset, err := f.DataOffset()
 		if err != nil {
@@ -114,24 +114,27 @@ func (c *Checkpoint) openZip(r io.ReaderAt, size int64) error {
 		}
 		s.bytes = int64(f.UncompressedSize64)
 		if s.bytes < 0 || s.bytes > size-offset {
-			return fmt.Errorf("data/%.80s of %d bytes is cut off", key, f.UncompressedSize64)
+			return fmt.Errorf("%.80q of %d bytes is cut off", "data/"+key, f.UncompressedSize64)
 		}
 		s.at, s.whole = io.NewSectionReader(r, offset, s.bytes), f
 	}
 	return c.collect(v)
 }
 
-// readAll reads a small file of an archive.
-func readAll(f *zip.File) ([]byte, error) {
+// readAll reads a small file of an archive of so many bytes.
+func readAll(f *zip.File, size int64) ([]byte, error) {
 	if f.UncompressedSize64 > maxPickle {
-		return nil, fmt.Errorf("%.80s is over %d bytes", f.Name, maxPickle)
+		return nil, fmt.Errorf("%.80q is over %d bytes", f.Name, maxPickle)
 	}
 	r, err := f.Open()
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	return io.ReadAll(r)
+	var b bytes.Buffer
+	b.Grow(int(min(f.UncompressedSize64, uint64(size))) + bytes.MinRead)
+	_, err = b.ReadFrom(r)
+	return b.Bytes(), err
 }
 
 // magic begins what torch.save wrote before 1.6.
@@ -151,7 +154,7 @@ func (c *Checkpoint) openLegacy(r io.ReaderAt, size int64) error {
 			return fmt.Errorf("no file of torch.save's: %w", err)
 		}
 		if n, ok := parts[0].(*big.Int); !ok || n.Cmp(magic) != 0 {
-			return errors.New("a pickle that torch.save did not write")
+			return errNoTorch
 		}
 	}
 	if machine, ok := parts[2].(*pickle.Dict); ok {
@@ -172,11 +175,11 @@ func (c *Checkpoint) openLegacy(r io.ReaderAt, size int64) error {
 		}
 		var word [8]byte
 		if _, err := r.ReadAt(word[:], offset); err != nil {
-			return fmt.Errorf("storage %.80s is cut off", key)
+			return fmt.Errorf("storage %.80q is cut off", key)
 		}
 		n, width := binary.LittleEndian.Uint64(word[:]), int64(s.kind.Size())
 		if offset += 8; n > uint64((size-offset)/width) {
-			return fmt.Errorf("storage %.80s of %d elements is cut off", key, n)
+			return fmt.Errorf("storage %.80q of %d elements is cut off", key, n)
 		}
 		s.bytes = int64(n) * width
 		s.at = io.NewSectionReader(r, offset, s.bytes)
@@ -184,7 +187,7 @@ func (c *Checkpoint) openLegacy(r io.ReaderAt, size int64) error {
 	}
 	for key, s := range all {
 		if s.at == nil {
-			return fmt.Errorf("storage %.80s is missing", key)
+			return fmt.Errorf("storage %.80q is missing", key)
 		}
 	}
 	return c.collect(parts[3])
