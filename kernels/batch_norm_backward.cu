@@ -20,7 +20,7 @@ template <class T> struct BatchNormSums {
 	int act;
 };
 
-template <class T> __device__ void batch_norm_sums_of(const BatchNormSums<T> &p, float *sums) {
+template <class T> __device__ void batch_norm_sums_of(const BatchNormSums<T> &p) {
 	int c = p.at.column();
 	float sum = 0, products = 0;
 	if (c < p.at.c) {
@@ -32,14 +32,14 @@ template <class T> __device__ void batch_norm_sums_of(const BatchNormSums<T> &p,
 			products += g * (p.x[at] - mean);
 		}
 	}
-	sum = column_sum(sums, sum, p.at.width);
-	products = column_sum(sums, products, p.at.width);
+	sum = column_sum(sum, p.at.width);
+	products = column_sum(products, p.at.width);
 	if (threadIdx.x < p.at.width && c < p.at.c) {
 		p.partial[blockIdx.y * index_t(p.at.c) + c] = sum;
 		p.partial[(gridDim.y + blockIdx.y) * index_t(p.at.c) + c] = products;
 	}
 }
-STORED_SUMS(batch_norm_sums, BatchNormSums)
+STORED(column_threads, batch_norm_sums, BatchNormSums)
 
 struct BatchNormGradients {
 	float *dgamma, *dbeta, *signed_;
@@ -48,7 +48,6 @@ struct BatchNormGradients {
 };
 
 KERNEL(column_threads, batch_norm_gradients, BatchNormGradients p) {
-	__shared__ double sums[column_threads];
 	int c = p.at.column();
 	double dbeta = 0, dgamma = 0;
 	if (c < p.at.c)
@@ -56,8 +55,8 @@ KERNEL(column_threads, batch_norm_gradients, BatchNormGradients p) {
 			dbeta += p.partial[index_t(i) * p.at.c + c];
 			dgamma += p.partial[(index_t(p.at.rows) + i) * p.at.c + c];
 		}
-	dbeta = column_sum(sums, dbeta, p.at.width);
-	dgamma = column_sum(sums, dgamma, p.at.width);
+	dbeta = column_sum(dbeta, p.at.width);
+	dgamma = column_sum(dgamma, p.at.width);
 	if (threadIdx.x >= p.at.width || c >= p.at.c) return;
 	dgamma *= p.invstd[c];
 	p.dbeta[c] = float(dbeta);

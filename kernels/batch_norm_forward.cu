@@ -16,7 +16,7 @@ template <class T> struct BatchNormMoments {
 	Columns at;
 };
 
-template <class T> __device__ void batch_norm_moments_of(const BatchNormMoments<T> &p, float *sums) {
+template <class T> __device__ void batch_norm_moments_of(const BatchNormMoments<T> &p) {
 	int c = p.at.column();
 	float shift = 0, sum = 0, squares = 0;
 	if (c < p.at.c) {
@@ -27,15 +27,15 @@ template <class T> __device__ void batch_norm_moments_of(const BatchNormMoments<
 			squares += v * v;
 		}
 	}
-	sum = column_sum(sums, sum, p.at.width);
-	squares = column_sum(sums, squares, p.at.width);
+	sum = column_sum(sum, p.at.width);
+	squares = column_sum(squares, p.at.width);
 	if (threadIdx.x < p.at.width && c < p.at.c) {
 		p.partial[blockIdx.y * index_t(p.at.c) + c] = shift;
 		p.partial[(gridDim.y + blockIdx.y) * index_t(p.at.c) + c] = sum;
 		p.partial[(2 * gridDim.y + blockIdx.y) * index_t(p.at.c) + c] = squares;
 	}
 }
-STORED_SUMS(batch_norm_moments, BatchNormMoments)
+STORED(column_threads, batch_norm_moments, BatchNormMoments)
 
 // batch_norm_merge makes one run of every chunk of them.
 struct BatchNormMerge {
@@ -44,9 +44,8 @@ struct BatchNormMerge {
 };
 
 KERNEL(column_threads, batch_norm_merge, BatchNormMerge p) {
-	__shared__ double sums[column_threads];
 	int c = p.of.at.column(), width = p.of.at.c;
-	Moments all = p.of.added(sums, c);
+	Moments all = p.of.added(c);
 	if (threadIdx.x >= p.of.at.width || c >= width) return;
 	p.partial[blockIdx.y * index_t(width) + c] = float(all.shift);
 	p.partial[(gridDim.y + blockIdx.y) * index_t(width) + c] = float(all.sum);
@@ -60,9 +59,8 @@ struct BatchNormStatistics {
 };
 
 KERNEL(column_threads, batch_norm_statistics, BatchNormStatistics p) {
-	__shared__ double sums[column_threads];
 	int c = p.of.at.column();
-	Moments all = p.of.added(sums, c);
+	Moments all = p.of.added(c);
 	if (threadIdx.x >= p.of.at.width || c >= p.of.at.c) return;
 	double n = p.of.rows, mean = all.sum / n, var = fmax(all.squares / n - mean * mean, 0.0);
 	if (all.squares != all.squares) var = all.squares; // fmax would hide a NaN

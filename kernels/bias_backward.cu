@@ -9,12 +9,12 @@ template <class T> struct BiasBackward {
 	Columns at;
 };
 
-template <class T> __device__ void bias_backward_of(const BiasBackward<T> &p, float *sums) {
+template <class T> __device__ void bias_backward_of(const BiasBackward<T> &p) {
 	int c = p.at.column();
 	float sum = 0;
 	if (c < p.at.c)
 		for (int i = p.at.first(); i < p.at.last(); i += p.at.step()) sum += p.dy[index_t(i) * p.at.c + c];
-	sum = column_sum(sums, sum, p.at.width);
+	sum = column_sum(sum, p.at.width);
 	if (threadIdx.x < p.at.width && c < p.at.c) p.partial[blockIdx.y * index_t(p.at.c) + c] = sum;
 }
-STORED_SUMS(bias_backward, BiasBackward)
+STORED(column_threads, bias_backward, BiasBackward)

@@ -19,9 +19,17 @@ struct Columns {
 	__device__ int step() const { return column_threads / width; }
 };
 
+// The block's room for a number of each thread. No template: g++ would keep what that
+// shares out of emu_shared, where the emulation looks for it.
+static __device__ void *sums_room() {
+	__shared__ double room[column_threads];
+	return room;
+}
+
 // Sums v over the threads of each column, always in the same order. The first
-// width threads get their column's sum. Sums holds column_threads.
-template <class T> __device__ T column_sum(T *sums, T v, int width) {
+// width threads get their column's sum.
+template <class T> __device__ T column_sum(T v, int width) {
+	T *sums = static_cast<T *>(sums_room());
 	sums[threadIdx.x] = v;
 	__syncthreads();
 	for (int n = column_threads / 2; n >= width; n /= 2) {

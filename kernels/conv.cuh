@@ -34,13 +34,21 @@ struct Mask {
 
 constexpr int max_chunks = 1024;
 
+enum Side { INPUT, OUTPUT };
+
+// The block's flags of the chunks of a side.
+static __device__ bool *chunk_flags(Side side) {
+	__shared__ bool flags[2][max_chunks];
+	return flags[side];
+}
+
 struct MaskedChannels {
 	int n, chunk, count, kept_;
 	const float *list;
-	const bool *flags; // of the chunks
+	bool *flags; // of the chunks
 
-	// By the whole block. Flags holds max_chunks, in shared memory.
-	__device__ MaskedChannels(const Mask &m, int n, bool *flags) : n(n), chunk(m.chunk), list(m.list), flags(flags) {
+	// By the whole block.
+	__device__ MaskedChannels(const Mask &m, int n, Side side) : n(n), chunk(m.chunk), list(m.list), flags(chunk_flags(side)) {
 		int chunks = ceil_div(n, chunk);
 		count = list ? int(list[0]) : chunks;
 		for (int i = threadIdx.x; i < chunks; i += blockDim.x) flags[list ? int(list[1 + i]) : i] = i < count;

@@ -132,8 +132,7 @@ __device__ void conv_backward_data_by(const ConvBackwardData<T> &o, const Channe
 	}
 #define MASKED_BACKWARD_DATA(T, suffix, Gemm) \
 	KERNEL(THREADS(Gemm::threads, Gemm::blocks<T>), masked_conv_backward_data##suffix, MaskedConvBackwardData<T> m) { \
-		__shared__ bool flags[2][max_chunks]; \
-		conv_backward_data_by<Gemm, false>(m.o, MaskedChannels(m.in, m.o.g.c, flags[0]), MaskedChannels(m.out, m.o.g.k, flags[1])); \
+		conv_backward_data_by<Gemm, false>(m.o, MaskedChannels(m.in, m.o.g.c, INPUT), MaskedChannels(m.out, m.o.g.k, OUTPUT)); \
 	}
 EACH_GEMM(DENSE_BACKWARD_DATA)
 EACH_GEMM(MASKED_BACKWARD_DATA)

@@ -117,8 +117,7 @@ __device__ void conv_backward_filter_by(const ConvBackwardFilter<T> &o, const Ch
 	}
 #define MASKED_BACKWARD_FILTER(T, suffix, Gemm) \
 	KERNEL(THREADS(Gemm::threads, Gemm::blocks<T>), masked_conv_backward_filter##suffix, MaskedConvBackwardFilter<T> m) { \
-		__shared__ bool flags[2][max_chunks]; \
-		conv_backward_filter_by<Gemm, false>(m.o, MaskedChannels(m.in, m.o.g.c, flags[0]), MaskedChannels(m.out, m.o.g.k, flags[1])); \
+		conv_backward_filter_by<Gemm, false>(m.o, MaskedChannels(m.in, m.o.g.c, INPUT), MaskedChannels(m.out, m.o.g.k, OUTPUT)); \
 	}
 EACH_GEMM(DENSE_BACKWARD_FILTER)
 EACH_GEMM(MASKED_BACKWARD_FILTER)

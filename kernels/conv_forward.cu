@@ -23,10 +23,9 @@ template <class T> struct MaskedConvForward {
 	KERNEL(THREADS(Gemm::threads, Gemm::blocks<T> ? 3 : 0), conv_forward##suffix, ConvForward<T> o) { Gemm::run(dense<true>(o), blockIdx.x * Gemm::m, blockIdx.y * Gemm::n); }
 #define MASKED_FORWARD(T, suffix, Gemm) \
 	KERNEL(THREADS(Gemm::threads, Gemm::blocks<T> ? 3 : 0), masked_conv_forward##suffix, MaskedConvForward<T> m) { \
-		__shared__ bool flags[2][max_chunks]; \
 		const Conv &g = m.o.g; \
 		ForwardProblem<T, MaskedChannels> problem = { \
-			m.o, 0, g.n * g.p * g.q, 0, g.r * g.s * g.c, {m.in, g.c, flags[0]}, {m.out, g.k, flags[1]}, bool(m.leave)}; \
+			m.o, 0, g.n * g.p * g.q, 0, g.r * g.s * g.c, {m.in, g.c, INPUT}, {m.out, g.k, OUTPUT}, bool(m.leave)}; \
 		int n0 = blockIdx.y * Gemm::n; \
 		if (n0 >= problem.out.kept()) problem.k_first = problem.k_last; /* nothing but zeros to write */ \
 		Gemm::run(problem, blockIdx.x * Gemm::m, n0); \

@@ -69,7 +69,7 @@ template <class T> struct DepthwiseBackwardFilter {
 // dw[j,c,r,s] = Σ over the npq of chunk j of dy[n,p,q,c] · x[n, p·stride₀+r·dil₀−pad₀, q·stride₁+s·dil₁−pad₁, c]
 //
 // Grid: columns × chunks × taps.
-template <class T> __device__ void depthwise_backward_filter_of(const DepthwiseBackwardFilter<T> &o, float *sums) {
+template <class T> __device__ void depthwise_backward_filter_of(const DepthwiseBackwardFilter<T> &o) {
 	const Conv &g = o.g;
 	int c = o.at.column(), r = blockIdx.z / g.s, s = blockIdx.z % g.s;
 	float sum = 0;
@@ -79,7 +79,7 @@ template <class T> __device__ void depthwise_backward_filter_of(const DepthwiseB
 			int h = p * g.stride[0] + r * g.dilation[0] - g.pad[0], w = q * g.stride[1] + s * g.dilation[1] - g.pad[1];
 			if (within(h, g.h) && within(w, g.w)) sum += o.dy[index_t(i) * g.c + c] * o.x[g.x(n, h, w) + c];
 		}
-	sum = column_sum(sums, sum, o.at.width);
+	sum = column_sum(sum, o.at.width);
 	if (threadIdx.x < o.at.width && c < g.c) o.dw[((index_t(blockIdx.y) * g.c + c) * g.r + r) * g.s + s] = sum;
 }
-STORED_SUMS(depthwise_backward_filter, DepthwiseBackwardFilter)
+STORED(column_threads, depthwise_backward_filter, DepthwiseBackwardFilter)

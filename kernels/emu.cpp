@@ -98,6 +98,7 @@ Fiber *running;
 Fiber *fiber_of[max_threads]; // by thread, null before it starts
 State state[max_threads];
 Warp warps[max_threads / warp];
+emu::Factors factors_of[max_threads / warp][2];
 int order[max_threads];
 int threads;
 const emu_kernel *kernel;
@@ -174,10 +175,11 @@ uint64_t random_number() { // xorshift64
 	return random_state ^= random_state << 17;
 }
 
-// Writes over the guards between arrays too, which AddressSanitizer must not see.
-__attribute__((no_sanitize("address"), optimize("no-tree-loop-distribute-patterns")))
+// Writes over the guards between arrays too, which AddressSanitizer must not see: it
+// knows memset.
+__attribute__((no_sanitize("address"), optimize("no-tree-loop-distribute-patterns", "tree-vectorize")))
 void fill(char *from, char *to, char byte) {
-	for (volatile char *p = from; p < to; p++) *p = byte;
+	for (char *p = from; p < to; p++) *p = byte;
 }
 
 bool all_done() {
@@ -210,11 +212,15 @@ void run_block(emu_order how) {
 	fill(shared, shared + shared_bytes, poison);
 	memset(warps, 0, sizeof warps);
 	memset(fiber_of, 0, sizeof fiber_of);
-	for (int t = 0; t < threads; t++) state[t] = ready, emu::copies[t] = {};
+	for (int t = 0; t < threads; t++) {
+		state[t] = ready;
+		emu::copies[t].waiting.clear();
+		emu::copies[t].groups = 0;
+	}
 	do {
 		if (how == EMU_SHUFFLED)
 			for (int i = threads - 1; i > 0; i--) {
-				int j = random_number() % (i + 1), t = order[i];
+				int j = uint32_t(random_number()) * uint64_t(i + 1) >> 32, t = order[i];
 				order[i] = order[j];
 				order[j] = t;
 			}
@@ -271,6 +277,11 @@ uint64_t *emu::exchange(unsigned mask, uint64_t mine) {
 	brought[running->thread % warp] = mine;
 	warp_barrier(mask);
 	return brought;
+}
+
+emu::Factors &emu::factors() {
+	int w = running->thread / warp;
+	return factors_of[w][warps[w].exchanges % 2];
 }
 
 void *emu::dynamic_shared() { return shared; }

@@ -56,6 +56,11 @@ namespace emu {
 void block_barrier();
 void warp_barrier(unsigned mask);
 uint64_t *exchange(unsigned mask, uint64_t mine); // what each lane of the warp brought
+
+// What the lanes of a warp bring to a product, there for all of them after
+// warp_barrier and until the one after that.
+struct Factors { float a[16][16], b[8][16]; };
+Factors &factors();
 void fail(const char *what);
 void *dynamic_shared();
 

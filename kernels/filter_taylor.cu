@@ -10,10 +10,9 @@ struct FilterTaylor {
 };
 
 KERNEL(column_threads, filter_taylor, FilterTaylor p) {
-	__shared__ double sums[column_threads];
 	index_t start = index_t(blockIdx.x) * p.len;
 	double sum = 0;
 	for (int i = threadIdx.x; i < p.len; i += column_threads) sum += double(p.w[start + i]) * p.dw[start + i];
-	sum = column_sum(sums, sum, 1);
+	sum = column_sum(sum, 1);
 	if (threadIdx.x == 0) p.signed_[blockIdx.x] = float(sum);
 }

@@ -10,7 +10,7 @@ template <class T> struct GateBackward {
 	int n, accumulate;
 };
 
-template <class T> __device__ void gate_backward_of(const GateBackward<T> &p, float *sums) {
+template <class T> __device__ void gate_backward_of(const GateBackward<T> &p) {
 	int c = p.at.column();
 	for (int n = blockIdx.z; n < p.n; n += gridDim.z) {
 		float sum = 0;
@@ -19,11 +19,11 @@ template <class T> __device__ void gate_backward_of(const GateBackward<T> &p, fl
 				index_t at = (index_t(n) * p.at.rows + i) * p.at.c + c;
 				sum += p.dy[at] * p.a[at];
 			}
-		sum = column_sum(sums, sum, p.at.width);
+		sum = column_sum(sum, p.at.width);
 		if (threadIdx.x < p.at.width && c < p.at.c) {
 			T &db = p.db[index_t(n) * p.at.c + c];
 			db = p.accumulate ? db + sum : sum;
 		}
 	}
 }
-STORED_SUMS(gate_backward, GateBackward)
+STORED(column_threads, gate_backward, GateBackward)

@@ -18,13 +18,12 @@ struct NotFinite {
 };
 
 KERNEL(column_threads, not_finite, NotFinite p) {
-	__shared__ float sums[column_threads];
 	float found = 0;
 	for FLAT(i, p.len) {
 		float v = p.dp[i];
 		found += !(v - v == 0);
 	}
-	found = column_sum(sums, found, 1);
+	found = column_sum(found, 1);
 	if (threadIdx.x == 0) p.partial[blockIdx.x] = found;
 }
 

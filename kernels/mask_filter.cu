@@ -10,8 +10,7 @@ struct MaskFilter {
 };
 
 KERNEL(256, mask_filter, MaskFilter p) {
-	__shared__ bool flags[2][max_chunks];
-	MaskedChannels in(p.in, p.c, flags[0]), out(p.out, p.k, flags[1]);
+	MaskedChannels in(p.in, p.c, INPUT), out(p.out, p.k, OUTPUT);
 	for FLAT(i, index_t(p.k) * p.rs * p.c)
 		if (!in.on(int(i % p.c)) || !out.on(int(i / p.c / p.rs))) p.w[i] = 0;
 }

@@ -16,7 +16,7 @@ struct Runs {
 	int rows, run; // of x; of each run but the last, which may be short
 
 	// The moments of the block's chunk of runs in column c, for the first width threads. By the whole block.
-	__device__ Moments added(double *sums, int c) const {
+	__device__ Moments added(int c) const {
 		index_t plane = index_t(at.rows) * at.c;
 		Moments all = {};
 		if (c < at.c) {
@@ -28,8 +28,8 @@ struct Runs {
 				all.squares += one[2 * plane] + (2 * sum + n * by) * by;
 			}
 		}
-		all.sum = column_sum(sums, all.sum, at.width);
-		all.squares = column_sum(sums, all.squares, at.width);
+		all.sum = column_sum(all.sum, at.width);
+		all.squares = column_sum(all.squares, at.width);
 		return all;
 	}
 };

@@ -136,20 +136,25 @@ template <int n> __device__ __forceinline__ void cp_async_wait() {
 #ifndef __CUDACC__
 namespace emu {
 
-// element(register, i) is the i-th of the elements in a register, of so many.
-template <int each, class Element> void mma(float d[4], const uint32_t a[4], const uint32_t b[2], Element element) {
-	struct Operands { uint32_t a[4], b[2]; } mine = {{a[0], a[1], a[2], a[3]}, {b[0], b[1]}};
-	const uint64_t *all = exchange(~0u, reinterpret_cast<uintptr_t>(&mine));
-	auto of = [&](int lane) { return reinterpret_cast<const Operands *>(all[lane]); };
+// element(register, i) is the i-th of the elements in a register, of k/8.
+template <int k, class Element> void mma(float d[4], const uint32_t a[4], const uint32_t b[2], Element element) {
+	constexpr int each = k / 8;
+	Factors &all = factors();
 	int g = lane() / 4, t = lane() % 4;
-	for (int i = 0; i < 4; i++) {
-		int row = g, column = 2 * t + i % 2;
-		for (int half = 0; half < 2; half++)
-			for (int u = 0; u < 4; u++)
-				for (int e = 0; e < each; e++)
-					d[i] += element(of(row * 4 + u)->a[i / 2 + 2 * half], e) * element(of(column * 4 + u)->b[half], e);
+	for (int e = 0; e < each; e++) {
+		for (int i = 0; i < 4; i++) all.a[g + i % 2 * 8][i / 2 * k / 2 + t * each + e] = element(a[i], e);
+		for (int i = 0; i < 2; i++) all.b[g][i * k / 2 + t * each + e] = element(b[i], e);
 	}
-	warp_barrier(~0u); // mine has been read
+	warp_barrier(~0u);
+	const float *a0 = all.a[g], *a1 = all.a[g + 8], *b0 = all.b[2 * t], *b1 = all.b[2 * t + 1];
+	float d0 = d[0], d1 = d[1], d2 = d[2], d3 = d[3];
+	for (int i = 0; i < k; i++) {
+		d0 += a0[i] * b0[i];
+		d1 += a0[i] * b1[i];
+		d2 += a1[i] * b0[i];
+		d3 += a1[i] * b1[i];
+	}
+	d[0] = d0, d[1] = d1, d[2] = d2, d[3] = d3;
 }
 
 } // namespace emu
@@ -161,7 +166,7 @@ __device__ __forceinline__ void mma_tf32(float d[4], const uint32_t a[4], const 
 		: "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
 		: "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 #else
-	emu::mma<1>(d, a, b, [](uint32_t bits, int) {
+	emu::mma<8>(d, a, b, [](uint32_t bits, int) {
 		float v;
 		memcpy(&v, &bits, 4);
 		return v;
@@ -175,7 +180,7 @@ __device__ __forceinline__ void mma_bf16(float d[4], const uint32_t a[4], const 
 		: "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
 		: "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 #else
-	emu::mma<2>(d, a, b, [](uint32_t bits, int i) { return from_bf16(uint16_t(bits >> 16 * i)); });
+	emu::mma<16>(d, a, b, [](uint32_t bits, int i) { return from_bf16(uint16_t(bits >> 16 * i)); });
 #endif
 }
 
@@ -185,6 +190,6 @@ __device__ __forceinline__ void mma_fp16(float d[4], const uint32_t a[4], const 
 		: "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
 		: "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 #else
-	emu::mma<2>(d, a, b, [](uint32_t bits, int i) { return from_fp16(uint16_t(bits >> 16 * i)); });
+	emu::mma<16>(d, a, b, [](uint32_t bits, int i) { return from_fp16(uint16_t(bits >> 16 * i)); });
 #endif
 }

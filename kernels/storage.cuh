@@ -37,9 +37,3 @@ struct fp16 {
 	KERNEL(threads, name, Params<float> p) { name##_of(p); } \
 	KERNEL(threads, name##_in_bf16, Params<bf16> p) { name##_of(p); } \
 	KERNEL(threads, name##_in_fp16, Params<fp16> p) { name##_of(p); }
-
-// STORED_SUMS likewise, of column_threads that add up through sums.
-#define STORED_SUMS(name, Params) \
-	KERNEL(column_threads, name, Params<float> p) { __shared__ float sums[column_threads]; name##_of(p, sums); } \
-	KERNEL(column_threads, name##_in_bf16, Params<bf16> p) { __shared__ float sums[column_threads]; name##_of(p, sums); } \
-	KERNEL(column_threads, name##_in_fp16, Params<fp16> p) { __shared__ float sums[column_threads]; name##_of(p, sums); }
