@@ -15,12 +15,20 @@ func (t *Table) Estimate(ctx context.Context, b engine.Backend, calls []engine.C
 	if len(missing) == 0 {
 		return 0, nil
 	}
+	between := time.Duration(0) // the rows, by the network
+	if t.InNetwork != nil {
+		begun := time.Now()
+		if err := t.InNetwork.sample(); err != nil {
+			return 0, err
+		}
+		between = time.Since(begun) * time.Duration(len(missing))
+	}
 	if len(t.rows) > 0 {
 		var sumNS int64
 		for _, r := range t.rows {
 			sumNS += r.CostNS
 		}
-		return time.Duration(sumNS / int64(len(t.rows)) * int64(len(missing))), nil
+		return between + time.Duration(sumNS/int64(len(t.rows))*int64(len(missing))), nil
 	}
 	rule := t.header.Rule
 	rule.MinSamples, rule.MaxSamples, rule.MinTotalNS, rule.WarmUpNS, rule.MinClock = copies, copies, 0, 0, 0
@@ -44,7 +52,7 @@ func (t *Table) Estimate(ctx context.Context, b engine.Backend, calls []engine.C
 	for _, c := range missing {
 		sumNS += s.costNS(t.header.Rule, c, reference[layer(c)])
 	}
-	return time.Duration(sumNS), nil
+	return between + time.Duration(sumNS), nil
 }
 
 // speed is a roofline, the higher of what moving and what multiplying takes, and

@@ -183,8 +183,16 @@ func (p *Pipeline) measure(ctx context.Context, table *bench.Table, space *Space
 		return err
 	}
 	table.InNetwork = bench.NewInNetwork(space.Program)
+	calls := space.Coarse(max(1, p.Config.Coarse))
+	left, err := table.Estimate(ctx, p.Backend, calls)
+	if err != nil {
+		return err
+	}
+	if left > 0 {
+		p.remark(StageBench, "%d configurations, %d of them measured; the rest takes about %v", len(calls), table.Len(), left.Round(time.Second))
+	}
 	tell := p.progress(StageBench, "configurations")
-	err = table.Measure(ctx, p.Backend, space.Coarse(max(1, p.Config.Coarse)), func(done, total int, left time.Duration) {
+	err = table.Measure(ctx, p.Backend, calls, func(done, total int, left time.Duration) {
 		tell(done, total, "")
 	})
 	if err != nil {
