@@ -183,7 +183,9 @@ func (a *Attribute) encode() (e encoded) {
 	case AttributeString:
 		e.always(4, a.String)
 	case AttributeTensor:
-		e.message(5, a.Tensor.encode())
+		if a.Tensor != nil { // a file may say that there is one, and have none
+			e.message(5, a.Tensor.encode())
+		}
 	case AttributeFloats:
 		for _, v := range a.Floats {
 			e.float(7, v)
