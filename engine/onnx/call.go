@@ -60,7 +60,7 @@ func (c *converter) convert(n *Node) (err error) {
 		return errors.New("this operator is not supported" + advised(n.OpType))
 	}
 	for i, o := range n.Outputs[1:] {
-		if o != "" && c.read(o) {
+		if o != "" && c.read[o] {
 			return fmt.Errorf("its output %d, %.80q, is used, and only the first can be", i+1, o)
 		}
 	}
@@ -116,18 +116,6 @@ func advised(op string) string {
 		return ": " + a
 	}
 	return ": replace it, or end in a value before it (--output-name)"
-}
-
-// read says whether any node, or the model's caller, reads the value.
-func (c *converter) read(name string) bool {
-	for _, n := range c.graph.Nodes {
-		for _, in := range n.Inputs {
-			if in == name {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 func (k *call) fail(format string, args ...any) {

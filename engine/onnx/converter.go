@@ -38,7 +38,8 @@ type converter struct {
 	graph   *Graph
 	opset   int64
 	folder  *folder
-	batch   int64 // the model's own, or anyBatch
+	batch   int64           // the model's own, or anyBatch
+	read    map[string]bool // values that nodes read
 	values  map[string]value
 	nodes   []graph.Node
 	shapes  map[string]graph.Shape // of nodes
@@ -49,6 +50,10 @@ type converter struct {
 	behind  int             // nodes that follow from unsupported ones
 	release func([]byte)
 }
+
+// maxNodes bounds the network: reading patterns in it takes time with the square of
+// its length. The longest that people publish have some thousands.
+const maxNodes = 1 << 13
 
 // maxWeights bounds what a small file may claim in weights that it does not hold:
 // the same ones used many times, or one number of any shape.
@@ -96,6 +101,9 @@ func names(values []Value) string {
 func (c *converter) need(output string) ([]bool, error) {
 	made := map[string]int{}
 	for i, n := range c.graph.Nodes {
+		for _, in := range n.Inputs {
+			c.read[in] = true
+		}
 		for _, o := range n.Outputs {
 			if o == "" {
 				continue
@@ -171,6 +179,9 @@ func (c *converter) emit(n graph.Node, in ...value) (value, error) {
 		}
 		n.Inputs = append(n.Inputs, v.node)
 		shapes[i] = c.shapes[v.node]
+	}
+	if len(c.nodes) == maxNodes {
+		return value{}, fmt.Errorf("the network has more than %d layers", maxNodes)
 	}
 	shape, err := graph.Infer(n, shapes)
 	if err != nil {

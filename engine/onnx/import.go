@@ -122,7 +122,7 @@ func network(m *Model, name string, outside *folder, o Options, release func([]b
 	}
 	c := &converter{
 		graph: &m.Graph, opset: opset, folder: outside,
-		values: map[string]value{}, weights: graph.Weights{}, shapes: map[string]graph.Shape{}, taken: map[string]bool{"loss": true},
+		read: map[string]bool{}, values: map[string]value{}, weights: graph.Weights{}, shapes: map[string]graph.Shape{}, taken: map[string]bool{"loss": true},
 		left: cmp.Or(o.room, maxWeights), folds: 2 * slack, release: release,
 	}
 	output, err := c.target(o.Output)

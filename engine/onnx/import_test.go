@@ -209,6 +209,21 @@ func TestFoldingMemory(t *testing.T) {
 	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(8*slack))
 }
 
+// A network as long as no one's is refused, before anything takes time with its square.
+func TestLongNetwork(t *testing.T) {
+	m := model()
+	at := "x"
+	for i := range maxNodes + 10 {
+		to := fmt.Sprint("v", i)
+		m.Graph.Nodes = append(m.Graph.Nodes, node("Relu", at, to))
+		at = to
+	}
+	m.Graph.Outputs[0].Name = at
+	_, err := Convert(m, "m", "", Options{})
+	assert.ErrorContains(t, err, "1 of its nodes cannot be imported, on which 10 more depend")
+	assert.ErrorContains(t, err, "more than 8192 layers")
+}
+
 // Data outside the file lie in the model's folder, or nowhere.
 func TestEscape(t *testing.T) {
 	dir := t.TempDir()

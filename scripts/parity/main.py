@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 sys.path.insert(0, str(Path(__file__).parent))
 from golden import Mixed, SmallResNet, golden
-from models import MODELS, WHY, away_from_kinks, images, make, shaken
+from models import MODELS, OTHERS, WHY, away_from_kinks, images, make, shaken
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "bench" / "results" / "parity.json"
@@ -149,6 +149,19 @@ def onnx_in(tmp):
                 row(check, f"{library} {name}", relative(have, model(x).numpy()), 1e-4)
 
 
+def others(tmp):
+    """Models that nothing here was written for, as PyTorch's older exporter writes them"""
+    for library, name, size, refused in OTHERS:
+        model, x = make(library, name), images(2, size)
+        convert(model, x, tmp / "model.onnx", dynamo=False)
+        try:
+            with torch.no_grad():
+                row("ONNX in, TorchScript", f"{library} {name}", relative(run_ours(tmp / "model.onnx", x, tmp), model(x).numpy()), 1e-4)
+        except subprocess.CalledProcessError as e:
+            operators = ", ".join(sorted(set(re.findall(r"\((\w+)\): ", e.stdout))))
+            row("ONNX in, TorchScript", f"{library} {name}", None if refused else float("inf"), 1e-4, f"refused for {len(e.stdout.splitlines())} nodes: {operators}")
+
+
 def opsets(tmp):
     """A network of what exporters spell in most ways, in every opset that they write"""
     torch.manual_seed(0)
@@ -264,7 +277,7 @@ def end_to_end(tmp):
                 row("end to end: other predictions", name, float((torch.from_numpy(have).argmax(1) != want).sum()), 0, f"{who}, {file.name}")
 
 
-CHECKS = {f.__name__: f for f in [weights, training, onnx_in, opsets, exports, every, pruned, end_to_end]}
+CHECKS = {f.__name__: f for f in [weights, training, onnx_in, others, opsets, exports, every, pruned, end_to_end]}
 
 
 def write_results(checks):

@@ -24,6 +24,29 @@ MODELS = [
     ("timm", "regnety_004", "regnet_y_400mf", 224),
 ]
 
+# Models that nothing here was written for: (library, model, image size, whether it is refused).
+OTHERS = [
+    ("torchvision", "squeezenet1_1", 224, False),
+    ("torchvision", "googlenet", 224, False),
+    ("torchvision", "inception_v3", 299, False),
+    ("torchvision", "mnasnet1_0", 224, False),
+    ("torchvision", "resnext50_32x4d", 224, False),
+    ("torchvision", "regnet_x_400mf", 224, False),
+    ("torchvision", "efficientnet_v2_s", 224, False),
+    ("timm", "mobilenetv4_conv_small", 224, False),
+    ("timm", "efficientnet_lite0", 224, False),
+    ("timm", "ghostnet_100", 224, False),
+    ("timm", "repvgg_a0", 224, False),
+    ("timm", "mobileone_s0", 224, False),
+    ("timm", "dla34", 224, False),
+    ("timm", "ese_vovnet19b_dw", 224, False),
+    ("timm", "xception41", 224, False),
+    ("torchvision", "shufflenet_v2_x1_0", 224, True),
+    ("timm", "mixnet_s", 224, True),
+    ("timm", "hrnet_w18_small", 224, True),
+    ("timm", "darknet53", 224, True),
+]
+
 # Why a model has no network of ours, and what is compared instead.
 WHY = {
     "convnext_tiny": "no network of ours: layer normalisation and GELU",
