@@ -24,10 +24,19 @@ func firstGPU(t *testing.T) *cu.Device {
 	return d
 }
 
-// TestDevice runs every call on the machine's first GPU.
+// TestDevice runs every call on the machine's first GPU, in every precision and every
+// variant; with -short, whose driver is an emulated one, in as many as its path takes.
 func TestDevice(t *testing.T) {
 	d := firstGPU(t)
 	t.Run("fp32", func(t *testing.T) { enginetest.Run(t, backend(t, d, Float32)) })
+	if testing.Short() {
+		t.Run("in bf16 large", func(t *testing.T) { checkPrecision(t, in(t, d, engine.BFloat16, Large)) })
+		t.Run("norm tf32 large", func(t *testing.T) { checkNorm(t, variant(t, d, TF32, Large)) })
+		t.Run("masked fp16 small", func(t *testing.T) { checkMasked(t, variant(t, d, Float16, Small)) })
+		t.Run("images", func(t *testing.T) { checkImages(t, backend(t, d, Float32)) })
+		t.Run("bytes", func(t *testing.T) { checkBytes(t, backend(t, d, Float32)) })
+		return
+	}
 	checkPrecisions(t, d)
 	for _, p := range precisions {
 		for _, v := range variants {
