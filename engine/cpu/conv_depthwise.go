@@ -85,6 +85,7 @@ type depthwise struct {
 	packing  depthwisePacking
 	pieces   int // of the steps,
 	shares   int // and of the channels: a task is one of each
+	fixed    bool
 	constant bool
 	ready    bool
 }
@@ -202,8 +203,10 @@ func (o *depthwise) init(out, in, w []float32, e epilogue, ws []float32, workers
 		o.packed, ws = ws[:o.filters()], ws[line(o.filters()):]
 	}
 	o.normed = normedWorkers(o.norm, o.from, o.rows.once(o.high), ws, workers)
-	o.pieces = min(tasksEach*workers, o.n*o.p)
-	if o.shares = 1; o.norm == nil {
+	if !o.fixed {
+		o.pieces = min(tasksEach*workers, o.n*o.p)
+	}
+	if o.shares = 1; !o.fixed && o.norm == nil {
 		o.shares = min(ceil(tasksEach*workers, o.pieces), o.vectors())
 	}
 	o.walks = make([]walk, workers)
@@ -225,7 +228,7 @@ const (
 
 func (o *depthwise) run(t *team) {
 	o.pack(t)
-	t.run(o, o.pieces*o.shares)
+	t.run(o, o.tasks())
 }
 
 func (o *depthwise) bind(y, x, z []float32) {
@@ -273,29 +276,66 @@ func (o *depthwisePacking) do(_, i int) {
 
 // do computes some channels of some steps.
 func (o *depthwise) do(worker, i int) {
-	t, share := &o.walks[worker], i%o.shares
-	i /= o.shares
+	channel := o.begin(worker, i%o.shares)
+	for k, end := o.task(i / o.shares); k < end; k++ {
+		o.kernels.walk(o.place(worker, k, channel))
+	}
+}
+
+// task is a piece's steps.
+func (o *depthwise) task(i int) (first, end int) {
+	return i * o.n * o.p / o.pieces, (i + 1) * o.n * o.p / o.pieces
+}
+
+// begin readies a worker for a share of the channels, and says which one is the first.
+func (o *depthwise) begin(worker, share int) (channel int) {
+	t := &o.walks[worker]
 	first, last := share*o.vectors()/o.shares, (share+1)*o.vectors()/o.shares
 	t.vectors, t.last = last-first, min(o.c-(last-1)*o.kernels.lanes, o.kernels.lanes)
 	t.b = o.packed[first*o.size():]
 	t.next = o.high*o.stride[0]*o.from.row - (t.vectors-1)*o.kernels.lanes
-	channel := first * o.kernels.lanes
+	t.nextC = o.each()
+	channel = first * o.kernels.lanes
 	if o.bias != nil {
 		t.bias = o.bias[channel:]
 	}
 	if o.norm != nil {
 		o.normed[worker].begin()
 	}
-	for k := i * o.n * o.p / o.pieces; k < (i+1)*o.n*o.p/o.pieces; k++ {
-		n, p := k/o.p, k%o.p
-		t.from, t.to = o.from.at(n, p*o.high*o.stride[0], 0)+channel, o.to.at(n, p*o.high, 0)+channel
-		if o.norm != nil {
-			o.readNormed(worker, n, p*o.high)
-		}
-		t.spans = o.spans[o.kinds[p]]
-		o.kernels.walk(t)
-	}
+	return channel
 }
+
+// place readies a worker for step k, from a channel on.
+func (o *depthwise) place(worker, k, channel int) *walk {
+	t, n, p := &o.walks[worker], k/o.p, k%o.p
+	t.from, t.to = o.from.at(n, p*o.high*o.stride[0], 0)+channel, o.to.at(n, p*o.high, 0)+channel
+	if o.norm != nil {
+		o.readNormed(worker, n, p*o.high)
+	}
+	t.spans = o.spans[o.kinds[p]]
+	return t
+}
+
+// written is where step k begins to write, and how much. Its rows follow each other.
+func (o *depthwise) written(k int) (at, n int) {
+	image := k / o.p
+	at = o.to.at(image, k%o.p*o.high, 0)
+	return at, min(o.each(), (image+1)*o.to.image-at)
+}
+
+// each is how many elements a step writes at most.
+func (o *depthwise) each() int { return o.high * o.to.row }
+
+// steady cuts the steps into tasks that do not depend on the workers, of all channels.
+func (o *depthwise) steady() *depthwise {
+	o.pieces, o.shares, o.fixed = min(steadyPieces, o.n*o.p), 1, true
+	return o
+}
+
+// steadyPieces leave each of many workers some, and their sums are few to add up.
+const steadyPieces = 128
+
+func (o *depthwise) tasks() int { return o.pieces * o.shares }
 
 // readNormed has a step's walk read what its worker has computed.
 func (o *depthwise) readNormed(worker, n, row int) {

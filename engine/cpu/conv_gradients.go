@@ -47,6 +47,9 @@ const deepSum = 64
 
 // supportsGradients says which convolutions leave batch norm's sums.
 func (b *Backend) supportsGradients(c engine.ConvBackwardBatchNorm) bool {
+	if c.Depthwise() {
+		return convKernelsOf(b.isa.float32()).walkGradients != nil && c.Norm.DX == c.DX && c.Norm.DZ == engine.None && c.Norm.Y == engine.None && b.Supports(c.Norm) == nil
+	}
 	if c.Groups != 1 || c.K*c.R*c.S < deepSum || b.isa.precision() != FP32 || b.Supports(c.Norm) != nil {
 		return false
 	}

@@ -41,22 +41,33 @@ const (
 )
 
 func newConvBatchNorm(i isa, c engine.ConvBatchNorm, norm *inputNorm, of map[engine.Buffer][]float32, ws []float32, workers int) op {
-	o := &correlate{parts: momentsParts(i, c, norm, workers), out: of[c.Y], in: of[c.X], w: of[c.W], epilogue: epilogue{of[c.B], nil, negInf, posInf}}
-	p := &o.parts[0]
-	m := newTileMoments(rowsFor(i), p)
-	n := len(m.counts) * m.c
-	m.first, m.sum, m.sumSq = cut(&ws, line(n)), cut(&ws, line(n)), cut(&ws, line(n))
-	m.x, p.sums = of[c.Y], m
+	e := epilogue{of[c.B], nil, negInf, posInf}
+	m := &tileMoments{rows: rowsFor(i), c: c.K, x: of[c.Y]}
 	bn := &batchNormForward{normalise: newNormalise(m.rows, fold(c.Norm.Rows, c.K), c.Norm.Act, of[c.Norm.Y], of[c.Y], of[c.Norm.Z], &ws)}
 	bn.bindStatistics(c.Norm, of, m.mean, m.squares)
+	if c.Depthwise() {
+		o := newDepthwiseForward(i, c.Conv, norm).steady()
+		m.cut(o.counts(), &ws)
+		o.init(of[c.Y], of[c.X], of[c.W], e, ws, workers, false)
+		return norm.before(&convBatchNorm{newDepthwiseMoments(o, m), bn})
+	}
+	o := &correlate{parts: momentsParts(i, c, norm, workers), out: of[c.Y], in: of[c.X], w: of[c.W], epilogue: e}
+	p := &o.parts[0]
+	m.cut(p.counts(), &ws)
+	p.sums = m
 	o.init(ws, workers)
 	return norm.before(&convBatchNorm{o, bn})
 }
 
 func momentsWorkspace(i isa, c engine.ConvBatchNorm, workers int) int {
-	parts := momentsParts(i, c, newInputNorm(i, c.Conv, c.XNorm, nil), workers)
-	m := newTileMoments(nil, &parts[0])
-	return 3*line(len(m.counts)*m.c) + 3*fold(c.Norm.Rows, c.K).width + partsWorkspace(i, parts, workers)
+	norm := newInputNorm(i, c.Conv, c.XNorm, nil)
+	wide := 3 * fold(c.Norm.Rows, c.K).width
+	if c.Depthwise() {
+		o := newDepthwiseForward(i, c.Conv, norm).steady()
+		return 3*line(o.tasks()*c.K) + wide + o.workspace(workers)
+	}
+	parts := momentsParts(i, c, norm, workers)
+	return 3*line(len(parts[0].counts())*c.K) + wide + partsWorkspace(i, parts, workers)
 }
 
 // momentsParts are forwardParts whose tasks do not depend on the workers.
@@ -74,19 +85,24 @@ func steady(parts []part, workers int) []part {
 
 // supportsMoments says which convolutions leave moments.
 func (b *Backend) supportsMoments(c engine.ConvBatchNorm) bool {
-	return c.Groups == 1 && b.isa.precision() == FP32 && !forwardParts(b.isa, c.Conv, nil, 1)[0].suits()
+	return b.supportsDepthwiseMoments(c.Conv) || c.Groups == 1 && b.isa.precision() == FP32 && !forwardParts(b.isa, c.Conv, nil, 1)[0].suits()
 }
 
-func newTileMoments(k *rows, p *part) *tileMoments {
-	m := &tileMoments{rows: k, c: p.cols}
+// counts are the pixels of tasks.
+func (p *part) counts() []float64 {
+	counts := make([]float64, ceil(p.blocks(), p.group))
 	for i := range p.blocks() {
-		if i%p.group == 0 {
-			m.counts = append(m.counts, 0)
-		}
 		_, _, _, b := p.at(i)
-		m.counts[len(m.counts)-1] += float64(b.n * b.p * b.q)
+		counts[i/p.group] += float64(b.n * b.p * b.q)
 	}
-	return m
+	return counts
+}
+
+// cut makes room for tasks of so many pixels.
+func (m *tileMoments) cut(counts []float64, ws *[]float32) {
+	m.counts = counts
+	n := line(len(counts) * m.c)
+	m.first, m.sum, m.sumSq = cut(ws, n), cut(ws, n), cut(ws, n)
 }
 
 // start begins a task's moments of some channels with its first pixel.

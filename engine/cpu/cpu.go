@@ -6,7 +6,9 @@
 // In training, what batch norm costs is what it reads. Its statistics are gathered from
 // a convolution's panels while they are in the cache (conv_moments.go), and so are the
 // sums of its backward pass (conv_gradients.go); an output that convolutions alone read
-// is never written, but computed as they copy it (conv_norm.go).
+// is never written, but computed as they copy it (conv_norm.go). Depthwise convolutions
+// take statistics and sums in registers (conv_depthwise_moments.go,
+// conv_depthwise_gradients.go).
 //
 // The threads share each call of a training step (team.go). In inference a batch is cut
 // into slices where there are enough of them: each thread takes some images through

@@ -19,7 +19,13 @@ type walk struct {
 	next           int  // from the last vector of these rows to the first one of those that come next
 	stream         bool // write past the caches: whole vectors on cache lines alone
 	lo, hi         float32
-	_              ownLines
+
+	// Of the kernels that know of a batch norm:
+	x                               []float32 // its input, laid out as c is
+	mean, scale, beta, shift, slope []float32 // of the first channel on, as all below
+	sumG, sumX                      []float32
+	nextC                           int // as next, in c
+	_                               ownLines
 }
 
 // A span is some pixels of a row that read the same taps.

@@ -67,6 +67,9 @@ type convKernels struct {
 	pixels   int // of a walk's tile
 	walk     func(*walk)
 	products func(*products)
+	// Where set, walks that end otherwise: they write and take moments, take the sums of
+	// the batch norm whose gradient they compute, or write that of its input.
+	walkMoments, walkGradients, walkInput func(*walk)
 
 	// pairs, where set, says that gemm and outer multiply bfloat16: an element of
 	// their factors is two of them, and this makes them. There is nothing for depthwise

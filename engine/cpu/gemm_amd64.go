@@ -28,8 +28,11 @@ var avx512Conv = convKernels{
 	outerRows: [maxVectors + 1]int{0, 28, 14, 9},
 	outer:     [maxVectors + 1]func(*outer){nil, outerAVX512x1, outerAVX512x2, outerAVX512x3},
 
-	pixels:   14,
-	walk:     walkAVX512,
+	pixels: 14,
+	walk:   walkAVX512,
+
+	walkMoments: walkMomentsAVX512, walkGradients: walkGradientsAVX512, walkInput: walkInputAVX512,
+
 	products: productsAVX512,
 }
 
@@ -78,6 +81,15 @@ func walkAVX2(t *walk)
 
 //go:noescape
 func walkAVX512(t *walk)
+
+//go:noescape
+func walkMomentsAVX512(t *walk)
+
+//go:noescape
+func walkGradientsAVX512(t *walk)
+
+//go:noescape
+func walkInputAVX512(t *walk)
 
 //go:noescape
 func productsAVX2(t *products)

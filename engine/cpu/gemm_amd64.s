@@ -3131,10 +3131,10 @@ done:
 // func walkAVX2(t uintptr)
 // Requires: AVX, CMOV, FMA3, MMX+
 TEXT ·walkAVX2(SB), NOSPLIT, $144-8
-	// for v < vectors, s in spans, i < s.pixels, j = v·lanes + l, l < lanes, where there is such a channel:
-	//   sum = bias[j] + z[to + s.c + i·pixelC + j]
+	// for v < vectors, s in spans, i < s.pixels, j = v·lanes + l, l < lanes, where there is such a channel, … = to + s.c + i·pixelC + j:
+	//   sum = bias[j] + z[…]
 	//   sum += Σ over t in s.taps of a[from + s.a + i·pixelA + t.a + j] · b[v·size + t.b + l]
-	//   c[to + s.c + i·pixelC + j] = min(max(sum, lo), hi)
+	//   c[…] = min(max(sum, lo), hi)
 	MOVQ  t+0(FP), DI
 	MOVQ  24(DI), CX
 	MOVQ  CX, 32(SP)
@@ -12754,10 +12754,10 @@ done:
 // func walkAVX512(t uintptr)
 // Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·walkAVX512(SB), NOSPLIT, $176-8
-	// for v < vectors, s in spans, i < s.pixels, j = v·lanes + l, l < lanes, where there is such a channel:
-	//   sum = bias[j] + z[to + s.c + i·pixelC + j]
+	// for v < vectors, s in spans, i < s.pixels, j = v·lanes + l, l < lanes, where there is such a channel, … = to + s.c + i·pixelC + j:
+	//   sum = bias[j] + z[…]
 	//   sum += Σ over t in s.taps of a[from + s.a + i·pixelA + t.a + j] · b[v·size + t.b + l]
-	//   c[to + s.c + i·pixelC + j] = min(max(sum, lo), hi)
+	//   c[…] = min(max(sum, lo), hi)
 	MOVQ  t+0(FP), DI
 	MOVQ  24(DI), CX
 	MOVQ  CX, 64(SP)
@@ -14784,6 +14784,9454 @@ alone:
 	ADDQ $0x50, 144(SP)
 	DECQ 152(SP)
 	JNZ  span
+	ADDQ $0x40, 96(SP)
+	ADDQ $0x40, 104(SP)
+	CMPQ 112(SP), $0x00
+	JEQ  advanced
+	ADDQ $0x40, 112(SP)
+
+advanced:
+	MOVQ 88(SP), CX
+	ADDQ CX, 64(SP)
+	DECQ 72(SP)
+	JNZ  vector
+	VZEROUPPER
+	RET
+
+// func walkMomentsAVX512(t uintptr)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·walkMomentsAVX512(SB), NOSPLIT, $184-8
+	// for v < vectors, s in spans, i < s.pixels, j = v·lanes + l, l < lanes, where there is such a channel, … = to + s.c + i·pixelC + j:
+	//   sum = bias[j] + z[…]
+	//   sum += Σ over t in s.taps of a[from + s.a + i·pixelA + t.a + j] · b[v·size + t.b + l]
+	//   c[…] = min(max(sum, lo), hi),  d = c[…] - mean[j]
+	//   sumG[j] += d,  sumX[j] += d²
+	MOVQ  t+0(FP), DI
+	MOVQ  24(DI), CX
+	MOVQ  CX, 64(SP)
+	MOVQ  160(DI), CX
+	MOVQ  CX, 72(SP)
+	MOVQ  192(DI), CX
+	SHLQ  $0x02, CX
+	MOVQ  CX, 80(SP)
+	MOVQ  176(DI), CX
+	SHLQ  $0x02, CX
+	MOVQ  CX, 88(SP)
+	MOVQ  144(DI), R9
+	MOVQ  (DI), CX
+	TESTQ CX, CX
+	JZ    no_a
+	LEAQ  (CX)(R9*4), CX
+
+no_a:
+	MOVQ  CX, 96(SP)
+	MOVQ  152(DI), R9
+	MOVQ  48(DI), CX
+	TESTQ CX, CX
+	JZ    no_c
+	LEAQ  (CX)(R9*4), CX
+
+no_c:
+	MOVQ  CX, 104(SP)
+	MOVQ  72(DI), CX
+	TESTQ CX, CX
+	JZ    no_z
+	LEAQ  (CX)(R9*4), CX
+
+no_z:
+	MOVQ  CX, 112(SP)
+	MOVQ  $0x00000000, R9
+	MOVQ  96(DI), CX
+	TESTQ CX, CX
+	JZ    no_bias
+	LEAQ  (CX)(R9*4), CX
+
+no_bias:
+	MOVQ CX, 120(SP)
+	MOVQ 184(DI), R10
+	SHLQ $0x02, R10
+	LEAQ (R10)(R10*2), R11
+	LEAQ (R10)(R10*4), R12
+	LEAQ (R11)(R10*4), R13
+	MOVQ R9, 128(SP)
+
+vector:
+	MOVQ $0x00000010, CX
+	MOVQ CX, R9
+	CMPQ 72(SP), $0x01
+	JNE  whole
+	MOVQ 168(DI), CX
+	MOVQ 200(DI), R9
+
+whole:
+	SHLQ      $0x02, R9
+	MOVQ      R9, 136(SP)
+	MOVL      $0x00000001, AX
+	SHLL      CL, AX
+	DECL      AX
+	KMOVW     AX, K1
+	MOVQ      128(SP), R9
+	MOVQ      248(DI), CX
+	VMOVUPS.Z (CX)(R9*1), K1, Z16
+	MOVQ      128(SP), R9
+	MOVQ      368(DI), CX
+	VMOVUPS.Z (CX)(R9*1), K1, Z21
+	MOVQ      392(DI), CX
+	VMOVUPS.Z (CX)(R9*1), K1, Z22
+	VPXORD    Z14, Z14, Z14
+	MOVQ      120(SP), CX
+	TESTQ     CX, CX
+	JZ        unbiased
+	VMOVUPS.Z (CX), K1, Z14
+	ADDQ      $0x40, 120(SP)
+
+unbiased:
+	VMOVUPS Z14, (SP)
+	MOVQ    120(DI), CX
+	MOVQ    CX, 152(SP)
+	MOVQ    128(DI), CX
+	MOVQ    CX, 160(SP)
+
+span:
+	MOVQ  152(SP), R9
+	MOVQ  (R9), CX
+	MOVQ  CX, 168(SP)
+	MOVQ  16(R9), CX
+	SHLQ  $0x02, CX
+	ADDQ  96(SP), CX
+	MOVQ  CX, 176(SP)
+	MOVQ  24(R9), CX
+	MOVQ  104(SP), DX
+	LEAQ  (DX)(CX*4), DX
+	MOVQ  112(SP), SI
+	TESTQ SI, SI
+	JZ    tile
+	LEAQ  (SI)(CX*4), SI
+
+tile:
+	MOVQ    152(SP), R8
+	MOVQ    8(R8), R15
+	MOVQ    168(SP), R9
+	CMPQ    R9, R15
+	CMOVQLT R9, R15
+	SUBQ    R15, R9
+	MOVQ    R9, 168(SP)
+	VMOVUPS (SP), Z0
+	CMPQ    R15, $0x08
+	JGE     pixelsFrom8
+	CMPQ    R15, $0x04
+	JGE     pixelsFrom4
+	CMPQ    R15, $0x02
+	JGE     pixelsFrom2
+	JMP     pixels1
+
+pixelsFrom2:
+	CMPQ R15, $0x03
+	JGE  pixelsFrom3
+	JMP  pixels2
+
+pixelsFrom3:
+	JMP pixels3
+
+pixelsFrom4:
+	CMPQ R15, $0x06
+	JGE  pixelsFrom6
+	CMPQ R15, $0x05
+	JGE  pixelsFrom5
+	JMP  pixels4
+
+pixelsFrom5:
+	JMP pixels5
+
+pixelsFrom6:
+	CMPQ R15, $0x07
+	JGE  pixelsFrom7
+	JMP  pixels6
+
+pixelsFrom7:
+	JMP pixels7
+
+pixelsFrom8:
+	CMPQ R15, $0x0b
+	JGE  pixelsFrom11
+	CMPQ R15, $0x09
+	JGE  pixelsFrom9
+	JMP  pixels8
+
+pixelsFrom9:
+	CMPQ R15, $0x0a
+	JGE  pixelsFrom10
+	JMP  pixels9
+
+pixelsFrom10:
+	JMP pixels10
+
+pixelsFrom11:
+	CMPQ R15, $0x0d
+	JGE  pixelsFrom13
+	CMPQ R15, $0x0c
+	JGE  pixelsFrom12
+	JMP  pixels11
+
+pixelsFrom12:
+	JMP pixels12
+
+pixelsFrom13:
+	CMPQ R15, $0x0e
+	JGE  pixelsFrom14
+	JMP  pixels13
+
+pixelsFrom14:
+	MOVQ    176(SP), R15
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z9
+	VMOVAPS Z0, Z10
+	VMOVAPS Z0, Z11
+	VMOVAPS Z0, Z12
+	VMOVAPS Z0, Z13
+	TESTQ   SI, SI
+	JZ      bare14
+	MOVQ    80(SP), CX
+	VADDPS  (SI), Z0, K1, Z0
+	ADDQ    CX, SI
+	VADDPS  (SI), Z1, K1, Z1
+	ADDQ    CX, SI
+	VADDPS  (SI), Z2, K1, Z2
+	ADDQ    CX, SI
+	VADDPS  (SI), Z3, K1, Z3
+	ADDQ    CX, SI
+	VADDPS  (SI), Z4, K1, Z4
+	ADDQ    CX, SI
+	VADDPS  (SI), Z5, K1, Z5
+	ADDQ    CX, SI
+	VADDPS  (SI), Z6, K1, Z6
+	ADDQ    CX, SI
+	VADDPS  (SI), Z7, K1, Z7
+	ADDQ    CX, SI
+	VADDPS  (SI), Z8, K1, Z8
+	ADDQ    CX, SI
+	VADDPS  (SI), Z9, K1, Z9
+	ADDQ    CX, SI
+	VADDPS  (SI), Z10, K1, Z10
+	ADDQ    CX, SI
+	VADDPS  (SI), Z11, K1, Z11
+	ADDQ    CX, SI
+	VADDPS  (SI), Z12, K1, Z12
+	ADDQ    CX, SI
+	VADDPS  (SI), Z13, K1, Z13
+
+bare14:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched14
+
+ahead14:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	ADDQ       136(SP), AX
+	LEAQ       (AX)(R10*8), BX
+	ADDQ       R10, BX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	PREFETCHT0 (AX)(R11*1)
+	PREFETCHT0 (AX)(R10*4)
+	PREFETCHT0 (AX)(R12*1)
+	PREFETCHT0 (AX)(R11*2)
+	PREFETCHT0 (AX)(R13*1)
+	PREFETCHT0 (AX)(R10*8)
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(R10*1)
+	PREFETCHT0 (BX)(R10*2)
+	PREFETCHT0 (BX)(R11*1)
+	PREFETCHT0 (BX)(R10*4)
+	DECQ       R9
+	JNZ        ahead14
+
+fetched14:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store14
+
+tap14:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	LEAQ        (AX)(R10*8), BX
+	ADDQ        R10, BX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	VFMADD231PS (AX)(R10*1), Z14, K1, Z1
+	VFMADD231PS (AX)(R10*2), Z14, K1, Z2
+	VFMADD231PS (AX)(R11*1), Z14, K1, Z3
+	VFMADD231PS (AX)(R10*4), Z14, K1, Z4
+	VFMADD231PS (AX)(R12*1), Z14, K1, Z5
+	VFMADD231PS (AX)(R11*2), Z14, K1, Z6
+	VFMADD231PS (AX)(R13*1), Z14, K1, Z7
+	VFMADD231PS (AX)(R10*8), Z14, K1, Z8
+	VFMADD231PS (BX), Z14, K1, Z9
+	VFMADD231PS (BX)(R10*1), Z14, K1, Z10
+	VFMADD231PS (BX)(R10*2), Z14, K1, Z11
+	VFMADD231PS (BX)(R11*1), Z14, K1, Z12
+	VFMADD231PS (BX)(R10*4), Z14, K1, Z13
+	DECQ        R9
+	JNZ         tap14
+
+store14:
+	MOVQ         $0x0000000e, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 176(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
+	VMAXPS       Z0, Z14, Z0
+	VMINPS       Z0, Z15, Z0
+	VMAXPS       Z1, Z14, Z1
+	VMINPS       Z1, Z15, Z1
+	VMAXPS       Z2, Z14, Z2
+	VMINPS       Z2, Z15, Z2
+	VMAXPS       Z3, Z14, Z3
+	VMINPS       Z3, Z15, Z3
+	VMAXPS       Z4, Z14, Z4
+	VMINPS       Z4, Z15, Z4
+	VMAXPS       Z5, Z14, Z5
+	VMINPS       Z5, Z15, Z5
+	VMAXPS       Z6, Z14, Z6
+	VMINPS       Z6, Z15, Z6
+	VMAXPS       Z7, Z14, Z7
+	VMINPS       Z7, Z15, Z7
+	VMAXPS       Z8, Z14, Z8
+	VMINPS       Z8, Z15, Z8
+	VMAXPS       Z9, Z14, Z9
+	VMINPS       Z9, Z15, Z9
+	VMAXPS       Z10, Z14, Z10
+	VMINPS       Z10, Z15, Z10
+	VMAXPS       Z11, Z14, Z11
+	VMINPS       Z11, Z15, Z11
+	VMAXPS       Z12, Z14, Z12
+	VMINPS       Z12, Z15, Z12
+	VMAXPS       Z13, Z14, Z13
+	VMINPS       Z13, Z15, Z13
+	VSUBPS       Z16, Z0, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z1, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z2, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z3, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z4, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z5, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z6, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z7, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z8, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z9, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z10, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z11, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z12, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z13, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	MOVQ         80(SP), R9
+	CMPB         208(DI), $0x00
+	JEQ          cached14
+	VMOVNTPS     Z0, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z1, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z2, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z3, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z4, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z5, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z6, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z7, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z8, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z9, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z10, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z11, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z12, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z13, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+cached14:
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z2, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z3, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z4, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z5, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z6, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z7, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z8, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z9, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z10, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z11, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z12, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z13, K1, (DX)
+	ADDQ    R9, DX
+	JMP     next
+
+pixels13:
+	MOVQ    176(SP), R15
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z9
+	VMOVAPS Z0, Z10
+	VMOVAPS Z0, Z11
+	VMOVAPS Z0, Z12
+	TESTQ   SI, SI
+	JZ      bare13
+	MOVQ    80(SP), CX
+	VADDPS  (SI), Z0, K1, Z0
+	ADDQ    CX, SI
+	VADDPS  (SI), Z1, K1, Z1
+	ADDQ    CX, SI
+	VADDPS  (SI), Z2, K1, Z2
+	ADDQ    CX, SI
+	VADDPS  (SI), Z3, K1, Z3
+	ADDQ    CX, SI
+	VADDPS  (SI), Z4, K1, Z4
+	ADDQ    CX, SI
+	VADDPS  (SI), Z5, K1, Z5
+	ADDQ    CX, SI
+	VADDPS  (SI), Z6, K1, Z6
+	ADDQ    CX, SI
+	VADDPS  (SI), Z7, K1, Z7
+	ADDQ    CX, SI
+	VADDPS  (SI), Z8, K1, Z8
+	ADDQ    CX, SI
+	VADDPS  (SI), Z9, K1, Z9
+	ADDQ    CX, SI
+	VADDPS  (SI), Z10, K1, Z10
+	ADDQ    CX, SI
+	VADDPS  (SI), Z11, K1, Z11
+	ADDQ    CX, SI
+	VADDPS  (SI), Z12, K1, Z12
+
+bare13:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched13
+
+ahead13:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	ADDQ       136(SP), AX
+	LEAQ       (AX)(R10*8), BX
+	ADDQ       R10, BX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	PREFETCHT0 (AX)(R11*1)
+	PREFETCHT0 (AX)(R10*4)
+	PREFETCHT0 (AX)(R12*1)
+	PREFETCHT0 (AX)(R11*2)
+	PREFETCHT0 (AX)(R13*1)
+	PREFETCHT0 (AX)(R10*8)
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(R10*1)
+	PREFETCHT0 (BX)(R10*2)
+	PREFETCHT0 (BX)(R11*1)
+	DECQ       R9
+	JNZ        ahead13
+
+fetched13:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store13
+
+tap13:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	LEAQ        (AX)(R10*8), BX
+	ADDQ        R10, BX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	VFMADD231PS (AX)(R10*1), Z14, K1, Z1
+	VFMADD231PS (AX)(R10*2), Z14, K1, Z2
+	VFMADD231PS (AX)(R11*1), Z14, K1, Z3
+	VFMADD231PS (AX)(R10*4), Z14, K1, Z4
+	VFMADD231PS (AX)(R12*1), Z14, K1, Z5
+	VFMADD231PS (AX)(R11*2), Z14, K1, Z6
+	VFMADD231PS (AX)(R13*1), Z14, K1, Z7
+	VFMADD231PS (AX)(R10*8), Z14, K1, Z8
+	VFMADD231PS (BX), Z14, K1, Z9
+	VFMADD231PS (BX)(R10*1), Z14, K1, Z10
+	VFMADD231PS (BX)(R10*2), Z14, K1, Z11
+	VFMADD231PS (BX)(R11*1), Z14, K1, Z12
+	DECQ        R9
+	JNZ         tap13
+
+store13:
+	MOVQ         $0x0000000d, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 176(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
+	VMAXPS       Z0, Z14, Z0
+	VMINPS       Z0, Z15, Z0
+	VMAXPS       Z1, Z14, Z1
+	VMINPS       Z1, Z15, Z1
+	VMAXPS       Z2, Z14, Z2
+	VMINPS       Z2, Z15, Z2
+	VMAXPS       Z3, Z14, Z3
+	VMINPS       Z3, Z15, Z3
+	VMAXPS       Z4, Z14, Z4
+	VMINPS       Z4, Z15, Z4
+	VMAXPS       Z5, Z14, Z5
+	VMINPS       Z5, Z15, Z5
+	VMAXPS       Z6, Z14, Z6
+	VMINPS       Z6, Z15, Z6
+	VMAXPS       Z7, Z14, Z7
+	VMINPS       Z7, Z15, Z7
+	VMAXPS       Z8, Z14, Z8
+	VMINPS       Z8, Z15, Z8
+	VMAXPS       Z9, Z14, Z9
+	VMINPS       Z9, Z15, Z9
+	VMAXPS       Z10, Z14, Z10
+	VMINPS       Z10, Z15, Z10
+	VMAXPS       Z11, Z14, Z11
+	VMINPS       Z11, Z15, Z11
+	VMAXPS       Z12, Z14, Z12
+	VMINPS       Z12, Z15, Z12
+	VSUBPS       Z16, Z0, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z1, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z2, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z3, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z4, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z5, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z6, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z7, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z8, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z9, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z10, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z11, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z12, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	MOVQ         80(SP), R9
+	CMPB         208(DI), $0x00
+	JEQ          cached13
+	VMOVNTPS     Z0, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z1, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z2, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z3, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z4, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z5, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z6, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z7, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z8, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z9, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z10, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z11, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z12, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+cached13:
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z2, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z3, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z4, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z5, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z6, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z7, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z8, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z9, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z10, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z11, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z12, K1, (DX)
+	ADDQ    R9, DX
+	JMP     next
+
+pixels12:
+	MOVQ    176(SP), R15
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z9
+	VMOVAPS Z0, Z10
+	VMOVAPS Z0, Z11
+	TESTQ   SI, SI
+	JZ      bare12
+	MOVQ    80(SP), CX
+	VADDPS  (SI), Z0, K1, Z0
+	ADDQ    CX, SI
+	VADDPS  (SI), Z1, K1, Z1
+	ADDQ    CX, SI
+	VADDPS  (SI), Z2, K1, Z2
+	ADDQ    CX, SI
+	VADDPS  (SI), Z3, K1, Z3
+	ADDQ    CX, SI
+	VADDPS  (SI), Z4, K1, Z4
+	ADDQ    CX, SI
+	VADDPS  (SI), Z5, K1, Z5
+	ADDQ    CX, SI
+	VADDPS  (SI), Z6, K1, Z6
+	ADDQ    CX, SI
+	VADDPS  (SI), Z7, K1, Z7
+	ADDQ    CX, SI
+	VADDPS  (SI), Z8, K1, Z8
+	ADDQ    CX, SI
+	VADDPS  (SI), Z9, K1, Z9
+	ADDQ    CX, SI
+	VADDPS  (SI), Z10, K1, Z10
+	ADDQ    CX, SI
+	VADDPS  (SI), Z11, K1, Z11
+
+bare12:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched12
+
+ahead12:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	ADDQ       136(SP), AX
+	LEAQ       (AX)(R10*8), BX
+	ADDQ       R10, BX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	PREFETCHT0 (AX)(R11*1)
+	PREFETCHT0 (AX)(R10*4)
+	PREFETCHT0 (AX)(R12*1)
+	PREFETCHT0 (AX)(R11*2)
+	PREFETCHT0 (AX)(R13*1)
+	PREFETCHT0 (AX)(R10*8)
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(R10*1)
+	PREFETCHT0 (BX)(R10*2)
+	DECQ       R9
+	JNZ        ahead12
+
+fetched12:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store12
+
+tap12:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	LEAQ        (AX)(R10*8), BX
+	ADDQ        R10, BX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	VFMADD231PS (AX)(R10*1), Z14, K1, Z1
+	VFMADD231PS (AX)(R10*2), Z14, K1, Z2
+	VFMADD231PS (AX)(R11*1), Z14, K1, Z3
+	VFMADD231PS (AX)(R10*4), Z14, K1, Z4
+	VFMADD231PS (AX)(R12*1), Z14, K1, Z5
+	VFMADD231PS (AX)(R11*2), Z14, K1, Z6
+	VFMADD231PS (AX)(R13*1), Z14, K1, Z7
+	VFMADD231PS (AX)(R10*8), Z14, K1, Z8
+	VFMADD231PS (BX), Z14, K1, Z9
+	VFMADD231PS (BX)(R10*1), Z14, K1, Z10
+	VFMADD231PS (BX)(R10*2), Z14, K1, Z11
+	DECQ        R9
+	JNZ         tap12
+
+store12:
+	MOVQ         $0x0000000c, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 176(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
+	VMAXPS       Z0, Z14, Z0
+	VMINPS       Z0, Z15, Z0
+	VMAXPS       Z1, Z14, Z1
+	VMINPS       Z1, Z15, Z1
+	VMAXPS       Z2, Z14, Z2
+	VMINPS       Z2, Z15, Z2
+	VMAXPS       Z3, Z14, Z3
+	VMINPS       Z3, Z15, Z3
+	VMAXPS       Z4, Z14, Z4
+	VMINPS       Z4, Z15, Z4
+	VMAXPS       Z5, Z14, Z5
+	VMINPS       Z5, Z15, Z5
+	VMAXPS       Z6, Z14, Z6
+	VMINPS       Z6, Z15, Z6
+	VMAXPS       Z7, Z14, Z7
+	VMINPS       Z7, Z15, Z7
+	VMAXPS       Z8, Z14, Z8
+	VMINPS       Z8, Z15, Z8
+	VMAXPS       Z9, Z14, Z9
+	VMINPS       Z9, Z15, Z9
+	VMAXPS       Z10, Z14, Z10
+	VMINPS       Z10, Z15, Z10
+	VMAXPS       Z11, Z14, Z11
+	VMINPS       Z11, Z15, Z11
+	VSUBPS       Z16, Z0, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z1, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z2, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z3, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z4, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z5, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z6, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z7, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z8, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z9, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z10, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z11, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	MOVQ         80(SP), R9
+	CMPB         208(DI), $0x00
+	JEQ          cached12
+	VMOVNTPS     Z0, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z1, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z2, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z3, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z4, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z5, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z6, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z7, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z8, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z9, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z10, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z11, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+cached12:
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z2, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z3, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z4, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z5, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z6, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z7, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z8, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z9, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z10, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z11, K1, (DX)
+	ADDQ    R9, DX
+	JMP     next
+
+pixels11:
+	MOVQ    176(SP), R15
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z9
+	VMOVAPS Z0, Z10
+	TESTQ   SI, SI
+	JZ      bare11
+	MOVQ    80(SP), CX
+	VADDPS  (SI), Z0, K1, Z0
+	ADDQ    CX, SI
+	VADDPS  (SI), Z1, K1, Z1
+	ADDQ    CX, SI
+	VADDPS  (SI), Z2, K1, Z2
+	ADDQ    CX, SI
+	VADDPS  (SI), Z3, K1, Z3
+	ADDQ    CX, SI
+	VADDPS  (SI), Z4, K1, Z4
+	ADDQ    CX, SI
+	VADDPS  (SI), Z5, K1, Z5
+	ADDQ    CX, SI
+	VADDPS  (SI), Z6, K1, Z6
+	ADDQ    CX, SI
+	VADDPS  (SI), Z7, K1, Z7
+	ADDQ    CX, SI
+	VADDPS  (SI), Z8, K1, Z8
+	ADDQ    CX, SI
+	VADDPS  (SI), Z9, K1, Z9
+	ADDQ    CX, SI
+	VADDPS  (SI), Z10, K1, Z10
+
+bare11:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched11
+
+ahead11:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	ADDQ       136(SP), AX
+	LEAQ       (AX)(R10*8), BX
+	ADDQ       R10, BX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	PREFETCHT0 (AX)(R11*1)
+	PREFETCHT0 (AX)(R10*4)
+	PREFETCHT0 (AX)(R12*1)
+	PREFETCHT0 (AX)(R11*2)
+	PREFETCHT0 (AX)(R13*1)
+	PREFETCHT0 (AX)(R10*8)
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(R10*1)
+	DECQ       R9
+	JNZ        ahead11
+
+fetched11:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store11
+
+tap11:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	LEAQ        (AX)(R10*8), BX
+	ADDQ        R10, BX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	VFMADD231PS (AX)(R10*1), Z14, K1, Z1
+	VFMADD231PS (AX)(R10*2), Z14, K1, Z2
+	VFMADD231PS (AX)(R11*1), Z14, K1, Z3
+	VFMADD231PS (AX)(R10*4), Z14, K1, Z4
+	VFMADD231PS (AX)(R12*1), Z14, K1, Z5
+	VFMADD231PS (AX)(R11*2), Z14, K1, Z6
+	VFMADD231PS (AX)(R13*1), Z14, K1, Z7
+	VFMADD231PS (AX)(R10*8), Z14, K1, Z8
+	VFMADD231PS (BX), Z14, K1, Z9
+	VFMADD231PS (BX)(R10*1), Z14, K1, Z10
+	DECQ        R9
+	JNZ         tap11
+
+store11:
+	MOVQ         $0x0000000b, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 176(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
+	VMAXPS       Z0, Z14, Z0
+	VMINPS       Z0, Z15, Z0
+	VMAXPS       Z1, Z14, Z1
+	VMINPS       Z1, Z15, Z1
+	VMAXPS       Z2, Z14, Z2
+	VMINPS       Z2, Z15, Z2
+	VMAXPS       Z3, Z14, Z3
+	VMINPS       Z3, Z15, Z3
+	VMAXPS       Z4, Z14, Z4
+	VMINPS       Z4, Z15, Z4
+	VMAXPS       Z5, Z14, Z5
+	VMINPS       Z5, Z15, Z5
+	VMAXPS       Z6, Z14, Z6
+	VMINPS       Z6, Z15, Z6
+	VMAXPS       Z7, Z14, Z7
+	VMINPS       Z7, Z15, Z7
+	VMAXPS       Z8, Z14, Z8
+	VMINPS       Z8, Z15, Z8
+	VMAXPS       Z9, Z14, Z9
+	VMINPS       Z9, Z15, Z9
+	VMAXPS       Z10, Z14, Z10
+	VMINPS       Z10, Z15, Z10
+	VSUBPS       Z16, Z0, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z1, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z2, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z3, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z4, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z5, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z6, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z7, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z8, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z9, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z10, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	MOVQ         80(SP), R9
+	CMPB         208(DI), $0x00
+	JEQ          cached11
+	VMOVNTPS     Z0, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z1, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z2, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z3, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z4, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z5, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z6, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z7, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z8, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z9, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z10, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+cached11:
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z2, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z3, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z4, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z5, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z6, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z7, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z8, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z9, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z10, K1, (DX)
+	ADDQ    R9, DX
+	JMP     next
+
+pixels10:
+	MOVQ    176(SP), R15
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z9
+	TESTQ   SI, SI
+	JZ      bare10
+	MOVQ    80(SP), CX
+	VADDPS  (SI), Z0, K1, Z0
+	ADDQ    CX, SI
+	VADDPS  (SI), Z1, K1, Z1
+	ADDQ    CX, SI
+	VADDPS  (SI), Z2, K1, Z2
+	ADDQ    CX, SI
+	VADDPS  (SI), Z3, K1, Z3
+	ADDQ    CX, SI
+	VADDPS  (SI), Z4, K1, Z4
+	ADDQ    CX, SI
+	VADDPS  (SI), Z5, K1, Z5
+	ADDQ    CX, SI
+	VADDPS  (SI), Z6, K1, Z6
+	ADDQ    CX, SI
+	VADDPS  (SI), Z7, K1, Z7
+	ADDQ    CX, SI
+	VADDPS  (SI), Z8, K1, Z8
+	ADDQ    CX, SI
+	VADDPS  (SI), Z9, K1, Z9
+
+bare10:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched10
+
+ahead10:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	ADDQ       136(SP), AX
+	LEAQ       (AX)(R10*8), BX
+	ADDQ       R10, BX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	PREFETCHT0 (AX)(R11*1)
+	PREFETCHT0 (AX)(R10*4)
+	PREFETCHT0 (AX)(R12*1)
+	PREFETCHT0 (AX)(R11*2)
+	PREFETCHT0 (AX)(R13*1)
+	PREFETCHT0 (AX)(R10*8)
+	PREFETCHT0 (BX)
+	DECQ       R9
+	JNZ        ahead10
+
+fetched10:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store10
+
+tap10:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	LEAQ        (AX)(R10*8), BX
+	ADDQ        R10, BX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	VFMADD231PS (AX)(R10*1), Z14, K1, Z1
+	VFMADD231PS (AX)(R10*2), Z14, K1, Z2
+	VFMADD231PS (AX)(R11*1), Z14, K1, Z3
+	VFMADD231PS (AX)(R10*4), Z14, K1, Z4
+	VFMADD231PS (AX)(R12*1), Z14, K1, Z5
+	VFMADD231PS (AX)(R11*2), Z14, K1, Z6
+	VFMADD231PS (AX)(R13*1), Z14, K1, Z7
+	VFMADD231PS (AX)(R10*8), Z14, K1, Z8
+	VFMADD231PS (BX), Z14, K1, Z9
+	DECQ        R9
+	JNZ         tap10
+
+store10:
+	MOVQ         $0x0000000a, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 176(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
+	VMAXPS       Z0, Z14, Z0
+	VMINPS       Z0, Z15, Z0
+	VMAXPS       Z1, Z14, Z1
+	VMINPS       Z1, Z15, Z1
+	VMAXPS       Z2, Z14, Z2
+	VMINPS       Z2, Z15, Z2
+	VMAXPS       Z3, Z14, Z3
+	VMINPS       Z3, Z15, Z3
+	VMAXPS       Z4, Z14, Z4
+	VMINPS       Z4, Z15, Z4
+	VMAXPS       Z5, Z14, Z5
+	VMINPS       Z5, Z15, Z5
+	VMAXPS       Z6, Z14, Z6
+	VMINPS       Z6, Z15, Z6
+	VMAXPS       Z7, Z14, Z7
+	VMINPS       Z7, Z15, Z7
+	VMAXPS       Z8, Z14, Z8
+	VMINPS       Z8, Z15, Z8
+	VMAXPS       Z9, Z14, Z9
+	VMINPS       Z9, Z15, Z9
+	VSUBPS       Z16, Z0, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z1, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z2, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z3, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z4, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z5, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z6, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z7, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z8, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z9, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	MOVQ         80(SP), R9
+	CMPB         208(DI), $0x00
+	JEQ          cached10
+	VMOVNTPS     Z0, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z1, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z2, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z3, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z4, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z5, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z6, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z7, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z8, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z9, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+cached10:
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z2, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z3, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z4, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z5, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z6, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z7, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z8, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z9, K1, (DX)
+	ADDQ    R9, DX
+	JMP     next
+
+pixels9:
+	MOVQ    176(SP), R15
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	TESTQ   SI, SI
+	JZ      bare9
+	MOVQ    80(SP), CX
+	VADDPS  (SI), Z0, K1, Z0
+	ADDQ    CX, SI
+	VADDPS  (SI), Z1, K1, Z1
+	ADDQ    CX, SI
+	VADDPS  (SI), Z2, K1, Z2
+	ADDQ    CX, SI
+	VADDPS  (SI), Z3, K1, Z3
+	ADDQ    CX, SI
+	VADDPS  (SI), Z4, K1, Z4
+	ADDQ    CX, SI
+	VADDPS  (SI), Z5, K1, Z5
+	ADDQ    CX, SI
+	VADDPS  (SI), Z6, K1, Z6
+	ADDQ    CX, SI
+	VADDPS  (SI), Z7, K1, Z7
+	ADDQ    CX, SI
+	VADDPS  (SI), Z8, K1, Z8
+
+bare9:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched9
+
+ahead9:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	ADDQ       136(SP), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	PREFETCHT0 (AX)(R11*1)
+	PREFETCHT0 (AX)(R10*4)
+	PREFETCHT0 (AX)(R12*1)
+	PREFETCHT0 (AX)(R11*2)
+	PREFETCHT0 (AX)(R13*1)
+	PREFETCHT0 (AX)(R10*8)
+	DECQ       R9
+	JNZ        ahead9
+
+fetched9:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store9
+
+tap9:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	VFMADD231PS (AX)(R10*1), Z14, K1, Z1
+	VFMADD231PS (AX)(R10*2), Z14, K1, Z2
+	VFMADD231PS (AX)(R11*1), Z14, K1, Z3
+	VFMADD231PS (AX)(R10*4), Z14, K1, Z4
+	VFMADD231PS (AX)(R12*1), Z14, K1, Z5
+	VFMADD231PS (AX)(R11*2), Z14, K1, Z6
+	VFMADD231PS (AX)(R13*1), Z14, K1, Z7
+	VFMADD231PS (AX)(R10*8), Z14, K1, Z8
+	DECQ        R9
+	JNZ         tap9
+
+store9:
+	MOVQ         $0x00000009, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 176(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
+	VMAXPS       Z0, Z14, Z0
+	VMINPS       Z0, Z15, Z0
+	VMAXPS       Z1, Z14, Z1
+	VMINPS       Z1, Z15, Z1
+	VMAXPS       Z2, Z14, Z2
+	VMINPS       Z2, Z15, Z2
+	VMAXPS       Z3, Z14, Z3
+	VMINPS       Z3, Z15, Z3
+	VMAXPS       Z4, Z14, Z4
+	VMINPS       Z4, Z15, Z4
+	VMAXPS       Z5, Z14, Z5
+	VMINPS       Z5, Z15, Z5
+	VMAXPS       Z6, Z14, Z6
+	VMINPS       Z6, Z15, Z6
+	VMAXPS       Z7, Z14, Z7
+	VMINPS       Z7, Z15, Z7
+	VMAXPS       Z8, Z14, Z8
+	VMINPS       Z8, Z15, Z8
+	VSUBPS       Z16, Z0, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z1, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z2, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z3, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z4, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z5, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z6, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z7, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z8, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	MOVQ         80(SP), R9
+	CMPB         208(DI), $0x00
+	JEQ          cached9
+	VMOVNTPS     Z0, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z1, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z2, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z3, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z4, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z5, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z6, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z7, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z8, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+cached9:
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z2, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z3, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z4, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z5, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z6, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z7, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z8, K1, (DX)
+	ADDQ    R9, DX
+	JMP     next
+
+pixels8:
+	MOVQ    176(SP), R15
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	TESTQ   SI, SI
+	JZ      bare8
+	MOVQ    80(SP), CX
+	VADDPS  (SI), Z0, K1, Z0
+	ADDQ    CX, SI
+	VADDPS  (SI), Z1, K1, Z1
+	ADDQ    CX, SI
+	VADDPS  (SI), Z2, K1, Z2
+	ADDQ    CX, SI
+	VADDPS  (SI), Z3, K1, Z3
+	ADDQ    CX, SI
+	VADDPS  (SI), Z4, K1, Z4
+	ADDQ    CX, SI
+	VADDPS  (SI), Z5, K1, Z5
+	ADDQ    CX, SI
+	VADDPS  (SI), Z6, K1, Z6
+	ADDQ    CX, SI
+	VADDPS  (SI), Z7, K1, Z7
+
+bare8:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched8
+
+ahead8:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	ADDQ       136(SP), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	PREFETCHT0 (AX)(R11*1)
+	PREFETCHT0 (AX)(R10*4)
+	PREFETCHT0 (AX)(R12*1)
+	PREFETCHT0 (AX)(R11*2)
+	PREFETCHT0 (AX)(R13*1)
+	DECQ       R9
+	JNZ        ahead8
+
+fetched8:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store8
+
+tap8:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	VFMADD231PS (AX)(R10*1), Z14, K1, Z1
+	VFMADD231PS (AX)(R10*2), Z14, K1, Z2
+	VFMADD231PS (AX)(R11*1), Z14, K1, Z3
+	VFMADD231PS (AX)(R10*4), Z14, K1, Z4
+	VFMADD231PS (AX)(R12*1), Z14, K1, Z5
+	VFMADD231PS (AX)(R11*2), Z14, K1, Z6
+	VFMADD231PS (AX)(R13*1), Z14, K1, Z7
+	DECQ        R9
+	JNZ         tap8
+
+store8:
+	MOVQ         $0x00000008, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 176(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
+	VMAXPS       Z0, Z14, Z0
+	VMINPS       Z0, Z15, Z0
+	VMAXPS       Z1, Z14, Z1
+	VMINPS       Z1, Z15, Z1
+	VMAXPS       Z2, Z14, Z2
+	VMINPS       Z2, Z15, Z2
+	VMAXPS       Z3, Z14, Z3
+	VMINPS       Z3, Z15, Z3
+	VMAXPS       Z4, Z14, Z4
+	VMINPS       Z4, Z15, Z4
+	VMAXPS       Z5, Z14, Z5
+	VMINPS       Z5, Z15, Z5
+	VMAXPS       Z6, Z14, Z6
+	VMINPS       Z6, Z15, Z6
+	VMAXPS       Z7, Z14, Z7
+	VMINPS       Z7, Z15, Z7
+	VSUBPS       Z16, Z0, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z1, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z2, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z3, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z4, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z5, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z6, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z7, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	MOVQ         80(SP), R9
+	CMPB         208(DI), $0x00
+	JEQ          cached8
+	VMOVNTPS     Z0, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z1, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z2, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z3, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z4, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z5, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z6, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z7, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+cached8:
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z2, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z3, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z4, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z5, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z6, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z7, K1, (DX)
+	ADDQ    R9, DX
+	JMP     next
+
+pixels7:
+	MOVQ    176(SP), R15
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	TESTQ   SI, SI
+	JZ      bare7
+	MOVQ    80(SP), CX
+	VADDPS  (SI), Z0, K1, Z0
+	ADDQ    CX, SI
+	VADDPS  (SI), Z1, K1, Z1
+	ADDQ    CX, SI
+	VADDPS  (SI), Z2, K1, Z2
+	ADDQ    CX, SI
+	VADDPS  (SI), Z3, K1, Z3
+	ADDQ    CX, SI
+	VADDPS  (SI), Z4, K1, Z4
+	ADDQ    CX, SI
+	VADDPS  (SI), Z5, K1, Z5
+	ADDQ    CX, SI
+	VADDPS  (SI), Z6, K1, Z6
+
+bare7:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched7
+
+ahead7:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	ADDQ       136(SP), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	PREFETCHT0 (AX)(R11*1)
+	PREFETCHT0 (AX)(R10*4)
+	PREFETCHT0 (AX)(R12*1)
+	PREFETCHT0 (AX)(R11*2)
+	DECQ       R9
+	JNZ        ahead7
+
+fetched7:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store7
+
+tap7:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	VFMADD231PS (AX)(R10*1), Z14, K1, Z1
+	VFMADD231PS (AX)(R10*2), Z14, K1, Z2
+	VFMADD231PS (AX)(R11*1), Z14, K1, Z3
+	VFMADD231PS (AX)(R10*4), Z14, K1, Z4
+	VFMADD231PS (AX)(R12*1), Z14, K1, Z5
+	VFMADD231PS (AX)(R11*2), Z14, K1, Z6
+	DECQ        R9
+	JNZ         tap7
+
+store7:
+	MOVQ         $0x00000007, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 176(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
+	VMAXPS       Z0, Z14, Z0
+	VMINPS       Z0, Z15, Z0
+	VMAXPS       Z1, Z14, Z1
+	VMINPS       Z1, Z15, Z1
+	VMAXPS       Z2, Z14, Z2
+	VMINPS       Z2, Z15, Z2
+	VMAXPS       Z3, Z14, Z3
+	VMINPS       Z3, Z15, Z3
+	VMAXPS       Z4, Z14, Z4
+	VMINPS       Z4, Z15, Z4
+	VMAXPS       Z5, Z14, Z5
+	VMINPS       Z5, Z15, Z5
+	VMAXPS       Z6, Z14, Z6
+	VMINPS       Z6, Z15, Z6
+	VSUBPS       Z16, Z0, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z1, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z2, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z3, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z4, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z5, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z6, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	MOVQ         80(SP), R9
+	CMPB         208(DI), $0x00
+	JEQ          cached7
+	VMOVNTPS     Z0, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z1, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z2, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z3, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z4, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z5, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z6, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+cached7:
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z2, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z3, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z4, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z5, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z6, K1, (DX)
+	ADDQ    R9, DX
+	JMP     next
+
+pixels6:
+	MOVQ    176(SP), R15
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	TESTQ   SI, SI
+	JZ      bare6
+	MOVQ    80(SP), CX
+	VADDPS  (SI), Z0, K1, Z0
+	ADDQ    CX, SI
+	VADDPS  (SI), Z1, K1, Z1
+	ADDQ    CX, SI
+	VADDPS  (SI), Z2, K1, Z2
+	ADDQ    CX, SI
+	VADDPS  (SI), Z3, K1, Z3
+	ADDQ    CX, SI
+	VADDPS  (SI), Z4, K1, Z4
+	ADDQ    CX, SI
+	VADDPS  (SI), Z5, K1, Z5
+
+bare6:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched6
+
+ahead6:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	ADDQ       136(SP), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	PREFETCHT0 (AX)(R11*1)
+	PREFETCHT0 (AX)(R10*4)
+	PREFETCHT0 (AX)(R12*1)
+	DECQ       R9
+	JNZ        ahead6
+
+fetched6:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store6
+
+tap6:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	VFMADD231PS (AX)(R10*1), Z14, K1, Z1
+	VFMADD231PS (AX)(R10*2), Z14, K1, Z2
+	VFMADD231PS (AX)(R11*1), Z14, K1, Z3
+	VFMADD231PS (AX)(R10*4), Z14, K1, Z4
+	VFMADD231PS (AX)(R12*1), Z14, K1, Z5
+	DECQ        R9
+	JNZ         tap6
+
+store6:
+	MOVQ         $0x00000006, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 176(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
+	VMAXPS       Z0, Z14, Z0
+	VMINPS       Z0, Z15, Z0
+	VMAXPS       Z1, Z14, Z1
+	VMINPS       Z1, Z15, Z1
+	VMAXPS       Z2, Z14, Z2
+	VMINPS       Z2, Z15, Z2
+	VMAXPS       Z3, Z14, Z3
+	VMINPS       Z3, Z15, Z3
+	VMAXPS       Z4, Z14, Z4
+	VMINPS       Z4, Z15, Z4
+	VMAXPS       Z5, Z14, Z5
+	VMINPS       Z5, Z15, Z5
+	VSUBPS       Z16, Z0, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z1, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z2, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z3, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z4, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z5, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	MOVQ         80(SP), R9
+	CMPB         208(DI), $0x00
+	JEQ          cached6
+	VMOVNTPS     Z0, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z1, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z2, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z3, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z4, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z5, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+cached6:
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z2, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z3, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z4, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z5, K1, (DX)
+	ADDQ    R9, DX
+	JMP     next
+
+pixels5:
+	MOVQ    176(SP), R15
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	TESTQ   SI, SI
+	JZ      bare5
+	MOVQ    80(SP), CX
+	VADDPS  (SI), Z0, K1, Z0
+	ADDQ    CX, SI
+	VADDPS  (SI), Z1, K1, Z1
+	ADDQ    CX, SI
+	VADDPS  (SI), Z2, K1, Z2
+	ADDQ    CX, SI
+	VADDPS  (SI), Z3, K1, Z3
+	ADDQ    CX, SI
+	VADDPS  (SI), Z4, K1, Z4
+
+bare5:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched5
+
+ahead5:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	ADDQ       136(SP), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	PREFETCHT0 (AX)(R11*1)
+	PREFETCHT0 (AX)(R10*4)
+	DECQ       R9
+	JNZ        ahead5
+
+fetched5:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store5
+
+tap5:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	VFMADD231PS (AX)(R10*1), Z14, K1, Z1
+	VFMADD231PS (AX)(R10*2), Z14, K1, Z2
+	VFMADD231PS (AX)(R11*1), Z14, K1, Z3
+	VFMADD231PS (AX)(R10*4), Z14, K1, Z4
+	DECQ        R9
+	JNZ         tap5
+
+store5:
+	MOVQ         $0x00000005, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 176(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
+	VMAXPS       Z0, Z14, Z0
+	VMINPS       Z0, Z15, Z0
+	VMAXPS       Z1, Z14, Z1
+	VMINPS       Z1, Z15, Z1
+	VMAXPS       Z2, Z14, Z2
+	VMINPS       Z2, Z15, Z2
+	VMAXPS       Z3, Z14, Z3
+	VMINPS       Z3, Z15, Z3
+	VMAXPS       Z4, Z14, Z4
+	VMINPS       Z4, Z15, Z4
+	VSUBPS       Z16, Z0, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z1, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z2, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z3, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z4, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	MOVQ         80(SP), R9
+	CMPB         208(DI), $0x00
+	JEQ          cached5
+	VMOVNTPS     Z0, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z1, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z2, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z3, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z4, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+cached5:
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z2, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z3, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z4, K1, (DX)
+	ADDQ    R9, DX
+	JMP     next
+
+pixels4:
+	MOVQ    176(SP), R15
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	TESTQ   SI, SI
+	JZ      bare4
+	MOVQ    80(SP), CX
+	VADDPS  (SI), Z0, K1, Z0
+	ADDQ    CX, SI
+	VADDPS  (SI), Z1, K1, Z1
+	ADDQ    CX, SI
+	VADDPS  (SI), Z2, K1, Z2
+	ADDQ    CX, SI
+	VADDPS  (SI), Z3, K1, Z3
+
+bare4:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched4
+
+ahead4:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	ADDQ       136(SP), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	PREFETCHT0 (AX)(R11*1)
+	DECQ       R9
+	JNZ        ahead4
+
+fetched4:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store4
+
+tap4:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	VFMADD231PS (AX)(R10*1), Z14, K1, Z1
+	VFMADD231PS (AX)(R10*2), Z14, K1, Z2
+	VFMADD231PS (AX)(R11*1), Z14, K1, Z3
+	DECQ        R9
+	JNZ         tap4
+
+store4:
+	MOVQ         $0x00000004, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 176(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
+	VMAXPS       Z0, Z14, Z0
+	VMINPS       Z0, Z15, Z0
+	VMAXPS       Z1, Z14, Z1
+	VMINPS       Z1, Z15, Z1
+	VMAXPS       Z2, Z14, Z2
+	VMINPS       Z2, Z15, Z2
+	VMAXPS       Z3, Z14, Z3
+	VMINPS       Z3, Z15, Z3
+	VSUBPS       Z16, Z0, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z1, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z2, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z3, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	MOVQ         80(SP), R9
+	CMPB         208(DI), $0x00
+	JEQ          cached4
+	VMOVNTPS     Z0, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z1, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z2, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z3, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+cached4:
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z2, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z3, K1, (DX)
+	ADDQ    R9, DX
+	JMP     next
+
+pixels3:
+	MOVQ    176(SP), R15
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	TESTQ   SI, SI
+	JZ      bare3
+	MOVQ    80(SP), CX
+	VADDPS  (SI), Z0, K1, Z0
+	ADDQ    CX, SI
+	VADDPS  (SI), Z1, K1, Z1
+	ADDQ    CX, SI
+	VADDPS  (SI), Z2, K1, Z2
+
+bare3:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched3
+
+ahead3:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	ADDQ       136(SP), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	DECQ       R9
+	JNZ        ahead3
+
+fetched3:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store3
+
+tap3:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	VFMADD231PS (AX)(R10*1), Z14, K1, Z1
+	VFMADD231PS (AX)(R10*2), Z14, K1, Z2
+	DECQ        R9
+	JNZ         tap3
+
+store3:
+	MOVQ         $0x00000003, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 176(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
+	VMAXPS       Z0, Z14, Z0
+	VMINPS       Z0, Z15, Z0
+	VMAXPS       Z1, Z14, Z1
+	VMINPS       Z1, Z15, Z1
+	VMAXPS       Z2, Z14, Z2
+	VMINPS       Z2, Z15, Z2
+	VSUBPS       Z16, Z0, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z1, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z2, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	MOVQ         80(SP), R9
+	CMPB         208(DI), $0x00
+	JEQ          cached3
+	VMOVNTPS     Z0, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z1, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z2, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+cached3:
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z2, K1, (DX)
+	ADDQ    R9, DX
+	JMP     next
+
+pixels2:
+	MOVQ    176(SP), R15
+	VMOVAPS Z0, Z1
+	TESTQ   SI, SI
+	JZ      bare2
+	MOVQ    80(SP), CX
+	VADDPS  (SI), Z0, K1, Z0
+	ADDQ    CX, SI
+	VADDPS  (SI), Z1, K1, Z1
+
+bare2:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched2
+
+ahead2:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	ADDQ       136(SP), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	DECQ       R9
+	JNZ        ahead2
+
+fetched2:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store2
+
+tap2:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	VFMADD231PS (AX)(R10*1), Z14, K1, Z1
+	DECQ        R9
+	JNZ         tap2
+
+store2:
+	MOVQ         $0x00000002, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 176(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
+	VMAXPS       Z0, Z14, Z0
+	VMINPS       Z0, Z15, Z0
+	VMAXPS       Z1, Z14, Z1
+	VMINPS       Z1, Z15, Z1
+	VSUBPS       Z16, Z0, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	VSUBPS       Z16, Z1, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	MOVQ         80(SP), R9
+	CMPB         208(DI), $0x00
+	JEQ          cached2
+	VMOVNTPS     Z0, (DX)
+	ADDQ         R9, DX
+	VMOVNTPS     Z1, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+cached2:
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    R9, DX
+	VMOVUPS Z1, K1, (DX)
+	ADDQ    R9, DX
+	JMP     next
+
+pixels1:
+	MOVQ   176(SP), R15
+	TESTQ  SI, SI
+	JZ     bare1
+	MOVQ   80(SP), CX
+	VADDPS (SI), Z0, K1, Z0
+
+bare1:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched1
+
+ahead1:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	ADDQ       136(SP), AX
+	PREFETCHT0 (AX)
+	DECQ       R9
+	JNZ        ahead1
+
+fetched1:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store1
+
+tap1:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	DECQ        R9
+	JNZ         tap1
+
+store1:
+	MOVQ         $0x00000001, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 176(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
+	VMAXPS       Z0, Z14, Z0
+	VMINPS       Z0, Z15, Z0
+	VSUBPS       Z16, Z0, Z23
+	VADDPS       Z23, Z21, Z21
+	VFMADD231PS  Z23, Z23, Z22
+	MOVQ         80(SP), R9
+	CMPB         208(DI), $0x00
+	JEQ          cached1
+	VMOVNTPS     Z0, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+cached1:
+	VMOVUPS Z0, K1, (DX)
+	ADDQ    R9, DX
+
+next:
+	MOVQ  112(SP), SI
+	TESTQ SI, SI
+	JZ    alone
+	MOVQ  DX, SI
+	SUBQ  104(SP), SI
+	ADDQ  112(SP), SI
+
+alone:
+	CMPQ    168(SP), $0x00
+	JNE     tile
+	ADDQ    $0x50, 152(SP)
+	DECQ    160(SP)
+	JNZ     span
+	MOVQ    128(SP), R9
+	MOVQ    368(DI), CX
+	VMOVUPS Z21, K1, (CX)(R9*1)
+	MOVQ    392(DI), CX
+	VMOVUPS Z22, K1, (CX)(R9*1)
+	ADDQ    $0x40, 128(SP)
+	ADDQ    $0x40, 96(SP)
+	ADDQ    $0x40, 104(SP)
+	CMPQ    112(SP), $0x00
+	JEQ     advanced
+	ADDQ    $0x40, 112(SP)
+
+advanced:
+	MOVQ 88(SP), CX
+	ADDQ CX, 64(SP)
+	DECQ 72(SP)
+	JNZ  vector
+	VZEROUPPER
+	RET
+
+// func walkGradientsAVX512(t uintptr)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·walkGradientsAVX512(SB), NOSPLIT, $192-8
+	// for v < vectors, s in spans, i < s.pixels, j = v·lanes + l, l < lanes, where there is such a channel, … = to + s.c + i·pixelC + j:
+	//   sum = bias[j] + z[…]
+	//   sum += Σ over t in s.taps of a[from + s.a + i·pixelA + t.a + j] · b[v·size + t.b + l]
+	//   d = x[…] - mean[j],  g = sum where not d·scale[j] + beta[j] ≤ lo and not ≥ hi, else 0
+	//   sumG[j] += g,  sumX[j] += g·d
+	MOVQ  t+0(FP), DI
+	MOVQ  24(DI), CX
+	MOVQ  CX, 64(SP)
+	MOVQ  160(DI), CX
+	MOVQ  CX, 72(SP)
+	MOVQ  192(DI), CX
+	SHLQ  $0x02, CX
+	MOVQ  CX, 80(SP)
+	MOVQ  176(DI), CX
+	SHLQ  $0x02, CX
+	MOVQ  CX, 88(SP)
+	MOVQ  144(DI), R9
+	MOVQ  (DI), CX
+	TESTQ CX, CX
+	JZ    no_a
+	LEAQ  (CX)(R9*4), CX
+
+no_a:
+	MOVQ  CX, 96(SP)
+	MOVQ  152(DI), R9
+	MOVQ  48(DI), CX
+	TESTQ CX, CX
+	JZ    no_c
+	LEAQ  (CX)(R9*4), CX
+
+no_c:
+	MOVQ  CX, 104(SP)
+	MOVQ  72(DI), CX
+	TESTQ CX, CX
+	JZ    no_z
+	LEAQ  (CX)(R9*4), CX
+
+no_z:
+	MOVQ  CX, 112(SP)
+	MOVQ  $0x00000000, R9
+	MOVQ  96(DI), CX
+	TESTQ CX, CX
+	JZ    no_bias
+	LEAQ  (CX)(R9*4), CX
+
+no_bias:
+	MOVQ CX, 120(SP)
+	MOVQ 184(DI), R10
+	SHLQ $0x02, R10
+	LEAQ (R10)(R10*2), R11
+	LEAQ (R10)(R10*4), R12
+	LEAQ (R11)(R10*4), R13
+	MOVQ R9, 128(SP)
+	MOVQ 224(DI), R14
+	MOVQ 152(DI), R9
+	MOVQ 416(DI), CX
+	ADDQ R9, CX
+	LEAQ (R14)(CX*4), CX
+	MOVQ CX, 136(SP)
+	MOVQ 48(DI), R9
+	SUBQ R9, R14
+
+vector:
+	MOVQ $0x00000010, CX
+	MOVQ CX, R9
+	CMPQ 72(SP), $0x01
+	JNE  whole
+	MOVQ 168(DI), CX
+	MOVQ 200(DI), R9
+
+whole:
+	SHLQ      $0x02, R9
+	MOVQ      R9, 144(SP)
+	MOVL      $0x00000001, AX
+	SHLL      CL, AX
+	DECL      AX
+	KMOVW     AX, K1
+	MOVQ      128(SP), R9
+	MOVQ      248(DI), CX
+	VMOVUPS.Z (CX)(R9*1), K1, Z16
+	MOVQ      272(DI), CX
+	VMOVUPS.Z (CX)(R9*1), K1, Z17
+	MOVQ      296(DI), CX
+	VMOVUPS.Z (CX)(R9*1), K1, Z18
+	MOVQ      128(SP), R9
+	MOVQ      368(DI), CX
+	VMOVUPS.Z (CX)(R9*1), K1, Z21
+	MOVQ      392(DI), CX
+	VMOVUPS.Z (CX)(R9*1), K1, Z22
+	VPXORD    Z14, Z14, Z14
+	MOVQ      120(SP), CX
+	TESTQ     CX, CX
+	JZ        unbiased
+	VMOVUPS.Z (CX), K1, Z14
+	ADDQ      $0x40, 120(SP)
+
+unbiased:
+	VMOVUPS Z14, (SP)
+	MOVQ    120(DI), CX
+	MOVQ    CX, 160(SP)
+	MOVQ    128(DI), CX
+	MOVQ    CX, 168(SP)
+
+span:
+	MOVQ  160(SP), R9
+	MOVQ  (R9), CX
+	MOVQ  CX, 176(SP)
+	MOVQ  16(R9), CX
+	SHLQ  $0x02, CX
+	ADDQ  96(SP), CX
+	MOVQ  CX, 184(SP)
+	MOVQ  24(R9), CX
+	MOVQ  104(SP), DX
+	LEAQ  (DX)(CX*4), DX
+	MOVQ  112(SP), SI
+	TESTQ SI, SI
+	JZ    tile
+	LEAQ  (SI)(CX*4), SI
+
+tile:
+	MOVQ    160(SP), R8
+	MOVQ    8(R8), R15
+	MOVQ    176(SP), R9
+	CMPQ    R9, R15
+	CMOVQLT R9, R15
+	SUBQ    R15, R9
+	MOVQ    R9, 176(SP)
+	VMOVUPS (SP), Z0
+	CMPQ    R15, $0x08
+	JGE     pixelsFrom8
+	CMPQ    R15, $0x04
+	JGE     pixelsFrom4
+	CMPQ    R15, $0x02
+	JGE     pixelsFrom2
+	JMP     pixels1
+
+pixelsFrom2:
+	CMPQ R15, $0x03
+	JGE  pixelsFrom3
+	JMP  pixels2
+
+pixelsFrom3:
+	JMP pixels3
+
+pixelsFrom4:
+	CMPQ R15, $0x06
+	JGE  pixelsFrom6
+	CMPQ R15, $0x05
+	JGE  pixelsFrom5
+	JMP  pixels4
+
+pixelsFrom5:
+	JMP pixels5
+
+pixelsFrom6:
+	CMPQ R15, $0x07
+	JGE  pixelsFrom7
+	JMP  pixels6
+
+pixelsFrom7:
+	JMP pixels7
+
+pixelsFrom8:
+	CMPQ R15, $0x0b
+	JGE  pixelsFrom11
+	CMPQ R15, $0x09
+	JGE  pixelsFrom9
+	JMP  pixels8
+
+pixelsFrom9:
+	CMPQ R15, $0x0a
+	JGE  pixelsFrom10
+	JMP  pixels9
+
+pixelsFrom10:
+	JMP pixels10
+
+pixelsFrom11:
+	CMPQ R15, $0x0d
+	JGE  pixelsFrom13
+	CMPQ R15, $0x0c
+	JGE  pixelsFrom12
+	JMP  pixels11
+
+pixelsFrom12:
+	JMP pixels12
+
+pixelsFrom13:
+	CMPQ R15, $0x0e
+	JGE  pixelsFrom14
+	JMP  pixels13
+
+pixelsFrom14:
+	MOVQ    184(SP), R15
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z9
+	VMOVAPS Z0, Z10
+	VMOVAPS Z0, Z11
+	VMOVAPS Z0, Z12
+	VMOVAPS Z0, Z13
+	TESTQ   SI, SI
+	JZ      bare14
+	MOVQ    80(SP), CX
+	VADDPS  (SI), Z0, K1, Z0
+	ADDQ    CX, SI
+	VADDPS  (SI), Z1, K1, Z1
+	ADDQ    CX, SI
+	VADDPS  (SI), Z2, K1, Z2
+	ADDQ    CX, SI
+	VADDPS  (SI), Z3, K1, Z3
+	ADDQ    CX, SI
+	VADDPS  (SI), Z4, K1, Z4
+	ADDQ    CX, SI
+	VADDPS  (SI), Z5, K1, Z5
+	ADDQ    CX, SI
+	VADDPS  (SI), Z6, K1, Z6
+	ADDQ    CX, SI
+	VADDPS  (SI), Z7, K1, Z7
+	ADDQ    CX, SI
+	VADDPS  (SI), Z8, K1, Z8
+	ADDQ    CX, SI
+	VADDPS  (SI), Z9, K1, Z9
+	ADDQ    CX, SI
+	VADDPS  (SI), Z10, K1, Z10
+	ADDQ    CX, SI
+	VADDPS  (SI), Z11, K1, Z11
+	ADDQ    CX, SI
+	VADDPS  (SI), Z12, K1, Z12
+	ADDQ    CX, SI
+	VADDPS  (SI), Z13, K1, Z13
+
+bare14:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched14
+
+ahead14:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	ADDQ       144(SP), AX
+	LEAQ       (AX)(R10*8), BX
+	ADDQ       R10, BX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	PREFETCHT0 (AX)(R11*1)
+	PREFETCHT0 (AX)(R10*4)
+	PREFETCHT0 (AX)(R12*1)
+	PREFETCHT0 (AX)(R11*2)
+	PREFETCHT0 (AX)(R13*1)
+	PREFETCHT0 (AX)(R10*8)
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(R10*1)
+	PREFETCHT0 (BX)(R10*2)
+	PREFETCHT0 (BX)(R11*1)
+	PREFETCHT0 (BX)(R10*4)
+	DECQ       R9
+	JNZ        ahead14
+
+fetched14:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store14
+
+tap14:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	LEAQ        (AX)(R10*8), BX
+	ADDQ        R10, BX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	VFMADD231PS (AX)(R10*1), Z14, K1, Z1
+	VFMADD231PS (AX)(R10*2), Z14, K1, Z2
+	VFMADD231PS (AX)(R11*1), Z14, K1, Z3
+	VFMADD231PS (AX)(R10*4), Z14, K1, Z4
+	VFMADD231PS (AX)(R12*1), Z14, K1, Z5
+	VFMADD231PS (AX)(R11*2), Z14, K1, Z6
+	VFMADD231PS (AX)(R13*1), Z14, K1, Z7
+	VFMADD231PS (AX)(R10*8), Z14, K1, Z8
+	VFMADD231PS (BX), Z14, K1, Z9
+	VFMADD231PS (BX)(R10*1), Z14, K1, Z10
+	VFMADD231PS (BX)(R10*2), Z14, K1, Z11
+	VFMADD231PS (BX)(R11*1), Z14, K1, Z12
+	VFMADD231PS (BX)(R10*4), Z14, K1, Z13
+	DECQ        R9
+	JNZ         tap14
+
+store14:
+	MOVQ         $0x0000000e, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 184(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
+	MOVQ         80(SP), R9
+	MOVQ         136(SP), R8
+	ADDQ         $0x00000380, 136(SP)
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z0, K3, Z0
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   (R8)
+	VADDPS       Z0, Z21, Z21
+	VFMADD231PS  Z0, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z1, K3, Z1
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   64(R8)
+	VADDPS       Z1, Z21, Z21
+	VFMADD231PS  Z1, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z2, K3, Z2
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   128(R8)
+	VADDPS       Z2, Z21, Z21
+	VFMADD231PS  Z2, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z3, K3, Z3
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   192(R8)
+	VADDPS       Z3, Z21, Z21
+	VFMADD231PS  Z3, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z4, K3, Z4
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   256(R8)
+	VADDPS       Z4, Z21, Z21
+	VFMADD231PS  Z4, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z5, K3, Z5
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   320(R8)
+	VADDPS       Z5, Z21, Z21
+	VFMADD231PS  Z5, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z6, K3, Z6
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   384(R8)
+	VADDPS       Z6, Z21, Z21
+	VFMADD231PS  Z6, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z7, K3, Z7
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   448(R8)
+	VADDPS       Z7, Z21, Z21
+	VFMADD231PS  Z7, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z8, K3, Z8
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   512(R8)
+	VADDPS       Z8, Z21, Z21
+	VFMADD231PS  Z8, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z9, K3, Z9
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   576(R8)
+	VADDPS       Z9, Z21, Z21
+	VFMADD231PS  Z9, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z10, K3, Z10
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   640(R8)
+	VADDPS       Z10, Z21, Z21
+	VFMADD231PS  Z10, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z11, K3, Z11
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   704(R8)
+	VADDPS       Z11, Z21, Z21
+	VFMADD231PS  Z11, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z12, K3, Z12
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   768(R8)
+	VADDPS       Z12, Z21, Z21
+	VFMADD231PS  Z12, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z13, K3, Z13
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   832(R8)
+	VADDPS       Z13, Z21, Z21
+	VFMADD231PS  Z13, Z23, Z22
+	ADDQ         R9, DX
+	JMP          next
+
+pixels13:
+	MOVQ    184(SP), R15
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z9
+	VMOVAPS Z0, Z10
+	VMOVAPS Z0, Z11
+	VMOVAPS Z0, Z12
+	TESTQ   SI, SI
+	JZ      bare13
+	MOVQ    80(SP), CX
+	VADDPS  (SI), Z0, K1, Z0
+	ADDQ    CX, SI
+	VADDPS  (SI), Z1, K1, Z1
+	ADDQ    CX, SI
+	VADDPS  (SI), Z2, K1, Z2
+	ADDQ    CX, SI
+	VADDPS  (SI), Z3, K1, Z3
+	ADDQ    CX, SI
+	VADDPS  (SI), Z4, K1, Z4
+	ADDQ    CX, SI
+	VADDPS  (SI), Z5, K1, Z5
+	ADDQ    CX, SI
+	VADDPS  (SI), Z6, K1, Z6
+	ADDQ    CX, SI
+	VADDPS  (SI), Z7, K1, Z7
+	ADDQ    CX, SI
+	VADDPS  (SI), Z8, K1, Z8
+	ADDQ    CX, SI
+	VADDPS  (SI), Z9, K1, Z9
+	ADDQ    CX, SI
+	VADDPS  (SI), Z10, K1, Z10
+	ADDQ    CX, SI
+	VADDPS  (SI), Z11, K1, Z11
+	ADDQ    CX, SI
+	VADDPS  (SI), Z12, K1, Z12
+
+bare13:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched13
+
+ahead13:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	ADDQ       144(SP), AX
+	LEAQ       (AX)(R10*8), BX
+	ADDQ       R10, BX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	PREFETCHT0 (AX)(R11*1)
+	PREFETCHT0 (AX)(R10*4)
+	PREFETCHT0 (AX)(R12*1)
+	PREFETCHT0 (AX)(R11*2)
+	PREFETCHT0 (AX)(R13*1)
+	PREFETCHT0 (AX)(R10*8)
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(R10*1)
+	PREFETCHT0 (BX)(R10*2)
+	PREFETCHT0 (BX)(R11*1)
+	DECQ       R9
+	JNZ        ahead13
+
+fetched13:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store13
+
+tap13:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	LEAQ        (AX)(R10*8), BX
+	ADDQ        R10, BX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	VFMADD231PS (AX)(R10*1), Z14, K1, Z1
+	VFMADD231PS (AX)(R10*2), Z14, K1, Z2
+	VFMADD231PS (AX)(R11*1), Z14, K1, Z3
+	VFMADD231PS (AX)(R10*4), Z14, K1, Z4
+	VFMADD231PS (AX)(R12*1), Z14, K1, Z5
+	VFMADD231PS (AX)(R11*2), Z14, K1, Z6
+	VFMADD231PS (AX)(R13*1), Z14, K1, Z7
+	VFMADD231PS (AX)(R10*8), Z14, K1, Z8
+	VFMADD231PS (BX), Z14, K1, Z9
+	VFMADD231PS (BX)(R10*1), Z14, K1, Z10
+	VFMADD231PS (BX)(R10*2), Z14, K1, Z11
+	VFMADD231PS (BX)(R11*1), Z14, K1, Z12
+	DECQ        R9
+	JNZ         tap13
+
+store13:
+	MOVQ         $0x0000000d, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 184(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
+	MOVQ         80(SP), R9
+	MOVQ         136(SP), R8
+	ADDQ         $0x00000340, 136(SP)
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z0, K3, Z0
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   (R8)
+	VADDPS       Z0, Z21, Z21
+	VFMADD231PS  Z0, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z1, K3, Z1
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   64(R8)
+	VADDPS       Z1, Z21, Z21
+	VFMADD231PS  Z1, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z2, K3, Z2
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   128(R8)
+	VADDPS       Z2, Z21, Z21
+	VFMADD231PS  Z2, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z3, K3, Z3
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   192(R8)
+	VADDPS       Z3, Z21, Z21
+	VFMADD231PS  Z3, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z4, K3, Z4
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   256(R8)
+	VADDPS       Z4, Z21, Z21
+	VFMADD231PS  Z4, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z5, K3, Z5
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   320(R8)
+	VADDPS       Z5, Z21, Z21
+	VFMADD231PS  Z5, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z6, K3, Z6
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   384(R8)
+	VADDPS       Z6, Z21, Z21
+	VFMADD231PS  Z6, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z7, K3, Z7
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   448(R8)
+	VADDPS       Z7, Z21, Z21
+	VFMADD231PS  Z7, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z8, K3, Z8
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   512(R8)
+	VADDPS       Z8, Z21, Z21
+	VFMADD231PS  Z8, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z9, K3, Z9
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   576(R8)
+	VADDPS       Z9, Z21, Z21
+	VFMADD231PS  Z9, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z10, K3, Z10
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   640(R8)
+	VADDPS       Z10, Z21, Z21
+	VFMADD231PS  Z10, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z11, K3, Z11
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   704(R8)
+	VADDPS       Z11, Z21, Z21
+	VFMADD231PS  Z11, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z12, K3, Z12
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   768(R8)
+	VADDPS       Z12, Z21, Z21
+	VFMADD231PS  Z12, Z23, Z22
+	ADDQ         R9, DX
+	JMP          next
+
+pixels12:
+	MOVQ    184(SP), R15
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z9
+	VMOVAPS Z0, Z10
+	VMOVAPS Z0, Z11
+	TESTQ   SI, SI
+	JZ      bare12
+	MOVQ    80(SP), CX
+	VADDPS  (SI), Z0, K1, Z0
+	ADDQ    CX, SI
+	VADDPS  (SI), Z1, K1, Z1
+	ADDQ    CX, SI
+	VADDPS  (SI), Z2, K1, Z2
+	ADDQ    CX, SI
+	VADDPS  (SI), Z3, K1, Z3
+	ADDQ    CX, SI
+	VADDPS  (SI), Z4, K1, Z4
+	ADDQ    CX, SI
+	VADDPS  (SI), Z5, K1, Z5
+	ADDQ    CX, SI
+	VADDPS  (SI), Z6, K1, Z6
+	ADDQ    CX, SI
+	VADDPS  (SI), Z7, K1, Z7
+	ADDQ    CX, SI
+	VADDPS  (SI), Z8, K1, Z8
+	ADDQ    CX, SI
+	VADDPS  (SI), Z9, K1, Z9
+	ADDQ    CX, SI
+	VADDPS  (SI), Z10, K1, Z10
+	ADDQ    CX, SI
+	VADDPS  (SI), Z11, K1, Z11
+
+bare12:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched12
+
+ahead12:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	ADDQ       144(SP), AX
+	LEAQ       (AX)(R10*8), BX
+	ADDQ       R10, BX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	PREFETCHT0 (AX)(R11*1)
+	PREFETCHT0 (AX)(R10*4)
+	PREFETCHT0 (AX)(R12*1)
+	PREFETCHT0 (AX)(R11*2)
+	PREFETCHT0 (AX)(R13*1)
+	PREFETCHT0 (AX)(R10*8)
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(R10*1)
+	PREFETCHT0 (BX)(R10*2)
+	DECQ       R9
+	JNZ        ahead12
+
+fetched12:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store12
+
+tap12:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	LEAQ        (AX)(R10*8), BX
+	ADDQ        R10, BX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	VFMADD231PS (AX)(R10*1), Z14, K1, Z1
+	VFMADD231PS (AX)(R10*2), Z14, K1, Z2
+	VFMADD231PS (AX)(R11*1), Z14, K1, Z3
+	VFMADD231PS (AX)(R10*4), Z14, K1, Z4
+	VFMADD231PS (AX)(R12*1), Z14, K1, Z5
+	VFMADD231PS (AX)(R11*2), Z14, K1, Z6
+	VFMADD231PS (AX)(R13*1), Z14, K1, Z7
+	VFMADD231PS (AX)(R10*8), Z14, K1, Z8
+	VFMADD231PS (BX), Z14, K1, Z9
+	VFMADD231PS (BX)(R10*1), Z14, K1, Z10
+	VFMADD231PS (BX)(R10*2), Z14, K1, Z11
+	DECQ        R9
+	JNZ         tap12
+
+store12:
+	MOVQ         $0x0000000c, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 184(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
+	MOVQ         80(SP), R9
+	MOVQ         136(SP), R8
+	ADDQ         $0x00000300, 136(SP)
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z0, K3, Z0
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   (R8)
+	VADDPS       Z0, Z21, Z21
+	VFMADD231PS  Z0, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z1, K3, Z1
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   64(R8)
+	VADDPS       Z1, Z21, Z21
+	VFMADD231PS  Z1, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z2, K3, Z2
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   128(R8)
+	VADDPS       Z2, Z21, Z21
+	VFMADD231PS  Z2, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z3, K3, Z3
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   192(R8)
+	VADDPS       Z3, Z21, Z21
+	VFMADD231PS  Z3, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z4, K3, Z4
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   256(R8)
+	VADDPS       Z4, Z21, Z21
+	VFMADD231PS  Z4, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z5, K3, Z5
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   320(R8)
+	VADDPS       Z5, Z21, Z21
+	VFMADD231PS  Z5, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z6, K3, Z6
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   384(R8)
+	VADDPS       Z6, Z21, Z21
+	VFMADD231PS  Z6, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z7, K3, Z7
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   448(R8)
+	VADDPS       Z7, Z21, Z21
+	VFMADD231PS  Z7, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z8, K3, Z8
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   512(R8)
+	VADDPS       Z8, Z21, Z21
+	VFMADD231PS  Z8, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z9, K3, Z9
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   576(R8)
+	VADDPS       Z9, Z21, Z21
+	VFMADD231PS  Z9, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z10, K3, Z10
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   640(R8)
+	VADDPS       Z10, Z21, Z21
+	VFMADD231PS  Z10, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z11, K3, Z11
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   704(R8)
+	VADDPS       Z11, Z21, Z21
+	VFMADD231PS  Z11, Z23, Z22
+	ADDQ         R9, DX
+	JMP          next
+
+pixels11:
+	MOVQ    184(SP), R15
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z9
+	VMOVAPS Z0, Z10
+	TESTQ   SI, SI
+	JZ      bare11
+	MOVQ    80(SP), CX
+	VADDPS  (SI), Z0, K1, Z0
+	ADDQ    CX, SI
+	VADDPS  (SI), Z1, K1, Z1
+	ADDQ    CX, SI
+	VADDPS  (SI), Z2, K1, Z2
+	ADDQ    CX, SI
+	VADDPS  (SI), Z3, K1, Z3
+	ADDQ    CX, SI
+	VADDPS  (SI), Z4, K1, Z4
+	ADDQ    CX, SI
+	VADDPS  (SI), Z5, K1, Z5
+	ADDQ    CX, SI
+	VADDPS  (SI), Z6, K1, Z6
+	ADDQ    CX, SI
+	VADDPS  (SI), Z7, K1, Z7
+	ADDQ    CX, SI
+	VADDPS  (SI), Z8, K1, Z8
+	ADDQ    CX, SI
+	VADDPS  (SI), Z9, K1, Z9
+	ADDQ    CX, SI
+	VADDPS  (SI), Z10, K1, Z10
+
+bare11:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched11
+
+ahead11:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	ADDQ       144(SP), AX
+	LEAQ       (AX)(R10*8), BX
+	ADDQ       R10, BX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	PREFETCHT0 (AX)(R11*1)
+	PREFETCHT0 (AX)(R10*4)
+	PREFETCHT0 (AX)(R12*1)
+	PREFETCHT0 (AX)(R11*2)
+	PREFETCHT0 (AX)(R13*1)
+	PREFETCHT0 (AX)(R10*8)
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(R10*1)
+	DECQ       R9
+	JNZ        ahead11
+
+fetched11:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store11
+
+tap11:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	LEAQ        (AX)(R10*8), BX
+	ADDQ        R10, BX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	VFMADD231PS (AX)(R10*1), Z14, K1, Z1
+	VFMADD231PS (AX)(R10*2), Z14, K1, Z2
+	VFMADD231PS (AX)(R11*1), Z14, K1, Z3
+	VFMADD231PS (AX)(R10*4), Z14, K1, Z4
+	VFMADD231PS (AX)(R12*1), Z14, K1, Z5
+	VFMADD231PS (AX)(R11*2), Z14, K1, Z6
+	VFMADD231PS (AX)(R13*1), Z14, K1, Z7
+	VFMADD231PS (AX)(R10*8), Z14, K1, Z8
+	VFMADD231PS (BX), Z14, K1, Z9
+	VFMADD231PS (BX)(R10*1), Z14, K1, Z10
+	DECQ        R9
+	JNZ         tap11
+
+store11:
+	MOVQ         $0x0000000b, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 184(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
+	MOVQ         80(SP), R9
+	MOVQ         136(SP), R8
+	ADDQ         $0x000002c0, 136(SP)
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z0, K3, Z0
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   (R8)
+	VADDPS       Z0, Z21, Z21
+	VFMADD231PS  Z0, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z1, K3, Z1
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   64(R8)
+	VADDPS       Z1, Z21, Z21
+	VFMADD231PS  Z1, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z2, K3, Z2
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   128(R8)
+	VADDPS       Z2, Z21, Z21
+	VFMADD231PS  Z2, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z3, K3, Z3
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   192(R8)
+	VADDPS       Z3, Z21, Z21
+	VFMADD231PS  Z3, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z4, K3, Z4
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   256(R8)
+	VADDPS       Z4, Z21, Z21
+	VFMADD231PS  Z4, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z5, K3, Z5
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   320(R8)
+	VADDPS       Z5, Z21, Z21
+	VFMADD231PS  Z5, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z6, K3, Z6
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   384(R8)
+	VADDPS       Z6, Z21, Z21
+	VFMADD231PS  Z6, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z7, K3, Z7
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   448(R8)
+	VADDPS       Z7, Z21, Z21
+	VFMADD231PS  Z7, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z8, K3, Z8
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   512(R8)
+	VADDPS       Z8, Z21, Z21
+	VFMADD231PS  Z8, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z9, K3, Z9
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   576(R8)
+	VADDPS       Z9, Z21, Z21
+	VFMADD231PS  Z9, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z10, K3, Z10
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   640(R8)
+	VADDPS       Z10, Z21, Z21
+	VFMADD231PS  Z10, Z23, Z22
+	ADDQ         R9, DX
+	JMP          next
+
+pixels10:
+	MOVQ    184(SP), R15
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z9
+	TESTQ   SI, SI
+	JZ      bare10
+	MOVQ    80(SP), CX
+	VADDPS  (SI), Z0, K1, Z0
+	ADDQ    CX, SI
+	VADDPS  (SI), Z1, K1, Z1
+	ADDQ    CX, SI
+	VADDPS  (SI), Z2, K1, Z2
+	ADDQ    CX, SI
+	VADDPS  (SI), Z3, K1, Z3
+	ADDQ    CX, SI
+	VADDPS  (SI), Z4, K1, Z4
+	ADDQ    CX, SI
+	VADDPS  (SI), Z5, K1, Z5
+	ADDQ    CX, SI
+	VADDPS  (SI), Z6, K1, Z6
+	ADDQ    CX, SI
+	VADDPS  (SI), Z7, K1, Z7
+	ADDQ    CX, SI
+	VADDPS  (SI), Z8, K1, Z8
+	ADDQ    CX, SI
+	VADDPS  (SI), Z9, K1, Z9
+
+bare10:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched10
+
+ahead10:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	ADDQ       144(SP), AX
+	LEAQ       (AX)(R10*8), BX
+	ADDQ       R10, BX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	PREFETCHT0 (AX)(R11*1)
+	PREFETCHT0 (AX)(R10*4)
+	PREFETCHT0 (AX)(R12*1)
+	PREFETCHT0 (AX)(R11*2)
+	PREFETCHT0 (AX)(R13*1)
+	PREFETCHT0 (AX)(R10*8)
+	PREFETCHT0 (BX)
+	DECQ       R9
+	JNZ        ahead10
+
+fetched10:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store10
+
+tap10:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	LEAQ        (AX)(R10*8), BX
+	ADDQ        R10, BX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	VFMADD231PS (AX)(R10*1), Z14, K1, Z1
+	VFMADD231PS (AX)(R10*2), Z14, K1, Z2
+	VFMADD231PS (AX)(R11*1), Z14, K1, Z3
+	VFMADD231PS (AX)(R10*4), Z14, K1, Z4
+	VFMADD231PS (AX)(R12*1), Z14, K1, Z5
+	VFMADD231PS (AX)(R11*2), Z14, K1, Z6
+	VFMADD231PS (AX)(R13*1), Z14, K1, Z7
+	VFMADD231PS (AX)(R10*8), Z14, K1, Z8
+	VFMADD231PS (BX), Z14, K1, Z9
+	DECQ        R9
+	JNZ         tap10
+
+store10:
+	MOVQ         $0x0000000a, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 184(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
+	MOVQ         80(SP), R9
+	MOVQ         136(SP), R8
+	ADDQ         $0x00000280, 136(SP)
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z0, K3, Z0
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   (R8)
+	VADDPS       Z0, Z21, Z21
+	VFMADD231PS  Z0, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z1, K3, Z1
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   64(R8)
+	VADDPS       Z1, Z21, Z21
+	VFMADD231PS  Z1, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z2, K3, Z2
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   128(R8)
+	VADDPS       Z2, Z21, Z21
+	VFMADD231PS  Z2, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z3, K3, Z3
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   192(R8)
+	VADDPS       Z3, Z21, Z21
+	VFMADD231PS  Z3, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z4, K3, Z4
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   256(R8)
+	VADDPS       Z4, Z21, Z21
+	VFMADD231PS  Z4, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z5, K3, Z5
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   320(R8)
+	VADDPS       Z5, Z21, Z21
+	VFMADD231PS  Z5, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z6, K3, Z6
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   384(R8)
+	VADDPS       Z6, Z21, Z21
+	VFMADD231PS  Z6, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z7, K3, Z7
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   448(R8)
+	VADDPS       Z7, Z21, Z21
+	VFMADD231PS  Z7, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z8, K3, Z8
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   512(R8)
+	VADDPS       Z8, Z21, Z21
+	VFMADD231PS  Z8, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z9, K3, Z9
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   576(R8)
+	VADDPS       Z9, Z21, Z21
+	VFMADD231PS  Z9, Z23, Z22
+	ADDQ         R9, DX
+	JMP          next
+
+pixels9:
+	MOVQ    184(SP), R15
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	TESTQ   SI, SI
+	JZ      bare9
+	MOVQ    80(SP), CX
+	VADDPS  (SI), Z0, K1, Z0
+	ADDQ    CX, SI
+	VADDPS  (SI), Z1, K1, Z1
+	ADDQ    CX, SI
+	VADDPS  (SI), Z2, K1, Z2
+	ADDQ    CX, SI
+	VADDPS  (SI), Z3, K1, Z3
+	ADDQ    CX, SI
+	VADDPS  (SI), Z4, K1, Z4
+	ADDQ    CX, SI
+	VADDPS  (SI), Z5, K1, Z5
+	ADDQ    CX, SI
+	VADDPS  (SI), Z6, K1, Z6
+	ADDQ    CX, SI
+	VADDPS  (SI), Z7, K1, Z7
+	ADDQ    CX, SI
+	VADDPS  (SI), Z8, K1, Z8
+
+bare9:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched9
+
+ahead9:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	ADDQ       144(SP), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	PREFETCHT0 (AX)(R11*1)
+	PREFETCHT0 (AX)(R10*4)
+	PREFETCHT0 (AX)(R12*1)
+	PREFETCHT0 (AX)(R11*2)
+	PREFETCHT0 (AX)(R13*1)
+	PREFETCHT0 (AX)(R10*8)
+	DECQ       R9
+	JNZ        ahead9
+
+fetched9:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store9
+
+tap9:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	VFMADD231PS (AX)(R10*1), Z14, K1, Z1
+	VFMADD231PS (AX)(R10*2), Z14, K1, Z2
+	VFMADD231PS (AX)(R11*1), Z14, K1, Z3
+	VFMADD231PS (AX)(R10*4), Z14, K1, Z4
+	VFMADD231PS (AX)(R12*1), Z14, K1, Z5
+	VFMADD231PS (AX)(R11*2), Z14, K1, Z6
+	VFMADD231PS (AX)(R13*1), Z14, K1, Z7
+	VFMADD231PS (AX)(R10*8), Z14, K1, Z8
+	DECQ        R9
+	JNZ         tap9
+
+store9:
+	MOVQ         $0x00000009, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 184(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
+	MOVQ         80(SP), R9
+	MOVQ         136(SP), R8
+	ADDQ         $0x00000240, 136(SP)
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z0, K3, Z0
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   (R8)
+	VADDPS       Z0, Z21, Z21
+	VFMADD231PS  Z0, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z1, K3, Z1
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   64(R8)
+	VADDPS       Z1, Z21, Z21
+	VFMADD231PS  Z1, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z2, K3, Z2
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   128(R8)
+	VADDPS       Z2, Z21, Z21
+	VFMADD231PS  Z2, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z3, K3, Z3
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   192(R8)
+	VADDPS       Z3, Z21, Z21
+	VFMADD231PS  Z3, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z4, K3, Z4
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   256(R8)
+	VADDPS       Z4, Z21, Z21
+	VFMADD231PS  Z4, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z5, K3, Z5
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   320(R8)
+	VADDPS       Z5, Z21, Z21
+	VFMADD231PS  Z5, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z6, K3, Z6
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   384(R8)
+	VADDPS       Z6, Z21, Z21
+	VFMADD231PS  Z6, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z7, K3, Z7
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   448(R8)
+	VADDPS       Z7, Z21, Z21
+	VFMADD231PS  Z7, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z8, K3, Z8
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   512(R8)
+	VADDPS       Z8, Z21, Z21
+	VFMADD231PS  Z8, Z23, Z22
+	ADDQ         R9, DX
+	JMP          next
+
+pixels8:
+	MOVQ    184(SP), R15
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	TESTQ   SI, SI
+	JZ      bare8
+	MOVQ    80(SP), CX
+	VADDPS  (SI), Z0, K1, Z0
+	ADDQ    CX, SI
+	VADDPS  (SI), Z1, K1, Z1
+	ADDQ    CX, SI
+	VADDPS  (SI), Z2, K1, Z2
+	ADDQ    CX, SI
+	VADDPS  (SI), Z3, K1, Z3
+	ADDQ    CX, SI
+	VADDPS  (SI), Z4, K1, Z4
+	ADDQ    CX, SI
+	VADDPS  (SI), Z5, K1, Z5
+	ADDQ    CX, SI
+	VADDPS  (SI), Z6, K1, Z6
+	ADDQ    CX, SI
+	VADDPS  (SI), Z7, K1, Z7
+
+bare8:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched8
+
+ahead8:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	ADDQ       144(SP), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	PREFETCHT0 (AX)(R11*1)
+	PREFETCHT0 (AX)(R10*4)
+	PREFETCHT0 (AX)(R12*1)
+	PREFETCHT0 (AX)(R11*2)
+	PREFETCHT0 (AX)(R13*1)
+	DECQ       R9
+	JNZ        ahead8
+
+fetched8:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store8
+
+tap8:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	VFMADD231PS (AX)(R10*1), Z14, K1, Z1
+	VFMADD231PS (AX)(R10*2), Z14, K1, Z2
+	VFMADD231PS (AX)(R11*1), Z14, K1, Z3
+	VFMADD231PS (AX)(R10*4), Z14, K1, Z4
+	VFMADD231PS (AX)(R12*1), Z14, K1, Z5
+	VFMADD231PS (AX)(R11*2), Z14, K1, Z6
+	VFMADD231PS (AX)(R13*1), Z14, K1, Z7
+	DECQ        R9
+	JNZ         tap8
+
+store8:
+	MOVQ         $0x00000008, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 184(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
+	MOVQ         80(SP), R9
+	MOVQ         136(SP), R8
+	ADDQ         $0x00000200, 136(SP)
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z0, K3, Z0
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   (R8)
+	VADDPS       Z0, Z21, Z21
+	VFMADD231PS  Z0, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z1, K3, Z1
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   64(R8)
+	VADDPS       Z1, Z21, Z21
+	VFMADD231PS  Z1, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z2, K3, Z2
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   128(R8)
+	VADDPS       Z2, Z21, Z21
+	VFMADD231PS  Z2, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z3, K3, Z3
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   192(R8)
+	VADDPS       Z3, Z21, Z21
+	VFMADD231PS  Z3, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z4, K3, Z4
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   256(R8)
+	VADDPS       Z4, Z21, Z21
+	VFMADD231PS  Z4, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z5, K3, Z5
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   320(R8)
+	VADDPS       Z5, Z21, Z21
+	VFMADD231PS  Z5, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z6, K3, Z6
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   384(R8)
+	VADDPS       Z6, Z21, Z21
+	VFMADD231PS  Z6, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z7, K3, Z7
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   448(R8)
+	VADDPS       Z7, Z21, Z21
+	VFMADD231PS  Z7, Z23, Z22
+	ADDQ         R9, DX
+	JMP          next
+
+pixels7:
+	MOVQ    184(SP), R15
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	TESTQ   SI, SI
+	JZ      bare7
+	MOVQ    80(SP), CX
+	VADDPS  (SI), Z0, K1, Z0
+	ADDQ    CX, SI
+	VADDPS  (SI), Z1, K1, Z1
+	ADDQ    CX, SI
+	VADDPS  (SI), Z2, K1, Z2
+	ADDQ    CX, SI
+	VADDPS  (SI), Z3, K1, Z3
+	ADDQ    CX, SI
+	VADDPS  (SI), Z4, K1, Z4
+	ADDQ    CX, SI
+	VADDPS  (SI), Z5, K1, Z5
+	ADDQ    CX, SI
+	VADDPS  (SI), Z6, K1, Z6
+
+bare7:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched7
+
+ahead7:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	ADDQ       144(SP), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	PREFETCHT0 (AX)(R11*1)
+	PREFETCHT0 (AX)(R10*4)
+	PREFETCHT0 (AX)(R12*1)
+	PREFETCHT0 (AX)(R11*2)
+	DECQ       R9
+	JNZ        ahead7
+
+fetched7:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store7
+
+tap7:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	VFMADD231PS (AX)(R10*1), Z14, K1, Z1
+	VFMADD231PS (AX)(R10*2), Z14, K1, Z2
+	VFMADD231PS (AX)(R11*1), Z14, K1, Z3
+	VFMADD231PS (AX)(R10*4), Z14, K1, Z4
+	VFMADD231PS (AX)(R12*1), Z14, K1, Z5
+	VFMADD231PS (AX)(R11*2), Z14, K1, Z6
+	DECQ        R9
+	JNZ         tap7
+
+store7:
+	MOVQ         $0x00000007, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 184(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
+	MOVQ         80(SP), R9
+	MOVQ         136(SP), R8
+	ADDQ         $0x000001c0, 136(SP)
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z0, K3, Z0
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   (R8)
+	VADDPS       Z0, Z21, Z21
+	VFMADD231PS  Z0, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z1, K3, Z1
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   64(R8)
+	VADDPS       Z1, Z21, Z21
+	VFMADD231PS  Z1, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z2, K3, Z2
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   128(R8)
+	VADDPS       Z2, Z21, Z21
+	VFMADD231PS  Z2, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z3, K3, Z3
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   192(R8)
+	VADDPS       Z3, Z21, Z21
+	VFMADD231PS  Z3, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z4, K3, Z4
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   256(R8)
+	VADDPS       Z4, Z21, Z21
+	VFMADD231PS  Z4, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z5, K3, Z5
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   320(R8)
+	VADDPS       Z5, Z21, Z21
+	VFMADD231PS  Z5, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z6, K3, Z6
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   384(R8)
+	VADDPS       Z6, Z21, Z21
+	VFMADD231PS  Z6, Z23, Z22
+	ADDQ         R9, DX
+	JMP          next
+
+pixels6:
+	MOVQ    184(SP), R15
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	TESTQ   SI, SI
+	JZ      bare6
+	MOVQ    80(SP), CX
+	VADDPS  (SI), Z0, K1, Z0
+	ADDQ    CX, SI
+	VADDPS  (SI), Z1, K1, Z1
+	ADDQ    CX, SI
+	VADDPS  (SI), Z2, K1, Z2
+	ADDQ    CX, SI
+	VADDPS  (SI), Z3, K1, Z3
+	ADDQ    CX, SI
+	VADDPS  (SI), Z4, K1, Z4
+	ADDQ    CX, SI
+	VADDPS  (SI), Z5, K1, Z5
+
+bare6:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched6
+
+ahead6:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	ADDQ       144(SP), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	PREFETCHT0 (AX)(R11*1)
+	PREFETCHT0 (AX)(R10*4)
+	PREFETCHT0 (AX)(R12*1)
+	DECQ       R9
+	JNZ        ahead6
+
+fetched6:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store6
+
+tap6:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	VFMADD231PS (AX)(R10*1), Z14, K1, Z1
+	VFMADD231PS (AX)(R10*2), Z14, K1, Z2
+	VFMADD231PS (AX)(R11*1), Z14, K1, Z3
+	VFMADD231PS (AX)(R10*4), Z14, K1, Z4
+	VFMADD231PS (AX)(R12*1), Z14, K1, Z5
+	DECQ        R9
+	JNZ         tap6
+
+store6:
+	MOVQ         $0x00000006, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 184(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
+	MOVQ         80(SP), R9
+	MOVQ         136(SP), R8
+	ADDQ         $0x00000180, 136(SP)
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z0, K3, Z0
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   (R8)
+	VADDPS       Z0, Z21, Z21
+	VFMADD231PS  Z0, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z1, K3, Z1
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   64(R8)
+	VADDPS       Z1, Z21, Z21
+	VFMADD231PS  Z1, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z2, K3, Z2
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   128(R8)
+	VADDPS       Z2, Z21, Z21
+	VFMADD231PS  Z2, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z3, K3, Z3
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   192(R8)
+	VADDPS       Z3, Z21, Z21
+	VFMADD231PS  Z3, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z4, K3, Z4
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   256(R8)
+	VADDPS       Z4, Z21, Z21
+	VFMADD231PS  Z4, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z5, K3, Z5
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   320(R8)
+	VADDPS       Z5, Z21, Z21
+	VFMADD231PS  Z5, Z23, Z22
+	ADDQ         R9, DX
+	JMP          next
+
+pixels5:
+	MOVQ    184(SP), R15
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	TESTQ   SI, SI
+	JZ      bare5
+	MOVQ    80(SP), CX
+	VADDPS  (SI), Z0, K1, Z0
+	ADDQ    CX, SI
+	VADDPS  (SI), Z1, K1, Z1
+	ADDQ    CX, SI
+	VADDPS  (SI), Z2, K1, Z2
+	ADDQ    CX, SI
+	VADDPS  (SI), Z3, K1, Z3
+	ADDQ    CX, SI
+	VADDPS  (SI), Z4, K1, Z4
+
+bare5:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched5
+
+ahead5:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	ADDQ       144(SP), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	PREFETCHT0 (AX)(R11*1)
+	PREFETCHT0 (AX)(R10*4)
+	DECQ       R9
+	JNZ        ahead5
+
+fetched5:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store5
+
+tap5:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	VFMADD231PS (AX)(R10*1), Z14, K1, Z1
+	VFMADD231PS (AX)(R10*2), Z14, K1, Z2
+	VFMADD231PS (AX)(R11*1), Z14, K1, Z3
+	VFMADD231PS (AX)(R10*4), Z14, K1, Z4
+	DECQ        R9
+	JNZ         tap5
+
+store5:
+	MOVQ         $0x00000005, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 184(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
+	MOVQ         80(SP), R9
+	MOVQ         136(SP), R8
+	ADDQ         $0x00000140, 136(SP)
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z0, K3, Z0
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   (R8)
+	VADDPS       Z0, Z21, Z21
+	VFMADD231PS  Z0, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z1, K3, Z1
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   64(R8)
+	VADDPS       Z1, Z21, Z21
+	VFMADD231PS  Z1, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z2, K3, Z2
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   128(R8)
+	VADDPS       Z2, Z21, Z21
+	VFMADD231PS  Z2, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z3, K3, Z3
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   192(R8)
+	VADDPS       Z3, Z21, Z21
+	VFMADD231PS  Z3, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z4, K3, Z4
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   256(R8)
+	VADDPS       Z4, Z21, Z21
+	VFMADD231PS  Z4, Z23, Z22
+	ADDQ         R9, DX
+	JMP          next
+
+pixels4:
+	MOVQ    184(SP), R15
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	TESTQ   SI, SI
+	JZ      bare4
+	MOVQ    80(SP), CX
+	VADDPS  (SI), Z0, K1, Z0
+	ADDQ    CX, SI
+	VADDPS  (SI), Z1, K1, Z1
+	ADDQ    CX, SI
+	VADDPS  (SI), Z2, K1, Z2
+	ADDQ    CX, SI
+	VADDPS  (SI), Z3, K1, Z3
+
+bare4:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched4
+
+ahead4:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	ADDQ       144(SP), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	PREFETCHT0 (AX)(R11*1)
+	DECQ       R9
+	JNZ        ahead4
+
+fetched4:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store4
+
+tap4:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	VFMADD231PS (AX)(R10*1), Z14, K1, Z1
+	VFMADD231PS (AX)(R10*2), Z14, K1, Z2
+	VFMADD231PS (AX)(R11*1), Z14, K1, Z3
+	DECQ        R9
+	JNZ         tap4
+
+store4:
+	MOVQ         $0x00000004, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 184(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
+	MOVQ         80(SP), R9
+	MOVQ         136(SP), R8
+	ADDQ         $0x00000100, 136(SP)
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z0, K3, Z0
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   (R8)
+	VADDPS       Z0, Z21, Z21
+	VFMADD231PS  Z0, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z1, K3, Z1
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   64(R8)
+	VADDPS       Z1, Z21, Z21
+	VFMADD231PS  Z1, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z2, K3, Z2
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   128(R8)
+	VADDPS       Z2, Z21, Z21
+	VFMADD231PS  Z2, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z3, K3, Z3
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   192(R8)
+	VADDPS       Z3, Z21, Z21
+	VFMADD231PS  Z3, Z23, Z22
+	ADDQ         R9, DX
+	JMP          next
+
+pixels3:
+	MOVQ    184(SP), R15
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	TESTQ   SI, SI
+	JZ      bare3
+	MOVQ    80(SP), CX
+	VADDPS  (SI), Z0, K1, Z0
+	ADDQ    CX, SI
+	VADDPS  (SI), Z1, K1, Z1
+	ADDQ    CX, SI
+	VADDPS  (SI), Z2, K1, Z2
+
+bare3:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched3
+
+ahead3:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	ADDQ       144(SP), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	DECQ       R9
+	JNZ        ahead3
+
+fetched3:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store3
+
+tap3:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	VFMADD231PS (AX)(R10*1), Z14, K1, Z1
+	VFMADD231PS (AX)(R10*2), Z14, K1, Z2
+	DECQ        R9
+	JNZ         tap3
+
+store3:
+	MOVQ         $0x00000003, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 184(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
+	MOVQ         80(SP), R9
+	MOVQ         136(SP), R8
+	ADDQ         $0x000000c0, 136(SP)
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z0, K3, Z0
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   (R8)
+	VADDPS       Z0, Z21, Z21
+	VFMADD231PS  Z0, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z1, K3, Z1
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   64(R8)
+	VADDPS       Z1, Z21, Z21
+	VFMADD231PS  Z1, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z2, K3, Z2
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   128(R8)
+	VADDPS       Z2, Z21, Z21
+	VFMADD231PS  Z2, Z23, Z22
+	ADDQ         R9, DX
+	JMP          next
+
+pixels2:
+	MOVQ    184(SP), R15
+	VMOVAPS Z0, Z1
+	TESTQ   SI, SI
+	JZ      bare2
+	MOVQ    80(SP), CX
+	VADDPS  (SI), Z0, K1, Z0
+	ADDQ    CX, SI
+	VADDPS  (SI), Z1, K1, Z1
+
+bare2:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched2
+
+ahead2:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	ADDQ       144(SP), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	DECQ       R9
+	JNZ        ahead2
+
+fetched2:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store2
+
+tap2:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	VFMADD231PS (AX)(R10*1), Z14, K1, Z1
+	DECQ        R9
+	JNZ         tap2
+
+store2:
+	MOVQ         $0x00000002, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 184(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
+	MOVQ         80(SP), R9
+	MOVQ         136(SP), R8
+	ADDQ         $0x00000080, 136(SP)
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z0, K3, Z0
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   (R8)
+	VADDPS       Z0, Z21, Z21
+	VFMADD231PS  Z0, Z23, Z22
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z1, K3, Z1
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   64(R8)
+	VADDPS       Z1, Z21, Z21
+	VFMADD231PS  Z1, Z23, Z22
+	ADDQ         R9, DX
+	JMP          next
+
+pixels1:
+	MOVQ   184(SP), R15
+	TESTQ  SI, SI
+	JZ     bare1
+	MOVQ   80(SP), CX
+	VADDPS (SI), Z0, K1, Z0
+
+bare1:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched1
+
+ahead1:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	ADDQ       144(SP), AX
+	PREFETCHT0 (AX)
+	DECQ       R9
+	JNZ        ahead1
+
+fetched1:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store1
+
+tap1:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	DECQ        R9
+	JNZ         tap1
+
+store1:
+	MOVQ         $0x00000001, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 184(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
+	MOVQ         80(SP), R9
+	MOVQ         136(SP), R8
+	ADDQ         $0x00000040, 136(SP)
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z0, K3, Z0
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   (R8)
+	VADDPS       Z0, Z21, Z21
+	VFMADD231PS  Z0, Z23, Z22
+	ADDQ         R9, DX
+
+next:
+	MOVQ  112(SP), SI
+	TESTQ SI, SI
+	JZ    alone
+	MOVQ  DX, SI
+	SUBQ  104(SP), SI
+	ADDQ  112(SP), SI
+
+alone:
+	CMPQ    176(SP), $0x00
+	JNE     tile
+	ADDQ    $0x50, 160(SP)
+	DECQ    168(SP)
+	JNZ     span
+	MOVQ    128(SP), R9
+	MOVQ    368(DI), CX
+	VMOVUPS Z21, K1, (CX)(R9*1)
+	MOVQ    392(DI), CX
+	VMOVUPS Z22, K1, (CX)(R9*1)
+	ADDQ    $0x40, 128(SP)
+	ADDQ    $0x40, 96(SP)
+	ADDQ    $0x40, 104(SP)
+	CMPQ    112(SP), $0x00
+	JEQ     advanced
+	ADDQ    $0x40, 112(SP)
+
+advanced:
+	MOVQ 88(SP), CX
+	ADDQ CX, 64(SP)
+	DECQ 72(SP)
+	JNZ  vector
+	VZEROUPPER
+	RET
+
+// func walkInputAVX512(t uintptr)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·walkInputAVX512(SB), NOSPLIT, $192-8
+	// for v < vectors, s in spans, i < s.pixels, j = v·lanes + l, l < lanes, where there is such a channel, … = to + s.c + i·pixelC + j:
+	//   sum = bias[j] + z[…]
+	//   sum += Σ over t in s.taps of a[from + s.a + i·pixelA + t.a + j] · b[v·size + t.b + l]
+	//   d = x[…] - mean[j],  g = sum where not d·scale[j] + beta[j] ≤ lo and not ≥ hi, else 0
+	//   c[…] = scale[j]·(g - shift[j] - d·slope[j])
+	MOVQ  t+0(FP), DI
+	MOVQ  24(DI), CX
+	MOVQ  CX, 64(SP)
+	MOVQ  160(DI), CX
+	MOVQ  CX, 72(SP)
+	MOVQ  192(DI), CX
+	SHLQ  $0x02, CX
+	MOVQ  CX, 80(SP)
+	MOVQ  176(DI), CX
+	SHLQ  $0x02, CX
+	MOVQ  CX, 88(SP)
+	MOVQ  144(DI), R9
+	MOVQ  (DI), CX
+	TESTQ CX, CX
+	JZ    no_a
+	LEAQ  (CX)(R9*4), CX
+
+no_a:
+	MOVQ  CX, 96(SP)
+	MOVQ  152(DI), R9
+	MOVQ  48(DI), CX
+	TESTQ CX, CX
+	JZ    no_c
+	LEAQ  (CX)(R9*4), CX
+
+no_c:
+	MOVQ  CX, 104(SP)
+	MOVQ  72(DI), CX
+	TESTQ CX, CX
+	JZ    no_z
+	LEAQ  (CX)(R9*4), CX
+
+no_z:
+	MOVQ  CX, 112(SP)
+	MOVQ  $0x00000000, R9
+	MOVQ  96(DI), CX
+	TESTQ CX, CX
+	JZ    no_bias
+	LEAQ  (CX)(R9*4), CX
+
+no_bias:
+	MOVQ CX, 120(SP)
+	MOVQ 184(DI), R10
+	SHLQ $0x02, R10
+	LEAQ (R10)(R10*2), R11
+	LEAQ (R10)(R10*4), R12
+	LEAQ (R11)(R10*4), R13
+	MOVQ R9, 128(SP)
+	MOVQ 224(DI), R14
+	MOVQ 152(DI), R9
+	MOVQ 416(DI), CX
+	ADDQ R9, CX
+	LEAQ (R14)(CX*4), CX
+	MOVQ CX, 136(SP)
+	MOVQ 48(DI), R9
+	SUBQ R9, R14
+
+vector:
+	MOVQ $0x00000010, CX
+	MOVQ CX, R9
+	CMPQ 72(SP), $0x01
+	JNE  whole
+	MOVQ 168(DI), CX
+	MOVQ 200(DI), R9
+
+whole:
+	SHLQ      $0x02, R9
+	MOVQ      R9, 144(SP)
+	MOVL      $0x00000001, AX
+	SHLL      CL, AX
+	DECL      AX
+	KMOVW     AX, K1
+	MOVQ      128(SP), R9
+	MOVQ      248(DI), CX
+	VMOVUPS.Z (CX)(R9*1), K1, Z16
+	MOVQ      272(DI), CX
+	VMOVUPS.Z (CX)(R9*1), K1, Z17
+	MOVQ      296(DI), CX
+	VMOVUPS.Z (CX)(R9*1), K1, Z18
+	MOVQ      320(DI), CX
+	VMOVUPS.Z (CX)(R9*1), K1, Z19
+	MOVQ      344(DI), CX
+	VMOVUPS.Z (CX)(R9*1), K1, Z20
+	VPXORD    Z14, Z14, Z14
+	MOVQ      120(SP), CX
+	TESTQ     CX, CX
+	JZ        unbiased
+	VMOVUPS.Z (CX), K1, Z14
+	ADDQ      $0x40, 120(SP)
+
+unbiased:
+	VMOVUPS Z14, (SP)
+	MOVQ    120(DI), CX
+	MOVQ    CX, 160(SP)
+	MOVQ    128(DI), CX
+	MOVQ    CX, 168(SP)
+
+span:
+	MOVQ  160(SP), R9
+	MOVQ  (R9), CX
+	MOVQ  CX, 176(SP)
+	MOVQ  16(R9), CX
+	SHLQ  $0x02, CX
+	ADDQ  96(SP), CX
+	MOVQ  CX, 184(SP)
+	MOVQ  24(R9), CX
+	MOVQ  104(SP), DX
+	LEAQ  (DX)(CX*4), DX
+	MOVQ  112(SP), SI
+	TESTQ SI, SI
+	JZ    tile
+	LEAQ  (SI)(CX*4), SI
+
+tile:
+	MOVQ    160(SP), R8
+	MOVQ    8(R8), R15
+	MOVQ    176(SP), R9
+	CMPQ    R9, R15
+	CMOVQLT R9, R15
+	SUBQ    R15, R9
+	MOVQ    R9, 176(SP)
+	VMOVUPS (SP), Z0
+	CMPQ    R15, $0x08
+	JGE     pixelsFrom8
+	CMPQ    R15, $0x04
+	JGE     pixelsFrom4
+	CMPQ    R15, $0x02
+	JGE     pixelsFrom2
+	JMP     pixels1
+
+pixelsFrom2:
+	CMPQ R15, $0x03
+	JGE  pixelsFrom3
+	JMP  pixels2
+
+pixelsFrom3:
+	JMP pixels3
+
+pixelsFrom4:
+	CMPQ R15, $0x06
+	JGE  pixelsFrom6
+	CMPQ R15, $0x05
+	JGE  pixelsFrom5
+	JMP  pixels4
+
+pixelsFrom5:
+	JMP pixels5
+
+pixelsFrom6:
+	CMPQ R15, $0x07
+	JGE  pixelsFrom7
+	JMP  pixels6
+
+pixelsFrom7:
+	JMP pixels7
+
+pixelsFrom8:
+	CMPQ R15, $0x0b
+	JGE  pixelsFrom11
+	CMPQ R15, $0x09
+	JGE  pixelsFrom9
+	JMP  pixels8
+
+pixelsFrom9:
+	CMPQ R15, $0x0a
+	JGE  pixelsFrom10
+	JMP  pixels9
+
+pixelsFrom10:
+	JMP pixels10
+
+pixelsFrom11:
+	CMPQ R15, $0x0d
+	JGE  pixelsFrom13
+	CMPQ R15, $0x0c
+	JGE  pixelsFrom12
+	JMP  pixels11
+
+pixelsFrom12:
+	JMP pixels12
+
+pixelsFrom13:
+	CMPQ R15, $0x0e
+	JGE  pixelsFrom14
+	JMP  pixels13
+
+pixelsFrom14:
+	MOVQ    184(SP), R15
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z9
+	VMOVAPS Z0, Z10
+	VMOVAPS Z0, Z11
+	VMOVAPS Z0, Z12
+	VMOVAPS Z0, Z13
+	TESTQ   SI, SI
+	JZ      bare14
+	MOVQ    80(SP), CX
+	VADDPS  (SI), Z0, K1, Z0
+	ADDQ    CX, SI
+	VADDPS  (SI), Z1, K1, Z1
+	ADDQ    CX, SI
+	VADDPS  (SI), Z2, K1, Z2
+	ADDQ    CX, SI
+	VADDPS  (SI), Z3, K1, Z3
+	ADDQ    CX, SI
+	VADDPS  (SI), Z4, K1, Z4
+	ADDQ    CX, SI
+	VADDPS  (SI), Z5, K1, Z5
+	ADDQ    CX, SI
+	VADDPS  (SI), Z6, K1, Z6
+	ADDQ    CX, SI
+	VADDPS  (SI), Z7, K1, Z7
+	ADDQ    CX, SI
+	VADDPS  (SI), Z8, K1, Z8
+	ADDQ    CX, SI
+	VADDPS  (SI), Z9, K1, Z9
+	ADDQ    CX, SI
+	VADDPS  (SI), Z10, K1, Z10
+	ADDQ    CX, SI
+	VADDPS  (SI), Z11, K1, Z11
+	ADDQ    CX, SI
+	VADDPS  (SI), Z12, K1, Z12
+	ADDQ    CX, SI
+	VADDPS  (SI), Z13, K1, Z13
+
+bare14:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched14
+
+ahead14:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	ADDQ       144(SP), AX
+	LEAQ       (AX)(R10*8), BX
+	ADDQ       R10, BX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	PREFETCHT0 (AX)(R11*1)
+	PREFETCHT0 (AX)(R10*4)
+	PREFETCHT0 (AX)(R12*1)
+	PREFETCHT0 (AX)(R11*2)
+	PREFETCHT0 (AX)(R13*1)
+	PREFETCHT0 (AX)(R10*8)
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(R10*1)
+	PREFETCHT0 (BX)(R10*2)
+	PREFETCHT0 (BX)(R11*1)
+	PREFETCHT0 (BX)(R10*4)
+	DECQ       R9
+	JNZ        ahead14
+
+fetched14:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store14
+
+tap14:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	LEAQ        (AX)(R10*8), BX
+	ADDQ        R10, BX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	VFMADD231PS (AX)(R10*1), Z14, K1, Z1
+	VFMADD231PS (AX)(R10*2), Z14, K1, Z2
+	VFMADD231PS (AX)(R11*1), Z14, K1, Z3
+	VFMADD231PS (AX)(R10*4), Z14, K1, Z4
+	VFMADD231PS (AX)(R12*1), Z14, K1, Z5
+	VFMADD231PS (AX)(R11*2), Z14, K1, Z6
+	VFMADD231PS (AX)(R13*1), Z14, K1, Z7
+	VFMADD231PS (AX)(R10*8), Z14, K1, Z8
+	VFMADD231PS (BX), Z14, K1, Z9
+	VFMADD231PS (BX)(R10*1), Z14, K1, Z10
+	VFMADD231PS (BX)(R10*2), Z14, K1, Z11
+	VFMADD231PS (BX)(R11*1), Z14, K1, Z12
+	VFMADD231PS (BX)(R10*4), Z14, K1, Z13
+	DECQ        R9
+	JNZ         tap14
+
+store14:
+	MOVQ         $0x0000000e, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 184(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
+	MOVQ         80(SP), R9
+	MOVQ         136(SP), R8
+	ADDQ         $0x00000380, 136(SP)
+	CMPB         208(DI), $0x00
+	JEQ          cached14
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z0, K3, Z0
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   (R8)
+	VSUBPS       Z19, Z0, Z0
+	VFNMADD231PS Z20, Z23, Z0
+	VMULPS       Z17, Z0, Z0
+	VMOVNTPS     Z0, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z1, K3, Z1
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   64(R8)
+	VSUBPS       Z19, Z1, Z1
+	VFNMADD231PS Z20, Z23, Z1
+	VMULPS       Z17, Z1, Z1
+	VMOVNTPS     Z1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z2, K3, Z2
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   128(R8)
+	VSUBPS       Z19, Z2, Z2
+	VFNMADD231PS Z20, Z23, Z2
+	VMULPS       Z17, Z2, Z2
+	VMOVNTPS     Z2, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z3, K3, Z3
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   192(R8)
+	VSUBPS       Z19, Z3, Z3
+	VFNMADD231PS Z20, Z23, Z3
+	VMULPS       Z17, Z3, Z3
+	VMOVNTPS     Z3, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z4, K3, Z4
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   256(R8)
+	VSUBPS       Z19, Z4, Z4
+	VFNMADD231PS Z20, Z23, Z4
+	VMULPS       Z17, Z4, Z4
+	VMOVNTPS     Z4, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z5, K3, Z5
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   320(R8)
+	VSUBPS       Z19, Z5, Z5
+	VFNMADD231PS Z20, Z23, Z5
+	VMULPS       Z17, Z5, Z5
+	VMOVNTPS     Z5, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z6, K3, Z6
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   384(R8)
+	VSUBPS       Z19, Z6, Z6
+	VFNMADD231PS Z20, Z23, Z6
+	VMULPS       Z17, Z6, Z6
+	VMOVNTPS     Z6, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z7, K3, Z7
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   448(R8)
+	VSUBPS       Z19, Z7, Z7
+	VFNMADD231PS Z20, Z23, Z7
+	VMULPS       Z17, Z7, Z7
+	VMOVNTPS     Z7, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z8, K3, Z8
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   512(R8)
+	VSUBPS       Z19, Z8, Z8
+	VFNMADD231PS Z20, Z23, Z8
+	VMULPS       Z17, Z8, Z8
+	VMOVNTPS     Z8, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z9, K3, Z9
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   576(R8)
+	VSUBPS       Z19, Z9, Z9
+	VFNMADD231PS Z20, Z23, Z9
+	VMULPS       Z17, Z9, Z9
+	VMOVNTPS     Z9, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z10, K3, Z10
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   640(R8)
+	VSUBPS       Z19, Z10, Z10
+	VFNMADD231PS Z20, Z23, Z10
+	VMULPS       Z17, Z10, Z10
+	VMOVNTPS     Z10, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z11, K3, Z11
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   704(R8)
+	VSUBPS       Z19, Z11, Z11
+	VFNMADD231PS Z20, Z23, Z11
+	VMULPS       Z17, Z11, Z11
+	VMOVNTPS     Z11, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z12, K3, Z12
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   768(R8)
+	VSUBPS       Z19, Z12, Z12
+	VFNMADD231PS Z20, Z23, Z12
+	VMULPS       Z17, Z12, Z12
+	VMOVNTPS     Z12, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z13, K3, Z13
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   832(R8)
+	VSUBPS       Z19, Z13, Z13
+	VFNMADD231PS Z20, Z23, Z13
+	VMULPS       Z17, Z13, Z13
+	VMOVNTPS     Z13, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+cached14:
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z0, K3, Z0
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   (R8)
+	VSUBPS       Z19, Z0, Z0
+	VFNMADD231PS Z20, Z23, Z0
+	VMULPS       Z17, Z0, Z0
+	VMOVUPS      Z0, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z1, K3, Z1
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   64(R8)
+	VSUBPS       Z19, Z1, Z1
+	VFNMADD231PS Z20, Z23, Z1
+	VMULPS       Z17, Z1, Z1
+	VMOVUPS      Z1, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z2, K3, Z2
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   128(R8)
+	VSUBPS       Z19, Z2, Z2
+	VFNMADD231PS Z20, Z23, Z2
+	VMULPS       Z17, Z2, Z2
+	VMOVUPS      Z2, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z3, K3, Z3
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   192(R8)
+	VSUBPS       Z19, Z3, Z3
+	VFNMADD231PS Z20, Z23, Z3
+	VMULPS       Z17, Z3, Z3
+	VMOVUPS      Z3, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z4, K3, Z4
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   256(R8)
+	VSUBPS       Z19, Z4, Z4
+	VFNMADD231PS Z20, Z23, Z4
+	VMULPS       Z17, Z4, Z4
+	VMOVUPS      Z4, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z5, K3, Z5
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   320(R8)
+	VSUBPS       Z19, Z5, Z5
+	VFNMADD231PS Z20, Z23, Z5
+	VMULPS       Z17, Z5, Z5
+	VMOVUPS      Z5, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z6, K3, Z6
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   384(R8)
+	VSUBPS       Z19, Z6, Z6
+	VFNMADD231PS Z20, Z23, Z6
+	VMULPS       Z17, Z6, Z6
+	VMOVUPS      Z6, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z7, K3, Z7
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   448(R8)
+	VSUBPS       Z19, Z7, Z7
+	VFNMADD231PS Z20, Z23, Z7
+	VMULPS       Z17, Z7, Z7
+	VMOVUPS      Z7, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z8, K3, Z8
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   512(R8)
+	VSUBPS       Z19, Z8, Z8
+	VFNMADD231PS Z20, Z23, Z8
+	VMULPS       Z17, Z8, Z8
+	VMOVUPS      Z8, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z9, K3, Z9
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   576(R8)
+	VSUBPS       Z19, Z9, Z9
+	VFNMADD231PS Z20, Z23, Z9
+	VMULPS       Z17, Z9, Z9
+	VMOVUPS      Z9, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z10, K3, Z10
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   640(R8)
+	VSUBPS       Z19, Z10, Z10
+	VFNMADD231PS Z20, Z23, Z10
+	VMULPS       Z17, Z10, Z10
+	VMOVUPS      Z10, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z11, K3, Z11
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   704(R8)
+	VSUBPS       Z19, Z11, Z11
+	VFNMADD231PS Z20, Z23, Z11
+	VMULPS       Z17, Z11, Z11
+	VMOVUPS      Z11, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z12, K3, Z12
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   768(R8)
+	VSUBPS       Z19, Z12, Z12
+	VFNMADD231PS Z20, Z23, Z12
+	VMULPS       Z17, Z12, Z12
+	VMOVUPS      Z12, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z13, K3, Z13
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   832(R8)
+	VSUBPS       Z19, Z13, Z13
+	VFNMADD231PS Z20, Z23, Z13
+	VMULPS       Z17, Z13, Z13
+	VMOVUPS      Z13, K1, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+pixels13:
+	MOVQ    184(SP), R15
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z9
+	VMOVAPS Z0, Z10
+	VMOVAPS Z0, Z11
+	VMOVAPS Z0, Z12
+	TESTQ   SI, SI
+	JZ      bare13
+	MOVQ    80(SP), CX
+	VADDPS  (SI), Z0, K1, Z0
+	ADDQ    CX, SI
+	VADDPS  (SI), Z1, K1, Z1
+	ADDQ    CX, SI
+	VADDPS  (SI), Z2, K1, Z2
+	ADDQ    CX, SI
+	VADDPS  (SI), Z3, K1, Z3
+	ADDQ    CX, SI
+	VADDPS  (SI), Z4, K1, Z4
+	ADDQ    CX, SI
+	VADDPS  (SI), Z5, K1, Z5
+	ADDQ    CX, SI
+	VADDPS  (SI), Z6, K1, Z6
+	ADDQ    CX, SI
+	VADDPS  (SI), Z7, K1, Z7
+	ADDQ    CX, SI
+	VADDPS  (SI), Z8, K1, Z8
+	ADDQ    CX, SI
+	VADDPS  (SI), Z9, K1, Z9
+	ADDQ    CX, SI
+	VADDPS  (SI), Z10, K1, Z10
+	ADDQ    CX, SI
+	VADDPS  (SI), Z11, K1, Z11
+	ADDQ    CX, SI
+	VADDPS  (SI), Z12, K1, Z12
+
+bare13:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched13
+
+ahead13:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	ADDQ       144(SP), AX
+	LEAQ       (AX)(R10*8), BX
+	ADDQ       R10, BX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	PREFETCHT0 (AX)(R11*1)
+	PREFETCHT0 (AX)(R10*4)
+	PREFETCHT0 (AX)(R12*1)
+	PREFETCHT0 (AX)(R11*2)
+	PREFETCHT0 (AX)(R13*1)
+	PREFETCHT0 (AX)(R10*8)
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(R10*1)
+	PREFETCHT0 (BX)(R10*2)
+	PREFETCHT0 (BX)(R11*1)
+	DECQ       R9
+	JNZ        ahead13
+
+fetched13:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store13
+
+tap13:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	LEAQ        (AX)(R10*8), BX
+	ADDQ        R10, BX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	VFMADD231PS (AX)(R10*1), Z14, K1, Z1
+	VFMADD231PS (AX)(R10*2), Z14, K1, Z2
+	VFMADD231PS (AX)(R11*1), Z14, K1, Z3
+	VFMADD231PS (AX)(R10*4), Z14, K1, Z4
+	VFMADD231PS (AX)(R12*1), Z14, K1, Z5
+	VFMADD231PS (AX)(R11*2), Z14, K1, Z6
+	VFMADD231PS (AX)(R13*1), Z14, K1, Z7
+	VFMADD231PS (AX)(R10*8), Z14, K1, Z8
+	VFMADD231PS (BX), Z14, K1, Z9
+	VFMADD231PS (BX)(R10*1), Z14, K1, Z10
+	VFMADD231PS (BX)(R10*2), Z14, K1, Z11
+	VFMADD231PS (BX)(R11*1), Z14, K1, Z12
+	DECQ        R9
+	JNZ         tap13
+
+store13:
+	MOVQ         $0x0000000d, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 184(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
+	MOVQ         80(SP), R9
+	MOVQ         136(SP), R8
+	ADDQ         $0x00000340, 136(SP)
+	CMPB         208(DI), $0x00
+	JEQ          cached13
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z0, K3, Z0
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   (R8)
+	VSUBPS       Z19, Z0, Z0
+	VFNMADD231PS Z20, Z23, Z0
+	VMULPS       Z17, Z0, Z0
+	VMOVNTPS     Z0, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z1, K3, Z1
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   64(R8)
+	VSUBPS       Z19, Z1, Z1
+	VFNMADD231PS Z20, Z23, Z1
+	VMULPS       Z17, Z1, Z1
+	VMOVNTPS     Z1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z2, K3, Z2
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   128(R8)
+	VSUBPS       Z19, Z2, Z2
+	VFNMADD231PS Z20, Z23, Z2
+	VMULPS       Z17, Z2, Z2
+	VMOVNTPS     Z2, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z3, K3, Z3
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   192(R8)
+	VSUBPS       Z19, Z3, Z3
+	VFNMADD231PS Z20, Z23, Z3
+	VMULPS       Z17, Z3, Z3
+	VMOVNTPS     Z3, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z4, K3, Z4
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   256(R8)
+	VSUBPS       Z19, Z4, Z4
+	VFNMADD231PS Z20, Z23, Z4
+	VMULPS       Z17, Z4, Z4
+	VMOVNTPS     Z4, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z5, K3, Z5
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   320(R8)
+	VSUBPS       Z19, Z5, Z5
+	VFNMADD231PS Z20, Z23, Z5
+	VMULPS       Z17, Z5, Z5
+	VMOVNTPS     Z5, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z6, K3, Z6
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   384(R8)
+	VSUBPS       Z19, Z6, Z6
+	VFNMADD231PS Z20, Z23, Z6
+	VMULPS       Z17, Z6, Z6
+	VMOVNTPS     Z6, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z7, K3, Z7
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   448(R8)
+	VSUBPS       Z19, Z7, Z7
+	VFNMADD231PS Z20, Z23, Z7
+	VMULPS       Z17, Z7, Z7
+	VMOVNTPS     Z7, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z8, K3, Z8
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   512(R8)
+	VSUBPS       Z19, Z8, Z8
+	VFNMADD231PS Z20, Z23, Z8
+	VMULPS       Z17, Z8, Z8
+	VMOVNTPS     Z8, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z9, K3, Z9
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   576(R8)
+	VSUBPS       Z19, Z9, Z9
+	VFNMADD231PS Z20, Z23, Z9
+	VMULPS       Z17, Z9, Z9
+	VMOVNTPS     Z9, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z10, K3, Z10
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   640(R8)
+	VSUBPS       Z19, Z10, Z10
+	VFNMADD231PS Z20, Z23, Z10
+	VMULPS       Z17, Z10, Z10
+	VMOVNTPS     Z10, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z11, K3, Z11
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   704(R8)
+	VSUBPS       Z19, Z11, Z11
+	VFNMADD231PS Z20, Z23, Z11
+	VMULPS       Z17, Z11, Z11
+	VMOVNTPS     Z11, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z12, K3, Z12
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   768(R8)
+	VSUBPS       Z19, Z12, Z12
+	VFNMADD231PS Z20, Z23, Z12
+	VMULPS       Z17, Z12, Z12
+	VMOVNTPS     Z12, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+cached13:
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z0, K3, Z0
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   (R8)
+	VSUBPS       Z19, Z0, Z0
+	VFNMADD231PS Z20, Z23, Z0
+	VMULPS       Z17, Z0, Z0
+	VMOVUPS      Z0, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z1, K3, Z1
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   64(R8)
+	VSUBPS       Z19, Z1, Z1
+	VFNMADD231PS Z20, Z23, Z1
+	VMULPS       Z17, Z1, Z1
+	VMOVUPS      Z1, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z2, K3, Z2
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   128(R8)
+	VSUBPS       Z19, Z2, Z2
+	VFNMADD231PS Z20, Z23, Z2
+	VMULPS       Z17, Z2, Z2
+	VMOVUPS      Z2, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z3, K3, Z3
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   192(R8)
+	VSUBPS       Z19, Z3, Z3
+	VFNMADD231PS Z20, Z23, Z3
+	VMULPS       Z17, Z3, Z3
+	VMOVUPS      Z3, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z4, K3, Z4
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   256(R8)
+	VSUBPS       Z19, Z4, Z4
+	VFNMADD231PS Z20, Z23, Z4
+	VMULPS       Z17, Z4, Z4
+	VMOVUPS      Z4, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z5, K3, Z5
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   320(R8)
+	VSUBPS       Z19, Z5, Z5
+	VFNMADD231PS Z20, Z23, Z5
+	VMULPS       Z17, Z5, Z5
+	VMOVUPS      Z5, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z6, K3, Z6
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   384(R8)
+	VSUBPS       Z19, Z6, Z6
+	VFNMADD231PS Z20, Z23, Z6
+	VMULPS       Z17, Z6, Z6
+	VMOVUPS      Z6, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z7, K3, Z7
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   448(R8)
+	VSUBPS       Z19, Z7, Z7
+	VFNMADD231PS Z20, Z23, Z7
+	VMULPS       Z17, Z7, Z7
+	VMOVUPS      Z7, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z8, K3, Z8
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   512(R8)
+	VSUBPS       Z19, Z8, Z8
+	VFNMADD231PS Z20, Z23, Z8
+	VMULPS       Z17, Z8, Z8
+	VMOVUPS      Z8, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z9, K3, Z9
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   576(R8)
+	VSUBPS       Z19, Z9, Z9
+	VFNMADD231PS Z20, Z23, Z9
+	VMULPS       Z17, Z9, Z9
+	VMOVUPS      Z9, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z10, K3, Z10
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   640(R8)
+	VSUBPS       Z19, Z10, Z10
+	VFNMADD231PS Z20, Z23, Z10
+	VMULPS       Z17, Z10, Z10
+	VMOVUPS      Z10, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z11, K3, Z11
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   704(R8)
+	VSUBPS       Z19, Z11, Z11
+	VFNMADD231PS Z20, Z23, Z11
+	VMULPS       Z17, Z11, Z11
+	VMOVUPS      Z11, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z12, K3, Z12
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   768(R8)
+	VSUBPS       Z19, Z12, Z12
+	VFNMADD231PS Z20, Z23, Z12
+	VMULPS       Z17, Z12, Z12
+	VMOVUPS      Z12, K1, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+pixels12:
+	MOVQ    184(SP), R15
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z9
+	VMOVAPS Z0, Z10
+	VMOVAPS Z0, Z11
+	TESTQ   SI, SI
+	JZ      bare12
+	MOVQ    80(SP), CX
+	VADDPS  (SI), Z0, K1, Z0
+	ADDQ    CX, SI
+	VADDPS  (SI), Z1, K1, Z1
+	ADDQ    CX, SI
+	VADDPS  (SI), Z2, K1, Z2
+	ADDQ    CX, SI
+	VADDPS  (SI), Z3, K1, Z3
+	ADDQ    CX, SI
+	VADDPS  (SI), Z4, K1, Z4
+	ADDQ    CX, SI
+	VADDPS  (SI), Z5, K1, Z5
+	ADDQ    CX, SI
+	VADDPS  (SI), Z6, K1, Z6
+	ADDQ    CX, SI
+	VADDPS  (SI), Z7, K1, Z7
+	ADDQ    CX, SI
+	VADDPS  (SI), Z8, K1, Z8
+	ADDQ    CX, SI
+	VADDPS  (SI), Z9, K1, Z9
+	ADDQ    CX, SI
+	VADDPS  (SI), Z10, K1, Z10
+	ADDQ    CX, SI
+	VADDPS  (SI), Z11, K1, Z11
+
+bare12:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched12
+
+ahead12:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	ADDQ       144(SP), AX
+	LEAQ       (AX)(R10*8), BX
+	ADDQ       R10, BX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	PREFETCHT0 (AX)(R11*1)
+	PREFETCHT0 (AX)(R10*4)
+	PREFETCHT0 (AX)(R12*1)
+	PREFETCHT0 (AX)(R11*2)
+	PREFETCHT0 (AX)(R13*1)
+	PREFETCHT0 (AX)(R10*8)
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(R10*1)
+	PREFETCHT0 (BX)(R10*2)
+	DECQ       R9
+	JNZ        ahead12
+
+fetched12:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store12
+
+tap12:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	LEAQ        (AX)(R10*8), BX
+	ADDQ        R10, BX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	VFMADD231PS (AX)(R10*1), Z14, K1, Z1
+	VFMADD231PS (AX)(R10*2), Z14, K1, Z2
+	VFMADD231PS (AX)(R11*1), Z14, K1, Z3
+	VFMADD231PS (AX)(R10*4), Z14, K1, Z4
+	VFMADD231PS (AX)(R12*1), Z14, K1, Z5
+	VFMADD231PS (AX)(R11*2), Z14, K1, Z6
+	VFMADD231PS (AX)(R13*1), Z14, K1, Z7
+	VFMADD231PS (AX)(R10*8), Z14, K1, Z8
+	VFMADD231PS (BX), Z14, K1, Z9
+	VFMADD231PS (BX)(R10*1), Z14, K1, Z10
+	VFMADD231PS (BX)(R10*2), Z14, K1, Z11
+	DECQ        R9
+	JNZ         tap12
+
+store12:
+	MOVQ         $0x0000000c, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 184(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
+	MOVQ         80(SP), R9
+	MOVQ         136(SP), R8
+	ADDQ         $0x00000300, 136(SP)
+	CMPB         208(DI), $0x00
+	JEQ          cached12
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z0, K3, Z0
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   (R8)
+	VSUBPS       Z19, Z0, Z0
+	VFNMADD231PS Z20, Z23, Z0
+	VMULPS       Z17, Z0, Z0
+	VMOVNTPS     Z0, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z1, K3, Z1
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   64(R8)
+	VSUBPS       Z19, Z1, Z1
+	VFNMADD231PS Z20, Z23, Z1
+	VMULPS       Z17, Z1, Z1
+	VMOVNTPS     Z1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z2, K3, Z2
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   128(R8)
+	VSUBPS       Z19, Z2, Z2
+	VFNMADD231PS Z20, Z23, Z2
+	VMULPS       Z17, Z2, Z2
+	VMOVNTPS     Z2, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z3, K3, Z3
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   192(R8)
+	VSUBPS       Z19, Z3, Z3
+	VFNMADD231PS Z20, Z23, Z3
+	VMULPS       Z17, Z3, Z3
+	VMOVNTPS     Z3, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z4, K3, Z4
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   256(R8)
+	VSUBPS       Z19, Z4, Z4
+	VFNMADD231PS Z20, Z23, Z4
+	VMULPS       Z17, Z4, Z4
+	VMOVNTPS     Z4, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z5, K3, Z5
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   320(R8)
+	VSUBPS       Z19, Z5, Z5
+	VFNMADD231PS Z20, Z23, Z5
+	VMULPS       Z17, Z5, Z5
+	VMOVNTPS     Z5, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z6, K3, Z6
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   384(R8)
+	VSUBPS       Z19, Z6, Z6
+	VFNMADD231PS Z20, Z23, Z6
+	VMULPS       Z17, Z6, Z6
+	VMOVNTPS     Z6, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z7, K3, Z7
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   448(R8)
+	VSUBPS       Z19, Z7, Z7
+	VFNMADD231PS Z20, Z23, Z7
+	VMULPS       Z17, Z7, Z7
+	VMOVNTPS     Z7, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z8, K3, Z8
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   512(R8)
+	VSUBPS       Z19, Z8, Z8
+	VFNMADD231PS Z20, Z23, Z8
+	VMULPS       Z17, Z8, Z8
+	VMOVNTPS     Z8, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z9, K3, Z9
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   576(R8)
+	VSUBPS       Z19, Z9, Z9
+	VFNMADD231PS Z20, Z23, Z9
+	VMULPS       Z17, Z9, Z9
+	VMOVNTPS     Z9, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z10, K3, Z10
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   640(R8)
+	VSUBPS       Z19, Z10, Z10
+	VFNMADD231PS Z20, Z23, Z10
+	VMULPS       Z17, Z10, Z10
+	VMOVNTPS     Z10, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z11, K3, Z11
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   704(R8)
+	VSUBPS       Z19, Z11, Z11
+	VFNMADD231PS Z20, Z23, Z11
+	VMULPS       Z17, Z11, Z11
+	VMOVNTPS     Z11, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+cached12:
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z0, K3, Z0
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   (R8)
+	VSUBPS       Z19, Z0, Z0
+	VFNMADD231PS Z20, Z23, Z0
+	VMULPS       Z17, Z0, Z0
+	VMOVUPS      Z0, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z1, K3, Z1
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   64(R8)
+	VSUBPS       Z19, Z1, Z1
+	VFNMADD231PS Z20, Z23, Z1
+	VMULPS       Z17, Z1, Z1
+	VMOVUPS      Z1, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z2, K3, Z2
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   128(R8)
+	VSUBPS       Z19, Z2, Z2
+	VFNMADD231PS Z20, Z23, Z2
+	VMULPS       Z17, Z2, Z2
+	VMOVUPS      Z2, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z3, K3, Z3
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   192(R8)
+	VSUBPS       Z19, Z3, Z3
+	VFNMADD231PS Z20, Z23, Z3
+	VMULPS       Z17, Z3, Z3
+	VMOVUPS      Z3, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z4, K3, Z4
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   256(R8)
+	VSUBPS       Z19, Z4, Z4
+	VFNMADD231PS Z20, Z23, Z4
+	VMULPS       Z17, Z4, Z4
+	VMOVUPS      Z4, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z5, K3, Z5
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   320(R8)
+	VSUBPS       Z19, Z5, Z5
+	VFNMADD231PS Z20, Z23, Z5
+	VMULPS       Z17, Z5, Z5
+	VMOVUPS      Z5, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z6, K3, Z6
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   384(R8)
+	VSUBPS       Z19, Z6, Z6
+	VFNMADD231PS Z20, Z23, Z6
+	VMULPS       Z17, Z6, Z6
+	VMOVUPS      Z6, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z7, K3, Z7
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   448(R8)
+	VSUBPS       Z19, Z7, Z7
+	VFNMADD231PS Z20, Z23, Z7
+	VMULPS       Z17, Z7, Z7
+	VMOVUPS      Z7, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z8, K3, Z8
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   512(R8)
+	VSUBPS       Z19, Z8, Z8
+	VFNMADD231PS Z20, Z23, Z8
+	VMULPS       Z17, Z8, Z8
+	VMOVUPS      Z8, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z9, K3, Z9
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   576(R8)
+	VSUBPS       Z19, Z9, Z9
+	VFNMADD231PS Z20, Z23, Z9
+	VMULPS       Z17, Z9, Z9
+	VMOVUPS      Z9, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z10, K3, Z10
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   640(R8)
+	VSUBPS       Z19, Z10, Z10
+	VFNMADD231PS Z20, Z23, Z10
+	VMULPS       Z17, Z10, Z10
+	VMOVUPS      Z10, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z11, K3, Z11
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   704(R8)
+	VSUBPS       Z19, Z11, Z11
+	VFNMADD231PS Z20, Z23, Z11
+	VMULPS       Z17, Z11, Z11
+	VMOVUPS      Z11, K1, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+pixels11:
+	MOVQ    184(SP), R15
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z9
+	VMOVAPS Z0, Z10
+	TESTQ   SI, SI
+	JZ      bare11
+	MOVQ    80(SP), CX
+	VADDPS  (SI), Z0, K1, Z0
+	ADDQ    CX, SI
+	VADDPS  (SI), Z1, K1, Z1
+	ADDQ    CX, SI
+	VADDPS  (SI), Z2, K1, Z2
+	ADDQ    CX, SI
+	VADDPS  (SI), Z3, K1, Z3
+	ADDQ    CX, SI
+	VADDPS  (SI), Z4, K1, Z4
+	ADDQ    CX, SI
+	VADDPS  (SI), Z5, K1, Z5
+	ADDQ    CX, SI
+	VADDPS  (SI), Z6, K1, Z6
+	ADDQ    CX, SI
+	VADDPS  (SI), Z7, K1, Z7
+	ADDQ    CX, SI
+	VADDPS  (SI), Z8, K1, Z8
+	ADDQ    CX, SI
+	VADDPS  (SI), Z9, K1, Z9
+	ADDQ    CX, SI
+	VADDPS  (SI), Z10, K1, Z10
+
+bare11:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched11
+
+ahead11:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	ADDQ       144(SP), AX
+	LEAQ       (AX)(R10*8), BX
+	ADDQ       R10, BX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	PREFETCHT0 (AX)(R11*1)
+	PREFETCHT0 (AX)(R10*4)
+	PREFETCHT0 (AX)(R12*1)
+	PREFETCHT0 (AX)(R11*2)
+	PREFETCHT0 (AX)(R13*1)
+	PREFETCHT0 (AX)(R10*8)
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(R10*1)
+	DECQ       R9
+	JNZ        ahead11
+
+fetched11:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store11
+
+tap11:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	LEAQ        (AX)(R10*8), BX
+	ADDQ        R10, BX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	VFMADD231PS (AX)(R10*1), Z14, K1, Z1
+	VFMADD231PS (AX)(R10*2), Z14, K1, Z2
+	VFMADD231PS (AX)(R11*1), Z14, K1, Z3
+	VFMADD231PS (AX)(R10*4), Z14, K1, Z4
+	VFMADD231PS (AX)(R12*1), Z14, K1, Z5
+	VFMADD231PS (AX)(R11*2), Z14, K1, Z6
+	VFMADD231PS (AX)(R13*1), Z14, K1, Z7
+	VFMADD231PS (AX)(R10*8), Z14, K1, Z8
+	VFMADD231PS (BX), Z14, K1, Z9
+	VFMADD231PS (BX)(R10*1), Z14, K1, Z10
+	DECQ        R9
+	JNZ         tap11
+
+store11:
+	MOVQ         $0x0000000b, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 184(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
+	MOVQ         80(SP), R9
+	MOVQ         136(SP), R8
+	ADDQ         $0x000002c0, 136(SP)
+	CMPB         208(DI), $0x00
+	JEQ          cached11
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z0, K3, Z0
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   (R8)
+	VSUBPS       Z19, Z0, Z0
+	VFNMADD231PS Z20, Z23, Z0
+	VMULPS       Z17, Z0, Z0
+	VMOVNTPS     Z0, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z1, K3, Z1
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   64(R8)
+	VSUBPS       Z19, Z1, Z1
+	VFNMADD231PS Z20, Z23, Z1
+	VMULPS       Z17, Z1, Z1
+	VMOVNTPS     Z1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z2, K3, Z2
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   128(R8)
+	VSUBPS       Z19, Z2, Z2
+	VFNMADD231PS Z20, Z23, Z2
+	VMULPS       Z17, Z2, Z2
+	VMOVNTPS     Z2, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z3, K3, Z3
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   192(R8)
+	VSUBPS       Z19, Z3, Z3
+	VFNMADD231PS Z20, Z23, Z3
+	VMULPS       Z17, Z3, Z3
+	VMOVNTPS     Z3, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z4, K3, Z4
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   256(R8)
+	VSUBPS       Z19, Z4, Z4
+	VFNMADD231PS Z20, Z23, Z4
+	VMULPS       Z17, Z4, Z4
+	VMOVNTPS     Z4, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z5, K3, Z5
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   320(R8)
+	VSUBPS       Z19, Z5, Z5
+	VFNMADD231PS Z20, Z23, Z5
+	VMULPS       Z17, Z5, Z5
+	VMOVNTPS     Z5, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z6, K3, Z6
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   384(R8)
+	VSUBPS       Z19, Z6, Z6
+	VFNMADD231PS Z20, Z23, Z6
+	VMULPS       Z17, Z6, Z6
+	VMOVNTPS     Z6, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z7, K3, Z7
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   448(R8)
+	VSUBPS       Z19, Z7, Z7
+	VFNMADD231PS Z20, Z23, Z7
+	VMULPS       Z17, Z7, Z7
+	VMOVNTPS     Z7, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z8, K3, Z8
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   512(R8)
+	VSUBPS       Z19, Z8, Z8
+	VFNMADD231PS Z20, Z23, Z8
+	VMULPS       Z17, Z8, Z8
+	VMOVNTPS     Z8, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z9, K3, Z9
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   576(R8)
+	VSUBPS       Z19, Z9, Z9
+	VFNMADD231PS Z20, Z23, Z9
+	VMULPS       Z17, Z9, Z9
+	VMOVNTPS     Z9, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z10, K3, Z10
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   640(R8)
+	VSUBPS       Z19, Z10, Z10
+	VFNMADD231PS Z20, Z23, Z10
+	VMULPS       Z17, Z10, Z10
+	VMOVNTPS     Z10, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+cached11:
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z0, K3, Z0
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   (R8)
+	VSUBPS       Z19, Z0, Z0
+	VFNMADD231PS Z20, Z23, Z0
+	VMULPS       Z17, Z0, Z0
+	VMOVUPS      Z0, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z1, K3, Z1
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   64(R8)
+	VSUBPS       Z19, Z1, Z1
+	VFNMADD231PS Z20, Z23, Z1
+	VMULPS       Z17, Z1, Z1
+	VMOVUPS      Z1, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z2, K3, Z2
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   128(R8)
+	VSUBPS       Z19, Z2, Z2
+	VFNMADD231PS Z20, Z23, Z2
+	VMULPS       Z17, Z2, Z2
+	VMOVUPS      Z2, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z3, K3, Z3
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   192(R8)
+	VSUBPS       Z19, Z3, Z3
+	VFNMADD231PS Z20, Z23, Z3
+	VMULPS       Z17, Z3, Z3
+	VMOVUPS      Z3, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z4, K3, Z4
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   256(R8)
+	VSUBPS       Z19, Z4, Z4
+	VFNMADD231PS Z20, Z23, Z4
+	VMULPS       Z17, Z4, Z4
+	VMOVUPS      Z4, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z5, K3, Z5
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   320(R8)
+	VSUBPS       Z19, Z5, Z5
+	VFNMADD231PS Z20, Z23, Z5
+	VMULPS       Z17, Z5, Z5
+	VMOVUPS      Z5, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z6, K3, Z6
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   384(R8)
+	VSUBPS       Z19, Z6, Z6
+	VFNMADD231PS Z20, Z23, Z6
+	VMULPS       Z17, Z6, Z6
+	VMOVUPS      Z6, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z7, K3, Z7
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   448(R8)
+	VSUBPS       Z19, Z7, Z7
+	VFNMADD231PS Z20, Z23, Z7
+	VMULPS       Z17, Z7, Z7
+	VMOVUPS      Z7, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z8, K3, Z8
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   512(R8)
+	VSUBPS       Z19, Z8, Z8
+	VFNMADD231PS Z20, Z23, Z8
+	VMULPS       Z17, Z8, Z8
+	VMOVUPS      Z8, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z9, K3, Z9
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   576(R8)
+	VSUBPS       Z19, Z9, Z9
+	VFNMADD231PS Z20, Z23, Z9
+	VMULPS       Z17, Z9, Z9
+	VMOVUPS      Z9, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z10, K3, Z10
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   640(R8)
+	VSUBPS       Z19, Z10, Z10
+	VFNMADD231PS Z20, Z23, Z10
+	VMULPS       Z17, Z10, Z10
+	VMOVUPS      Z10, K1, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+pixels10:
+	MOVQ    184(SP), R15
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z9
+	TESTQ   SI, SI
+	JZ      bare10
+	MOVQ    80(SP), CX
+	VADDPS  (SI), Z0, K1, Z0
+	ADDQ    CX, SI
+	VADDPS  (SI), Z1, K1, Z1
+	ADDQ    CX, SI
+	VADDPS  (SI), Z2, K1, Z2
+	ADDQ    CX, SI
+	VADDPS  (SI), Z3, K1, Z3
+	ADDQ    CX, SI
+	VADDPS  (SI), Z4, K1, Z4
+	ADDQ    CX, SI
+	VADDPS  (SI), Z5, K1, Z5
+	ADDQ    CX, SI
+	VADDPS  (SI), Z6, K1, Z6
+	ADDQ    CX, SI
+	VADDPS  (SI), Z7, K1, Z7
+	ADDQ    CX, SI
+	VADDPS  (SI), Z8, K1, Z8
+	ADDQ    CX, SI
+	VADDPS  (SI), Z9, K1, Z9
+
+bare10:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched10
+
+ahead10:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	ADDQ       144(SP), AX
+	LEAQ       (AX)(R10*8), BX
+	ADDQ       R10, BX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	PREFETCHT0 (AX)(R11*1)
+	PREFETCHT0 (AX)(R10*4)
+	PREFETCHT0 (AX)(R12*1)
+	PREFETCHT0 (AX)(R11*2)
+	PREFETCHT0 (AX)(R13*1)
+	PREFETCHT0 (AX)(R10*8)
+	PREFETCHT0 (BX)
+	DECQ       R9
+	JNZ        ahead10
+
+fetched10:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store10
+
+tap10:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	LEAQ        (AX)(R10*8), BX
+	ADDQ        R10, BX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	VFMADD231PS (AX)(R10*1), Z14, K1, Z1
+	VFMADD231PS (AX)(R10*2), Z14, K1, Z2
+	VFMADD231PS (AX)(R11*1), Z14, K1, Z3
+	VFMADD231PS (AX)(R10*4), Z14, K1, Z4
+	VFMADD231PS (AX)(R12*1), Z14, K1, Z5
+	VFMADD231PS (AX)(R11*2), Z14, K1, Z6
+	VFMADD231PS (AX)(R13*1), Z14, K1, Z7
+	VFMADD231PS (AX)(R10*8), Z14, K1, Z8
+	VFMADD231PS (BX), Z14, K1, Z9
+	DECQ        R9
+	JNZ         tap10
+
+store10:
+	MOVQ         $0x0000000a, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 184(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
+	MOVQ         80(SP), R9
+	MOVQ         136(SP), R8
+	ADDQ         $0x00000280, 136(SP)
+	CMPB         208(DI), $0x00
+	JEQ          cached10
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z0, K3, Z0
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   (R8)
+	VSUBPS       Z19, Z0, Z0
+	VFNMADD231PS Z20, Z23, Z0
+	VMULPS       Z17, Z0, Z0
+	VMOVNTPS     Z0, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z1, K3, Z1
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   64(R8)
+	VSUBPS       Z19, Z1, Z1
+	VFNMADD231PS Z20, Z23, Z1
+	VMULPS       Z17, Z1, Z1
+	VMOVNTPS     Z1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z2, K3, Z2
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   128(R8)
+	VSUBPS       Z19, Z2, Z2
+	VFNMADD231PS Z20, Z23, Z2
+	VMULPS       Z17, Z2, Z2
+	VMOVNTPS     Z2, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z3, K3, Z3
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   192(R8)
+	VSUBPS       Z19, Z3, Z3
+	VFNMADD231PS Z20, Z23, Z3
+	VMULPS       Z17, Z3, Z3
+	VMOVNTPS     Z3, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z4, K3, Z4
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   256(R8)
+	VSUBPS       Z19, Z4, Z4
+	VFNMADD231PS Z20, Z23, Z4
+	VMULPS       Z17, Z4, Z4
+	VMOVNTPS     Z4, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z5, K3, Z5
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   320(R8)
+	VSUBPS       Z19, Z5, Z5
+	VFNMADD231PS Z20, Z23, Z5
+	VMULPS       Z17, Z5, Z5
+	VMOVNTPS     Z5, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z6, K3, Z6
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   384(R8)
+	VSUBPS       Z19, Z6, Z6
+	VFNMADD231PS Z20, Z23, Z6
+	VMULPS       Z17, Z6, Z6
+	VMOVNTPS     Z6, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z7, K3, Z7
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   448(R8)
+	VSUBPS       Z19, Z7, Z7
+	VFNMADD231PS Z20, Z23, Z7
+	VMULPS       Z17, Z7, Z7
+	VMOVNTPS     Z7, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z8, K3, Z8
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   512(R8)
+	VSUBPS       Z19, Z8, Z8
+	VFNMADD231PS Z20, Z23, Z8
+	VMULPS       Z17, Z8, Z8
+	VMOVNTPS     Z8, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z9, K3, Z9
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   576(R8)
+	VSUBPS       Z19, Z9, Z9
+	VFNMADD231PS Z20, Z23, Z9
+	VMULPS       Z17, Z9, Z9
+	VMOVNTPS     Z9, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+cached10:
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z0, K3, Z0
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   (R8)
+	VSUBPS       Z19, Z0, Z0
+	VFNMADD231PS Z20, Z23, Z0
+	VMULPS       Z17, Z0, Z0
+	VMOVUPS      Z0, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z1, K3, Z1
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   64(R8)
+	VSUBPS       Z19, Z1, Z1
+	VFNMADD231PS Z20, Z23, Z1
+	VMULPS       Z17, Z1, Z1
+	VMOVUPS      Z1, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z2, K3, Z2
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   128(R8)
+	VSUBPS       Z19, Z2, Z2
+	VFNMADD231PS Z20, Z23, Z2
+	VMULPS       Z17, Z2, Z2
+	VMOVUPS      Z2, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z3, K3, Z3
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   192(R8)
+	VSUBPS       Z19, Z3, Z3
+	VFNMADD231PS Z20, Z23, Z3
+	VMULPS       Z17, Z3, Z3
+	VMOVUPS      Z3, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z4, K3, Z4
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   256(R8)
+	VSUBPS       Z19, Z4, Z4
+	VFNMADD231PS Z20, Z23, Z4
+	VMULPS       Z17, Z4, Z4
+	VMOVUPS      Z4, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z5, K3, Z5
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   320(R8)
+	VSUBPS       Z19, Z5, Z5
+	VFNMADD231PS Z20, Z23, Z5
+	VMULPS       Z17, Z5, Z5
+	VMOVUPS      Z5, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z6, K3, Z6
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   384(R8)
+	VSUBPS       Z19, Z6, Z6
+	VFNMADD231PS Z20, Z23, Z6
+	VMULPS       Z17, Z6, Z6
+	VMOVUPS      Z6, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z7, K3, Z7
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   448(R8)
+	VSUBPS       Z19, Z7, Z7
+	VFNMADD231PS Z20, Z23, Z7
+	VMULPS       Z17, Z7, Z7
+	VMOVUPS      Z7, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z8, K3, Z8
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   512(R8)
+	VSUBPS       Z19, Z8, Z8
+	VFNMADD231PS Z20, Z23, Z8
+	VMULPS       Z17, Z8, Z8
+	VMOVUPS      Z8, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z9, K3, Z9
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   576(R8)
+	VSUBPS       Z19, Z9, Z9
+	VFNMADD231PS Z20, Z23, Z9
+	VMULPS       Z17, Z9, Z9
+	VMOVUPS      Z9, K1, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+pixels9:
+	MOVQ    184(SP), R15
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	TESTQ   SI, SI
+	JZ      bare9
+	MOVQ    80(SP), CX
+	VADDPS  (SI), Z0, K1, Z0
+	ADDQ    CX, SI
+	VADDPS  (SI), Z1, K1, Z1
+	ADDQ    CX, SI
+	VADDPS  (SI), Z2, K1, Z2
+	ADDQ    CX, SI
+	VADDPS  (SI), Z3, K1, Z3
+	ADDQ    CX, SI
+	VADDPS  (SI), Z4, K1, Z4
+	ADDQ    CX, SI
+	VADDPS  (SI), Z5, K1, Z5
+	ADDQ    CX, SI
+	VADDPS  (SI), Z6, K1, Z6
+	ADDQ    CX, SI
+	VADDPS  (SI), Z7, K1, Z7
+	ADDQ    CX, SI
+	VADDPS  (SI), Z8, K1, Z8
+
+bare9:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched9
+
+ahead9:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	ADDQ       144(SP), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	PREFETCHT0 (AX)(R11*1)
+	PREFETCHT0 (AX)(R10*4)
+	PREFETCHT0 (AX)(R12*1)
+	PREFETCHT0 (AX)(R11*2)
+	PREFETCHT0 (AX)(R13*1)
+	PREFETCHT0 (AX)(R10*8)
+	DECQ       R9
+	JNZ        ahead9
+
+fetched9:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store9
+
+tap9:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	VFMADD231PS (AX)(R10*1), Z14, K1, Z1
+	VFMADD231PS (AX)(R10*2), Z14, K1, Z2
+	VFMADD231PS (AX)(R11*1), Z14, K1, Z3
+	VFMADD231PS (AX)(R10*4), Z14, K1, Z4
+	VFMADD231PS (AX)(R12*1), Z14, K1, Z5
+	VFMADD231PS (AX)(R11*2), Z14, K1, Z6
+	VFMADD231PS (AX)(R13*1), Z14, K1, Z7
+	VFMADD231PS (AX)(R10*8), Z14, K1, Z8
+	DECQ        R9
+	JNZ         tap9
+
+store9:
+	MOVQ         $0x00000009, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 184(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
+	MOVQ         80(SP), R9
+	MOVQ         136(SP), R8
+	ADDQ         $0x00000240, 136(SP)
+	CMPB         208(DI), $0x00
+	JEQ          cached9
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z0, K3, Z0
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   (R8)
+	VSUBPS       Z19, Z0, Z0
+	VFNMADD231PS Z20, Z23, Z0
+	VMULPS       Z17, Z0, Z0
+	VMOVNTPS     Z0, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z1, K3, Z1
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   64(R8)
+	VSUBPS       Z19, Z1, Z1
+	VFNMADD231PS Z20, Z23, Z1
+	VMULPS       Z17, Z1, Z1
+	VMOVNTPS     Z1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z2, K3, Z2
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   128(R8)
+	VSUBPS       Z19, Z2, Z2
+	VFNMADD231PS Z20, Z23, Z2
+	VMULPS       Z17, Z2, Z2
+	VMOVNTPS     Z2, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z3, K3, Z3
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   192(R8)
+	VSUBPS       Z19, Z3, Z3
+	VFNMADD231PS Z20, Z23, Z3
+	VMULPS       Z17, Z3, Z3
+	VMOVNTPS     Z3, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z4, K3, Z4
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   256(R8)
+	VSUBPS       Z19, Z4, Z4
+	VFNMADD231PS Z20, Z23, Z4
+	VMULPS       Z17, Z4, Z4
+	VMOVNTPS     Z4, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z5, K3, Z5
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   320(R8)
+	VSUBPS       Z19, Z5, Z5
+	VFNMADD231PS Z20, Z23, Z5
+	VMULPS       Z17, Z5, Z5
+	VMOVNTPS     Z5, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z6, K3, Z6
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   384(R8)
+	VSUBPS       Z19, Z6, Z6
+	VFNMADD231PS Z20, Z23, Z6
+	VMULPS       Z17, Z6, Z6
+	VMOVNTPS     Z6, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z7, K3, Z7
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   448(R8)
+	VSUBPS       Z19, Z7, Z7
+	VFNMADD231PS Z20, Z23, Z7
+	VMULPS       Z17, Z7, Z7
+	VMOVNTPS     Z7, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z8, K3, Z8
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   512(R8)
+	VSUBPS       Z19, Z8, Z8
+	VFNMADD231PS Z20, Z23, Z8
+	VMULPS       Z17, Z8, Z8
+	VMOVNTPS     Z8, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+cached9:
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z0, K3, Z0
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   (R8)
+	VSUBPS       Z19, Z0, Z0
+	VFNMADD231PS Z20, Z23, Z0
+	VMULPS       Z17, Z0, Z0
+	VMOVUPS      Z0, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z1, K3, Z1
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   64(R8)
+	VSUBPS       Z19, Z1, Z1
+	VFNMADD231PS Z20, Z23, Z1
+	VMULPS       Z17, Z1, Z1
+	VMOVUPS      Z1, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z2, K3, Z2
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   128(R8)
+	VSUBPS       Z19, Z2, Z2
+	VFNMADD231PS Z20, Z23, Z2
+	VMULPS       Z17, Z2, Z2
+	VMOVUPS      Z2, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z3, K3, Z3
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   192(R8)
+	VSUBPS       Z19, Z3, Z3
+	VFNMADD231PS Z20, Z23, Z3
+	VMULPS       Z17, Z3, Z3
+	VMOVUPS      Z3, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z4, K3, Z4
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   256(R8)
+	VSUBPS       Z19, Z4, Z4
+	VFNMADD231PS Z20, Z23, Z4
+	VMULPS       Z17, Z4, Z4
+	VMOVUPS      Z4, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z5, K3, Z5
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   320(R8)
+	VSUBPS       Z19, Z5, Z5
+	VFNMADD231PS Z20, Z23, Z5
+	VMULPS       Z17, Z5, Z5
+	VMOVUPS      Z5, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z6, K3, Z6
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   384(R8)
+	VSUBPS       Z19, Z6, Z6
+	VFNMADD231PS Z20, Z23, Z6
+	VMULPS       Z17, Z6, Z6
+	VMOVUPS      Z6, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z7, K3, Z7
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   448(R8)
+	VSUBPS       Z19, Z7, Z7
+	VFNMADD231PS Z20, Z23, Z7
+	VMULPS       Z17, Z7, Z7
+	VMOVUPS      Z7, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z8, K3, Z8
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   512(R8)
+	VSUBPS       Z19, Z8, Z8
+	VFNMADD231PS Z20, Z23, Z8
+	VMULPS       Z17, Z8, Z8
+	VMOVUPS      Z8, K1, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+pixels8:
+	MOVQ    184(SP), R15
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	TESTQ   SI, SI
+	JZ      bare8
+	MOVQ    80(SP), CX
+	VADDPS  (SI), Z0, K1, Z0
+	ADDQ    CX, SI
+	VADDPS  (SI), Z1, K1, Z1
+	ADDQ    CX, SI
+	VADDPS  (SI), Z2, K1, Z2
+	ADDQ    CX, SI
+	VADDPS  (SI), Z3, K1, Z3
+	ADDQ    CX, SI
+	VADDPS  (SI), Z4, K1, Z4
+	ADDQ    CX, SI
+	VADDPS  (SI), Z5, K1, Z5
+	ADDQ    CX, SI
+	VADDPS  (SI), Z6, K1, Z6
+	ADDQ    CX, SI
+	VADDPS  (SI), Z7, K1, Z7
+
+bare8:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched8
+
+ahead8:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	ADDQ       144(SP), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	PREFETCHT0 (AX)(R11*1)
+	PREFETCHT0 (AX)(R10*4)
+	PREFETCHT0 (AX)(R12*1)
+	PREFETCHT0 (AX)(R11*2)
+	PREFETCHT0 (AX)(R13*1)
+	DECQ       R9
+	JNZ        ahead8
+
+fetched8:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store8
+
+tap8:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	VFMADD231PS (AX)(R10*1), Z14, K1, Z1
+	VFMADD231PS (AX)(R10*2), Z14, K1, Z2
+	VFMADD231PS (AX)(R11*1), Z14, K1, Z3
+	VFMADD231PS (AX)(R10*4), Z14, K1, Z4
+	VFMADD231PS (AX)(R12*1), Z14, K1, Z5
+	VFMADD231PS (AX)(R11*2), Z14, K1, Z6
+	VFMADD231PS (AX)(R13*1), Z14, K1, Z7
+	DECQ        R9
+	JNZ         tap8
+
+store8:
+	MOVQ         $0x00000008, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 184(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
+	MOVQ         80(SP), R9
+	MOVQ         136(SP), R8
+	ADDQ         $0x00000200, 136(SP)
+	CMPB         208(DI), $0x00
+	JEQ          cached8
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z0, K3, Z0
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   (R8)
+	VSUBPS       Z19, Z0, Z0
+	VFNMADD231PS Z20, Z23, Z0
+	VMULPS       Z17, Z0, Z0
+	VMOVNTPS     Z0, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z1, K3, Z1
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   64(R8)
+	VSUBPS       Z19, Z1, Z1
+	VFNMADD231PS Z20, Z23, Z1
+	VMULPS       Z17, Z1, Z1
+	VMOVNTPS     Z1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z2, K3, Z2
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   128(R8)
+	VSUBPS       Z19, Z2, Z2
+	VFNMADD231PS Z20, Z23, Z2
+	VMULPS       Z17, Z2, Z2
+	VMOVNTPS     Z2, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z3, K3, Z3
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   192(R8)
+	VSUBPS       Z19, Z3, Z3
+	VFNMADD231PS Z20, Z23, Z3
+	VMULPS       Z17, Z3, Z3
+	VMOVNTPS     Z3, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z4, K3, Z4
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   256(R8)
+	VSUBPS       Z19, Z4, Z4
+	VFNMADD231PS Z20, Z23, Z4
+	VMULPS       Z17, Z4, Z4
+	VMOVNTPS     Z4, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z5, K3, Z5
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   320(R8)
+	VSUBPS       Z19, Z5, Z5
+	VFNMADD231PS Z20, Z23, Z5
+	VMULPS       Z17, Z5, Z5
+	VMOVNTPS     Z5, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z6, K3, Z6
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   384(R8)
+	VSUBPS       Z19, Z6, Z6
+	VFNMADD231PS Z20, Z23, Z6
+	VMULPS       Z17, Z6, Z6
+	VMOVNTPS     Z6, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z7, K3, Z7
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   448(R8)
+	VSUBPS       Z19, Z7, Z7
+	VFNMADD231PS Z20, Z23, Z7
+	VMULPS       Z17, Z7, Z7
+	VMOVNTPS     Z7, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+cached8:
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z0, K3, Z0
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   (R8)
+	VSUBPS       Z19, Z0, Z0
+	VFNMADD231PS Z20, Z23, Z0
+	VMULPS       Z17, Z0, Z0
+	VMOVUPS      Z0, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z1, K3, Z1
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   64(R8)
+	VSUBPS       Z19, Z1, Z1
+	VFNMADD231PS Z20, Z23, Z1
+	VMULPS       Z17, Z1, Z1
+	VMOVUPS      Z1, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z2, K3, Z2
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   128(R8)
+	VSUBPS       Z19, Z2, Z2
+	VFNMADD231PS Z20, Z23, Z2
+	VMULPS       Z17, Z2, Z2
+	VMOVUPS      Z2, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z3, K3, Z3
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   192(R8)
+	VSUBPS       Z19, Z3, Z3
+	VFNMADD231PS Z20, Z23, Z3
+	VMULPS       Z17, Z3, Z3
+	VMOVUPS      Z3, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z4, K3, Z4
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   256(R8)
+	VSUBPS       Z19, Z4, Z4
+	VFNMADD231PS Z20, Z23, Z4
+	VMULPS       Z17, Z4, Z4
+	VMOVUPS      Z4, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z5, K3, Z5
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   320(R8)
+	VSUBPS       Z19, Z5, Z5
+	VFNMADD231PS Z20, Z23, Z5
+	VMULPS       Z17, Z5, Z5
+	VMOVUPS      Z5, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z6, K3, Z6
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   384(R8)
+	VSUBPS       Z19, Z6, Z6
+	VFNMADD231PS Z20, Z23, Z6
+	VMULPS       Z17, Z6, Z6
+	VMOVUPS      Z6, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z7, K3, Z7
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   448(R8)
+	VSUBPS       Z19, Z7, Z7
+	VFNMADD231PS Z20, Z23, Z7
+	VMULPS       Z17, Z7, Z7
+	VMOVUPS      Z7, K1, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+pixels7:
+	MOVQ    184(SP), R15
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	TESTQ   SI, SI
+	JZ      bare7
+	MOVQ    80(SP), CX
+	VADDPS  (SI), Z0, K1, Z0
+	ADDQ    CX, SI
+	VADDPS  (SI), Z1, K1, Z1
+	ADDQ    CX, SI
+	VADDPS  (SI), Z2, K1, Z2
+	ADDQ    CX, SI
+	VADDPS  (SI), Z3, K1, Z3
+	ADDQ    CX, SI
+	VADDPS  (SI), Z4, K1, Z4
+	ADDQ    CX, SI
+	VADDPS  (SI), Z5, K1, Z5
+	ADDQ    CX, SI
+	VADDPS  (SI), Z6, K1, Z6
+
+bare7:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched7
+
+ahead7:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	ADDQ       144(SP), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	PREFETCHT0 (AX)(R11*1)
+	PREFETCHT0 (AX)(R10*4)
+	PREFETCHT0 (AX)(R12*1)
+	PREFETCHT0 (AX)(R11*2)
+	DECQ       R9
+	JNZ        ahead7
+
+fetched7:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store7
+
+tap7:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	VFMADD231PS (AX)(R10*1), Z14, K1, Z1
+	VFMADD231PS (AX)(R10*2), Z14, K1, Z2
+	VFMADD231PS (AX)(R11*1), Z14, K1, Z3
+	VFMADD231PS (AX)(R10*4), Z14, K1, Z4
+	VFMADD231PS (AX)(R12*1), Z14, K1, Z5
+	VFMADD231PS (AX)(R11*2), Z14, K1, Z6
+	DECQ        R9
+	JNZ         tap7
+
+store7:
+	MOVQ         $0x00000007, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 184(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
+	MOVQ         80(SP), R9
+	MOVQ         136(SP), R8
+	ADDQ         $0x000001c0, 136(SP)
+	CMPB         208(DI), $0x00
+	JEQ          cached7
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z0, K3, Z0
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   (R8)
+	VSUBPS       Z19, Z0, Z0
+	VFNMADD231PS Z20, Z23, Z0
+	VMULPS       Z17, Z0, Z0
+	VMOVNTPS     Z0, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z1, K3, Z1
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   64(R8)
+	VSUBPS       Z19, Z1, Z1
+	VFNMADD231PS Z20, Z23, Z1
+	VMULPS       Z17, Z1, Z1
+	VMOVNTPS     Z1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z2, K3, Z2
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   128(R8)
+	VSUBPS       Z19, Z2, Z2
+	VFNMADD231PS Z20, Z23, Z2
+	VMULPS       Z17, Z2, Z2
+	VMOVNTPS     Z2, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z3, K3, Z3
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   192(R8)
+	VSUBPS       Z19, Z3, Z3
+	VFNMADD231PS Z20, Z23, Z3
+	VMULPS       Z17, Z3, Z3
+	VMOVNTPS     Z3, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z4, K3, Z4
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   256(R8)
+	VSUBPS       Z19, Z4, Z4
+	VFNMADD231PS Z20, Z23, Z4
+	VMULPS       Z17, Z4, Z4
+	VMOVNTPS     Z4, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z5, K3, Z5
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   320(R8)
+	VSUBPS       Z19, Z5, Z5
+	VFNMADD231PS Z20, Z23, Z5
+	VMULPS       Z17, Z5, Z5
+	VMOVNTPS     Z5, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z6, K3, Z6
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   384(R8)
+	VSUBPS       Z19, Z6, Z6
+	VFNMADD231PS Z20, Z23, Z6
+	VMULPS       Z17, Z6, Z6
+	VMOVNTPS     Z6, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+cached7:
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z0, K3, Z0
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   (R8)
+	VSUBPS       Z19, Z0, Z0
+	VFNMADD231PS Z20, Z23, Z0
+	VMULPS       Z17, Z0, Z0
+	VMOVUPS      Z0, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z1, K3, Z1
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   64(R8)
+	VSUBPS       Z19, Z1, Z1
+	VFNMADD231PS Z20, Z23, Z1
+	VMULPS       Z17, Z1, Z1
+	VMOVUPS      Z1, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z2, K3, Z2
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   128(R8)
+	VSUBPS       Z19, Z2, Z2
+	VFNMADD231PS Z20, Z23, Z2
+	VMULPS       Z17, Z2, Z2
+	VMOVUPS      Z2, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z3, K3, Z3
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   192(R8)
+	VSUBPS       Z19, Z3, Z3
+	VFNMADD231PS Z20, Z23, Z3
+	VMULPS       Z17, Z3, Z3
+	VMOVUPS      Z3, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z4, K3, Z4
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   256(R8)
+	VSUBPS       Z19, Z4, Z4
+	VFNMADD231PS Z20, Z23, Z4
+	VMULPS       Z17, Z4, Z4
+	VMOVUPS      Z4, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z5, K3, Z5
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   320(R8)
+	VSUBPS       Z19, Z5, Z5
+	VFNMADD231PS Z20, Z23, Z5
+	VMULPS       Z17, Z5, Z5
+	VMOVUPS      Z5, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z6, K3, Z6
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   384(R8)
+	VSUBPS       Z19, Z6, Z6
+	VFNMADD231PS Z20, Z23, Z6
+	VMULPS       Z17, Z6, Z6
+	VMOVUPS      Z6, K1, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+pixels6:
+	MOVQ    184(SP), R15
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	TESTQ   SI, SI
+	JZ      bare6
+	MOVQ    80(SP), CX
+	VADDPS  (SI), Z0, K1, Z0
+	ADDQ    CX, SI
+	VADDPS  (SI), Z1, K1, Z1
+	ADDQ    CX, SI
+	VADDPS  (SI), Z2, K1, Z2
+	ADDQ    CX, SI
+	VADDPS  (SI), Z3, K1, Z3
+	ADDQ    CX, SI
+	VADDPS  (SI), Z4, K1, Z4
+	ADDQ    CX, SI
+	VADDPS  (SI), Z5, K1, Z5
+
+bare6:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched6
+
+ahead6:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	ADDQ       144(SP), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	PREFETCHT0 (AX)(R11*1)
+	PREFETCHT0 (AX)(R10*4)
+	PREFETCHT0 (AX)(R12*1)
+	DECQ       R9
+	JNZ        ahead6
+
+fetched6:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store6
+
+tap6:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	VFMADD231PS (AX)(R10*1), Z14, K1, Z1
+	VFMADD231PS (AX)(R10*2), Z14, K1, Z2
+	VFMADD231PS (AX)(R11*1), Z14, K1, Z3
+	VFMADD231PS (AX)(R10*4), Z14, K1, Z4
+	VFMADD231PS (AX)(R12*1), Z14, K1, Z5
+	DECQ        R9
+	JNZ         tap6
+
+store6:
+	MOVQ         $0x00000006, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 184(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
+	MOVQ         80(SP), R9
+	MOVQ         136(SP), R8
+	ADDQ         $0x00000180, 136(SP)
+	CMPB         208(DI), $0x00
+	JEQ          cached6
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z0, K3, Z0
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   (R8)
+	VSUBPS       Z19, Z0, Z0
+	VFNMADD231PS Z20, Z23, Z0
+	VMULPS       Z17, Z0, Z0
+	VMOVNTPS     Z0, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z1, K3, Z1
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   64(R8)
+	VSUBPS       Z19, Z1, Z1
+	VFNMADD231PS Z20, Z23, Z1
+	VMULPS       Z17, Z1, Z1
+	VMOVNTPS     Z1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z2, K3, Z2
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   128(R8)
+	VSUBPS       Z19, Z2, Z2
+	VFNMADD231PS Z20, Z23, Z2
+	VMULPS       Z17, Z2, Z2
+	VMOVNTPS     Z2, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z3, K3, Z3
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   192(R8)
+	VSUBPS       Z19, Z3, Z3
+	VFNMADD231PS Z20, Z23, Z3
+	VMULPS       Z17, Z3, Z3
+	VMOVNTPS     Z3, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z4, K3, Z4
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   256(R8)
+	VSUBPS       Z19, Z4, Z4
+	VFNMADD231PS Z20, Z23, Z4
+	VMULPS       Z17, Z4, Z4
+	VMOVNTPS     Z4, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z5, K3, Z5
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   320(R8)
+	VSUBPS       Z19, Z5, Z5
+	VFNMADD231PS Z20, Z23, Z5
+	VMULPS       Z17, Z5, Z5
+	VMOVNTPS     Z5, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+cached6:
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z0, K3, Z0
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   (R8)
+	VSUBPS       Z19, Z0, Z0
+	VFNMADD231PS Z20, Z23, Z0
+	VMULPS       Z17, Z0, Z0
+	VMOVUPS      Z0, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z1, K3, Z1
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   64(R8)
+	VSUBPS       Z19, Z1, Z1
+	VFNMADD231PS Z20, Z23, Z1
+	VMULPS       Z17, Z1, Z1
+	VMOVUPS      Z1, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z2, K3, Z2
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   128(R8)
+	VSUBPS       Z19, Z2, Z2
+	VFNMADD231PS Z20, Z23, Z2
+	VMULPS       Z17, Z2, Z2
+	VMOVUPS      Z2, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z3, K3, Z3
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   192(R8)
+	VSUBPS       Z19, Z3, Z3
+	VFNMADD231PS Z20, Z23, Z3
+	VMULPS       Z17, Z3, Z3
+	VMOVUPS      Z3, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z4, K3, Z4
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   256(R8)
+	VSUBPS       Z19, Z4, Z4
+	VFNMADD231PS Z20, Z23, Z4
+	VMULPS       Z17, Z4, Z4
+	VMOVUPS      Z4, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z5, K3, Z5
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   320(R8)
+	VSUBPS       Z19, Z5, Z5
+	VFNMADD231PS Z20, Z23, Z5
+	VMULPS       Z17, Z5, Z5
+	VMOVUPS      Z5, K1, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+pixels5:
+	MOVQ    184(SP), R15
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	TESTQ   SI, SI
+	JZ      bare5
+	MOVQ    80(SP), CX
+	VADDPS  (SI), Z0, K1, Z0
+	ADDQ    CX, SI
+	VADDPS  (SI), Z1, K1, Z1
+	ADDQ    CX, SI
+	VADDPS  (SI), Z2, K1, Z2
+	ADDQ    CX, SI
+	VADDPS  (SI), Z3, K1, Z3
+	ADDQ    CX, SI
+	VADDPS  (SI), Z4, K1, Z4
+
+bare5:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched5
+
+ahead5:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	ADDQ       144(SP), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	PREFETCHT0 (AX)(R11*1)
+	PREFETCHT0 (AX)(R10*4)
+	DECQ       R9
+	JNZ        ahead5
+
+fetched5:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store5
+
+tap5:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	VFMADD231PS (AX)(R10*1), Z14, K1, Z1
+	VFMADD231PS (AX)(R10*2), Z14, K1, Z2
+	VFMADD231PS (AX)(R11*1), Z14, K1, Z3
+	VFMADD231PS (AX)(R10*4), Z14, K1, Z4
+	DECQ        R9
+	JNZ         tap5
+
+store5:
+	MOVQ         $0x00000005, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 184(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
+	MOVQ         80(SP), R9
+	MOVQ         136(SP), R8
+	ADDQ         $0x00000140, 136(SP)
+	CMPB         208(DI), $0x00
+	JEQ          cached5
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z0, K3, Z0
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   (R8)
+	VSUBPS       Z19, Z0, Z0
+	VFNMADD231PS Z20, Z23, Z0
+	VMULPS       Z17, Z0, Z0
+	VMOVNTPS     Z0, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z1, K3, Z1
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   64(R8)
+	VSUBPS       Z19, Z1, Z1
+	VFNMADD231PS Z20, Z23, Z1
+	VMULPS       Z17, Z1, Z1
+	VMOVNTPS     Z1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z2, K3, Z2
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   128(R8)
+	VSUBPS       Z19, Z2, Z2
+	VFNMADD231PS Z20, Z23, Z2
+	VMULPS       Z17, Z2, Z2
+	VMOVNTPS     Z2, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z3, K3, Z3
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   192(R8)
+	VSUBPS       Z19, Z3, Z3
+	VFNMADD231PS Z20, Z23, Z3
+	VMULPS       Z17, Z3, Z3
+	VMOVNTPS     Z3, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z4, K3, Z4
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   256(R8)
+	VSUBPS       Z19, Z4, Z4
+	VFNMADD231PS Z20, Z23, Z4
+	VMULPS       Z17, Z4, Z4
+	VMOVNTPS     Z4, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+cached5:
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z0, K3, Z0
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   (R8)
+	VSUBPS       Z19, Z0, Z0
+	VFNMADD231PS Z20, Z23, Z0
+	VMULPS       Z17, Z0, Z0
+	VMOVUPS      Z0, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z1, K3, Z1
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   64(R8)
+	VSUBPS       Z19, Z1, Z1
+	VFNMADD231PS Z20, Z23, Z1
+	VMULPS       Z17, Z1, Z1
+	VMOVUPS      Z1, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z2, K3, Z2
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   128(R8)
+	VSUBPS       Z19, Z2, Z2
+	VFNMADD231PS Z20, Z23, Z2
+	VMULPS       Z17, Z2, Z2
+	VMOVUPS      Z2, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z3, K3, Z3
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   192(R8)
+	VSUBPS       Z19, Z3, Z3
+	VFNMADD231PS Z20, Z23, Z3
+	VMULPS       Z17, Z3, Z3
+	VMOVUPS      Z3, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z4, K3, Z4
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   256(R8)
+	VSUBPS       Z19, Z4, Z4
+	VFNMADD231PS Z20, Z23, Z4
+	VMULPS       Z17, Z4, Z4
+	VMOVUPS      Z4, K1, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+pixels4:
+	MOVQ    184(SP), R15
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	TESTQ   SI, SI
+	JZ      bare4
+	MOVQ    80(SP), CX
+	VADDPS  (SI), Z0, K1, Z0
+	ADDQ    CX, SI
+	VADDPS  (SI), Z1, K1, Z1
+	ADDQ    CX, SI
+	VADDPS  (SI), Z2, K1, Z2
+	ADDQ    CX, SI
+	VADDPS  (SI), Z3, K1, Z3
+
+bare4:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched4
+
+ahead4:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	ADDQ       144(SP), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	PREFETCHT0 (AX)(R11*1)
+	DECQ       R9
+	JNZ        ahead4
+
+fetched4:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store4
+
+tap4:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	VFMADD231PS (AX)(R10*1), Z14, K1, Z1
+	VFMADD231PS (AX)(R10*2), Z14, K1, Z2
+	VFMADD231PS (AX)(R11*1), Z14, K1, Z3
+	DECQ        R9
+	JNZ         tap4
+
+store4:
+	MOVQ         $0x00000004, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 184(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
+	MOVQ         80(SP), R9
+	MOVQ         136(SP), R8
+	ADDQ         $0x00000100, 136(SP)
+	CMPB         208(DI), $0x00
+	JEQ          cached4
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z0, K3, Z0
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   (R8)
+	VSUBPS       Z19, Z0, Z0
+	VFNMADD231PS Z20, Z23, Z0
+	VMULPS       Z17, Z0, Z0
+	VMOVNTPS     Z0, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z1, K3, Z1
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   64(R8)
+	VSUBPS       Z19, Z1, Z1
+	VFNMADD231PS Z20, Z23, Z1
+	VMULPS       Z17, Z1, Z1
+	VMOVNTPS     Z1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z2, K3, Z2
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   128(R8)
+	VSUBPS       Z19, Z2, Z2
+	VFNMADD231PS Z20, Z23, Z2
+	VMULPS       Z17, Z2, Z2
+	VMOVNTPS     Z2, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z3, K3, Z3
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   192(R8)
+	VSUBPS       Z19, Z3, Z3
+	VFNMADD231PS Z20, Z23, Z3
+	VMULPS       Z17, Z3, Z3
+	VMOVNTPS     Z3, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+cached4:
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z0, K3, Z0
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   (R8)
+	VSUBPS       Z19, Z0, Z0
+	VFNMADD231PS Z20, Z23, Z0
+	VMULPS       Z17, Z0, Z0
+	VMOVUPS      Z0, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z1, K3, Z1
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   64(R8)
+	VSUBPS       Z19, Z1, Z1
+	VFNMADD231PS Z20, Z23, Z1
+	VMULPS       Z17, Z1, Z1
+	VMOVUPS      Z1, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z2, K3, Z2
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   128(R8)
+	VSUBPS       Z19, Z2, Z2
+	VFNMADD231PS Z20, Z23, Z2
+	VMULPS       Z17, Z2, Z2
+	VMOVUPS      Z2, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z3, K3, Z3
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   192(R8)
+	VSUBPS       Z19, Z3, Z3
+	VFNMADD231PS Z20, Z23, Z3
+	VMULPS       Z17, Z3, Z3
+	VMOVUPS      Z3, K1, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+pixels3:
+	MOVQ    184(SP), R15
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	TESTQ   SI, SI
+	JZ      bare3
+	MOVQ    80(SP), CX
+	VADDPS  (SI), Z0, K1, Z0
+	ADDQ    CX, SI
+	VADDPS  (SI), Z1, K1, Z1
+	ADDQ    CX, SI
+	VADDPS  (SI), Z2, K1, Z2
+
+bare3:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched3
+
+ahead3:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	ADDQ       144(SP), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 (AX)(R10*2)
+	DECQ       R9
+	JNZ        ahead3
+
+fetched3:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store3
+
+tap3:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	VFMADD231PS (AX)(R10*1), Z14, K1, Z1
+	VFMADD231PS (AX)(R10*2), Z14, K1, Z2
+	DECQ        R9
+	JNZ         tap3
+
+store3:
+	MOVQ         $0x00000003, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 184(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
+	MOVQ         80(SP), R9
+	MOVQ         136(SP), R8
+	ADDQ         $0x000000c0, 136(SP)
+	CMPB         208(DI), $0x00
+	JEQ          cached3
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z0, K3, Z0
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   (R8)
+	VSUBPS       Z19, Z0, Z0
+	VFNMADD231PS Z20, Z23, Z0
+	VMULPS       Z17, Z0, Z0
+	VMOVNTPS     Z0, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z1, K3, Z1
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   64(R8)
+	VSUBPS       Z19, Z1, Z1
+	VFNMADD231PS Z20, Z23, Z1
+	VMULPS       Z17, Z1, Z1
+	VMOVNTPS     Z1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z2, K3, Z2
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   128(R8)
+	VSUBPS       Z19, Z2, Z2
+	VFNMADD231PS Z20, Z23, Z2
+	VMULPS       Z17, Z2, Z2
+	VMOVNTPS     Z2, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+cached3:
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z0, K3, Z0
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   (R8)
+	VSUBPS       Z19, Z0, Z0
+	VFNMADD231PS Z20, Z23, Z0
+	VMULPS       Z17, Z0, Z0
+	VMOVUPS      Z0, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z1, K3, Z1
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   64(R8)
+	VSUBPS       Z19, Z1, Z1
+	VFNMADD231PS Z20, Z23, Z1
+	VMULPS       Z17, Z1, Z1
+	VMOVUPS      Z1, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z2, K3, Z2
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   128(R8)
+	VSUBPS       Z19, Z2, Z2
+	VFNMADD231PS Z20, Z23, Z2
+	VMULPS       Z17, Z2, Z2
+	VMOVUPS      Z2, K1, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+pixels2:
+	MOVQ    184(SP), R15
+	VMOVAPS Z0, Z1
+	TESTQ   SI, SI
+	JZ      bare2
+	MOVQ    80(SP), CX
+	VADDPS  (SI), Z0, K1, Z0
+	ADDQ    CX, SI
+	VADDPS  (SI), Z1, K1, Z1
+
+bare2:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched2
+
+ahead2:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	ADDQ       144(SP), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 (AX)(R10*1)
+	DECQ       R9
+	JNZ        ahead2
+
+fetched2:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store2
+
+tap2:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	VFMADD231PS (AX)(R10*1), Z14, K1, Z1
+	DECQ        R9
+	JNZ         tap2
+
+store2:
+	MOVQ         $0x00000002, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 184(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
+	MOVQ         80(SP), R9
+	MOVQ         136(SP), R8
+	ADDQ         $0x00000080, 136(SP)
+	CMPB         208(DI), $0x00
+	JEQ          cached2
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z0, K3, Z0
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   (R8)
+	VSUBPS       Z19, Z0, Z0
+	VFNMADD231PS Z20, Z23, Z0
+	VMULPS       Z17, Z0, Z0
+	VMOVNTPS     Z0, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z1, K3, Z1
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   64(R8)
+	VSUBPS       Z19, Z1, Z1
+	VFNMADD231PS Z20, Z23, Z1
+	VMULPS       Z17, Z1, Z1
+	VMOVNTPS     Z1, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+cached2:
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z0, K3, Z0
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   (R8)
+	VSUBPS       Z19, Z0, Z0
+	VFNMADD231PS Z20, Z23, Z0
+	VMULPS       Z17, Z0, Z0
+	VMOVUPS      Z0, K1, (DX)
+	ADDQ         R9, DX
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z1, K3, Z1
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   64(R8)
+	VSUBPS       Z19, Z1, Z1
+	VFNMADD231PS Z20, Z23, Z1
+	VMULPS       Z17, Z1, Z1
+	VMOVUPS      Z1, K1, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+pixels1:
+	MOVQ   184(SP), R15
+	TESTQ  SI, SI
+	JZ     bare1
+	MOVQ   80(SP), CX
+	VADDPS (SI), Z0, K1, Z0
+
+bare1:
+	MOVQ  64(R8), R9
+	MOVQ  56(R8), SI
+	TESTQ R9, R9
+	JZ    fetched1
+
+ahead1:
+	MOVQ       (SI), CX
+	ADDQ       $0x08, SI
+	LEAQ       (R15)(CX*4), AX
+	ADDQ       144(SP), AX
+	PREFETCHT0 (AX)
+	DECQ       R9
+	JNZ        ahead1
+
+fetched1:
+	MOVQ  64(SP), SI
+	MOVQ  40(R8), R9
+	MOVQ  32(R8), R8
+	TESTQ R9, R9
+	JZ    store1
+
+tap1:
+	MOVQ        (R8), CX
+	LEAQ        (R15)(CX*4), AX
+	MOVQ        8(R8), CX
+	ADDQ        $0x10, R8
+	VMOVUPS     (SI)(CX*4), Z14
+	VFMADD231PS (AX), Z14, K1, Z0
+	DECQ        R9
+	JNZ         tap1
+
+store1:
+	MOVQ         $0x00000001, CX
+	IMULQ        R10, CX
+	ADDQ         CX, 184(SP)
+	VBROADCASTSS 212(DI), Z14
+	VBROADCASTSS 216(DI), Z15
+	MOVQ         80(SP), R9
+	MOVQ         136(SP), R8
+	ADDQ         $0x00000040, 136(SP)
+	CMPB         208(DI), $0x00
+	JEQ          cached1
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z0, K3, Z0
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   (R8)
+	VSUBPS       Z19, Z0, Z0
+	VFNMADD231PS Z20, Z23, Z0
+	VMULPS       Z17, Z0, Z0
+	VMOVNTPS     Z0, (DX)
+	ADDQ         R9, DX
+	JMP          next
+
+cached1:
+	VMOVUPS.Z    (DX)(R14*1), K1, Z23
+	VSUBPS       Z16, Z23, Z23
+	VMOVAPS      Z17, Z24
+	VFMADD213PS  Z18, Z23, Z24
+	VCMPPS       $0x16, Z14, Z24, K2
+	VCMPPS       $0x19, Z15, Z24, K2, K3
+	VMOVAPS.Z    Z0, K3, Z0
+	PREFETCHT0   64(DX)(R14*1)
+	PREFETCHT1   (R8)
+	VSUBPS       Z19, Z0, Z0
+	VFNMADD231PS Z20, Z23, Z0
+	VMULPS       Z17, Z0, Z0
+	VMOVUPS      Z0, K1, (DX)
+	ADDQ         R9, DX
+
+next:
+	MOVQ  112(SP), SI
+	TESTQ SI, SI
+	JZ    alone
+	MOVQ  DX, SI
+	SUBQ  104(SP), SI
+	ADDQ  112(SP), SI
+
+alone:
+	CMPQ 176(SP), $0x00
+	JNE  tile
+	ADDQ $0x50, 160(SP)
+	DECQ 168(SP)
+	JNZ  span
+	ADDQ $0x40, 128(SP)
 	ADDQ $0x40, 96(SP)
 	ADDQ $0x40, 104(SP)
 	CMPQ 112(SP), $0x00

@@ -101,6 +101,9 @@ func (b *Backend) Workspace(c engine.Call) int {
 	case engine.BatchNormBackward:
 		return batchNormBackwardWorkspace(c)
 	case engine.ConvBackwardBatchNorm:
+		if c.Depthwise() {
+			return depthwiseBatchNormWorkspace(b.isa, c, b.threads)
+		}
 		return gradientsWorkspace(b.isa, c, b.threads)
 	case engine.MaxPoolBackward:
 		return b.threads * c.C
@@ -142,6 +145,9 @@ func (b *Backend) compile(c engine.Call, memory func(engine.Buffer) []float32, s
 	case engine.BatchNormBackward:
 		return newBatchNormBackward(k, c, of, &scratch)
 	case engine.ConvBackwardBatchNorm:
+		if c.Depthwise() {
+			return newDepthwiseBatchNorm(b.isa, c, of, scratch, b.threads)
+		}
 		return newConvBackwardBatchNorm(b.isa, c, of, scratch, b.threads)
 	case engine.Activate:
 		return newActivate(k, c, of[c.Y], of[c.X])

@@ -178,11 +178,11 @@ func batchNormCases() []testCase {
 // convNormCases are convolutions with the batch norm that reads them.
 func convNormCases() []testCase {
 	var all []testCase
-	for i, g := range append(geometries(),
+	for i, g := range append(append(geometries(), largeDepthwise()...),
 		square(3, 19, 17, 8, 72, 3, 1, 1), // many rows
 		square(2, 101, 97, 5, 18, 1, 1, 1), square(3, 127, 131, 3, 2, 3, 2, 1),
 		linear(137, 5, 1), square(1, 131, 137, 1, 2, 1, 1, 1)) {
-		if g.Depthwise() || i%2 == 1 && i < 24 {
+		if !g.Depthwise() && i%2 == 1 && i < 24 {
 			continue
 		}
 		c := engine.ConvBatchNorm{ConvForward: engine.ConvForward{Conv: g, Y: 1, X: 2, W: 3}, Norm: engine.BatchNormForward{

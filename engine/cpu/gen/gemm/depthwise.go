@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
@@ -16,6 +18,9 @@ const (
 	walkPixelA, walkPixelC, walkNext     = 184, 192, 200
 	walkStream                           = 208
 	walkLo, walkHi                       = 212, 216
+	walkX, walkMean, walkScale, walkBeta = 224, 248, 272, 296
+	walkShift, walkSlope                 = 320, 344
+	walkSumG, walkSumX, walkNextC        = 368, 392, 416
 
 	spanPixels, spanStep, spanA, spanC = 0, 8, 16, 24
 	spanTaps, spanAhead, spanBytes     = 32, 56, 80
@@ -58,14 +63,75 @@ func (k *kernel) keepAt(by, distance GPPhysical, field int, name string) {
 	MOVQ(by, k.local(name))
 }
 
-// walk writes walkGeneric's loop.
-func (k *kernel) walk() {
-	k.start(
-		"for v < vectors, s in spans, i < s.pixels, j = v·lanes + l, l < lanes, where there is such a channel:",
-		"  sum = bias[j] + z[to + s.c + i·pixelC + j]",
+// An end is what a walk does with its sums.
+type end int
+
+const (
+	writes    end = iota // them
+	moments              // and adds up their moments about the mean
+	gradients            // adds up the sums of the gradient of a batch norm that they are of
+	input                // writes the gradient of its input
+)
+
+func (e end) loop() []string {
+	g := []string{"  d = x[…] - mean[j],  g = sum where not d·scale[j] + beta[j] ≤ lo and not ≥ hi, else 0"}
+	return [...][]string{
+		{"  c[…] = min(max(sum, lo), hi)"},
+		{"  c[…] = min(max(sum, lo), hi),  d = c[…] - mean[j]", "  sumG[j] += d,  sumX[j] += d²"},
+		append(g, "  sumG[j] += g,  sumX[j] += g·d"),
+		append(g, "  c[…] = scale[j]·(g - shift[j] - d·slope[j])"),
+	}[e]
+}
+
+// of is whether it reads the input of a batch norm.
+func (e end) of() bool { return e >= gradients }
+
+// adds is whether it adds something up.
+func (e end) adds() bool { return e == moments || e == gradients }
+
+// The registers of AVX-512 above those of a tile.
+var (
+	ofMean, ofScale, ofBeta, ofShift, ofSlope = Z16, Z17, Z18, Z19, Z20
+	ofSumG, ofSumX, ofD, ofY                  = Z21, Z22, Z23, Z24
+	fromC                                     = R14 // to x, in bytes
+)
+
+// rows are the rows by channel that an end reads and those it adds to.
+func (e end) rows() (read, added map[int]VecPhysical) {
+	if e.adds() {
+		added = map[int]VecPhysical{walkSumG: ofSumG, walkSumX: ofSumX}
+	}
+	switch e {
+	case moments:
+		read = map[int]VecPhysical{walkMean: ofMean}
+	case gradients:
+		read = map[int]VecPhysical{walkMean: ofMean, walkScale: ofScale, walkBeta: ofBeta}
+	case input:
+		read = map[int]VecPhysical{walkMean: ofMean, walkScale: ofScale, walkBeta: ofBeta, walkShift: ofShift, walkSlope: ofSlope}
+	}
+	return read, added
+}
+
+// channel calls each row's part of this vector, in order.
+func (k *kernel) channel(rows map[int]VecPhysical, by, index GPPhysical, each func(at Mem, row VecPhysical)) {
+	if len(rows) == 0 {
+		return
+	}
+	MOVQ(k.local("channel"), index)
+	for _, field := range slices.Sorted(maps.Keys(rows)) {
+		k.load(field, by)
+		each(Mem{Base: by, Index: index, Scale: 1}, rows[field])
+	}
+}
+
+// walk writes walkGeneric's loop, or one that ends otherwise.
+func (k *kernel) walk(e end) {
+	k.start(append([]string{
+		"for v < vectors, s in spans, i < s.pixels, j = v·lanes + l, l < lanes, where there is such a channel, … = to + s.c + i·pixelC + j:",
+		"  sum = bias[j] + z[…]",
 		"  sum += Σ over t in s.taps of a[from + s.a + i·pixelA + t.a + j] · b[v·size + t.b + l]",
-		"  c[to + s.c + i·pixelC + j] = min(max(sum, lo), hi)",
-	)
+	}, e.loop()...)...)
+	read, added := e.rows()
 	z, taps, n, b, at, c := RSI, R8, R9, RSI, RCX, RDX
 	w, lo, hi, tmp := k.free(0), k.free(0), k.free(1), k.free(1)
 	start := AllocLocal(k.m.bytes())
@@ -81,6 +147,19 @@ func (k *kernel) walk() {
 	MOVQ(U32(0), n)
 	k.keepAt(at, n, walkBias, "bias")
 	k.strides(walkPixelA)
+	if e != writes {
+		MOVQ(n, k.local("channel"))
+	}
+	if e.of() {
+		k.load(walkX, fromC)
+		k.load(walkTo, n)
+		k.load(walkNextC, at)
+		ADDQ(n, at)
+		LEAQ(Mem{Base: fromC, Index: at, Scale: 4}, at)
+		MOVQ(at, k.local("aheadX"))
+		k.load(walkC, n)
+		SUBQ(n, fromC)
+	}
 
 	Label("vector")
 	MOVQ(U32(uint32(k.m.lanes)), RCX)
@@ -93,6 +172,8 @@ func (k *kernel) walk() {
 	SHLQ(U8(2), n)
 	MOVQ(n, k.local("ahead"))
 	k.m.mask(RCX, RAX, k.local("mask"))
+	k.channel(read, at, n, func(from Mem, row VecPhysical) { k.m.load(from, row) })
+	k.channel(added, at, n, func(from Mem, row VecPhysical) { k.m.load(from, row) })
 	k.m.zero(w)
 	MOVQ(k.local("bias"), at)
 	TESTQ(at, at)
@@ -131,7 +212,7 @@ func (k *kernel) walk() {
 	VMOVUPS(start, k.sum(0, 0))
 	k.dispatch("pixels", 1, k.rows)
 	for pixels := k.rows; pixels >= 1; pixels-- {
-		k.walkTile(pixels, z, taps, n, b, at, c, start, w, lo, hi, tmp)
+		k.walkTile(e, pixels, z, taps, n, b, at, c, start, w, lo, hi, tmp)
 		if pixels > 1 {
 			JMP(LabelRef("next"))
 		}
@@ -150,6 +231,10 @@ func (k *kernel) walk() {
 	DECQ(k.local("spans"))
 	JNZ(LabelRef("span"))
 
+	k.channel(added, at, n, func(to Mem, row VecPhysical) { k.m.store(row, to, true) })
+	if e != writes {
+		ADDQ(U8(k.m.bytes()), k.local("channel"))
+	}
 	ADDQ(U8(k.m.bytes()), k.local("a"))
 	ADDQ(U8(k.m.bytes()), k.local("c"))
 	CMPQ(k.local("z"), U8(0))
@@ -164,7 +249,7 @@ func (k *kernel) walk() {
 }
 
 // walkTile writes a tile of so many pixels.
-func (k *kernel) walkTile(pixels int, z, taps, n, b, at, c GPPhysical, start Mem, w, lo, hi, tmp VecPhysical) {
+func (k *kernel) walkTile(e end, pixels int, z, taps, n, b, at, c GPPhysical, start Mem, w, lo, hi, tmp VecPhysical) {
 	label := func(s string) string { return fmt.Sprint(s, pixels) }
 	from := k.step
 	// point has the base registers reach the tile's pixels, a distance away.
@@ -225,17 +310,47 @@ func (k *kernel) walkTile(pixels int, z, taps, n, b, at, c GPPhysical, start Mem
 	ADDQ(at, k.local("from"))
 	VBROADCASTSS(Mem{Base: k.t, Disp: walkLo}, lo)
 	VBROADCASTSS(Mem{Base: k.t, Disp: walkHi}, hi)
-	for i := range pixels {
-		// A NaN comes out as a NaN: of two operands, max and min return the first one here.
-		VMAXPS(k.sum(i, 0), lo, k.sum(i, 0))
-		VMINPS(k.sum(i, 0), hi, k.sum(i, 0))
+	if !e.of() {
+		for i := range pixels {
+			// A NaN comes out as a NaN: of two operands, max and min return the first one here.
+			VMAXPS(k.sum(i, 0), lo, k.sum(i, 0))
+			VMINPS(k.sum(i, 0), hi, k.sum(i, 0))
+		}
+	}
+	if e == moments {
+		for i := range pixels {
+			VSUBPS(ofMean, k.sum(i, 0), ofD)
+			VADDPS(ofD, ofSumG, ofSumG)
+			VFMADD231PS(ofD, ofD, ofSumX)
+		}
 	}
 	MOVQ(k.local("pixelC"), n)
+	if e.of() {
+		MOVQ(k.local("aheadX"), taps)
+		ADDQ(U32(uint32(k.m.bytes()*pixels)), k.local("aheadX"))
+	}
 	put := func(store func(i int)) {
 		for i := range pixels {
+			if e.of() {
+				k.gradient(k.sum(i, 0), Mem{Base: c, Index: fromC, Scale: 1}, lo, hi)
+				PREFETCHT0(Mem{Base: c, Index: fromC, Scale: 1, Disp: k.m.bytes()})
+				PREFETCHT1(Mem{Base: taps, Disp: k.m.bytes() * i})
+			}
+			if e == input {
+				VSUBPS(ofShift, k.sum(i, 0), k.sum(i, 0))
+				VFNMADD231PS(ofSlope, ofD, k.sum(i, 0))
+				VMULPS(ofScale, k.sum(i, 0), k.sum(i, 0))
+			}
 			store(i)
 			ADDQ(n, c)
 		}
+	}
+	if e == gradients {
+		put(func(i int) {
+			VADDPS(k.sum(i, 0), ofSumG, ofSumG)
+			VFMADD231PS(k.sum(i, 0), ofD, ofSumX)
+		})
+		return
 	}
 	if k.m.lanes == 16 {
 		CMPB(Mem{Base: k.t, Disp: walkStream}, U8(0))
@@ -245,6 +360,18 @@ func (k *kernel) walkTile(pixels int, z, taps, n, b, at, c GPPhysical, start Mem
 		Label(label("cached"))
 	}
 	put(func(i int) { k.m.store(k.sum(i, 0), Mem{Base: c}, true) })
+}
+
+// gradient stops g where the activation after a batch norm does, and leaves x - mean in ofD.
+func (k *kernel) gradient(g VecPhysical, x Mem, lo, hi VecPhysical) {
+	const notLessEqual, notGreaterEqual = 0x16, 0x19 // quiet, true for NaN
+	k.m.load(x, ofD)
+	VSUBPS(ofMean, ofD, ofD)
+	VMOVAPS(ofScale, ofY)
+	VFMADD213PS(ofBeta, ofD, ofY)
+	VCMPPS(U8(notLessEqual), lo, ofY, K2)
+	VCMPPS(U8(notGreaterEqual), hi, ofY, K2, K3)
+	VMOVAPS_Z(g, K3, g)
 }
 
 // products writes productsGeneric's loop.

@@ -43,7 +43,12 @@ func main() {
 		for v := 1; v <= maxVectors; v++ {
 			m.kernel(fmt.Sprintf("outer%sx%d", m.name, v), v, m.outer[v]).outer()
 		}
-		m.kernel("walk"+m.name, 1, m.pixels).walk()
+		m.kernel("walk"+m.name, 1, m.pixels).walk(writes)
+		if m.lanes == 16 { // AVX2 has no registers left
+			m.kernel("walkMoments"+m.name, 1, m.pixels).walk(moments)
+			m.kernel("walkGradients"+m.name, 1, m.pixels).walk(gradients)
+			m.kernel("walkInput"+m.name, 1, m.pixels).walk(input)
+		}
 		m.kernel("products"+m.name, 1, tapsMost).products()
 	}
 	Generate()
