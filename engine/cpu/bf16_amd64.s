@@ -104,6 +104,8 @@ started:
 	LEAQ    (CX)(R10*8), DX
 	ADDQ    R10, DX
 	MOVQ    24(DI), SI
+	MOVQ    224(DI), R14
+	ADDQ    AX, R14
 	MOVQ    168(DI), R9
 	CMPQ    R15, $0x0f
 	JGE     rowsFrom15
@@ -250,6 +252,9 @@ element28:
 	VMOVUPS      (SI), Z28
 	ADDQ         $0x20, SI
 	ADDQ         $0x20, SI
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         232(DI), R14
 	VBROADCASTSS (AX), Z29
 
 	// VDPBF16PS Z28, Z29, Z0
@@ -415,6 +420,9 @@ element27:
 	VMOVUPS      (SI), Z28
 	ADDQ         $0x20, SI
 	ADDQ         $0x20, SI
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         232(DI), R14
 	VBROADCASTSS (AX), Z29
 
 	// VDPBF16PS Z28, Z29, Z0
@@ -573,6 +581,9 @@ element26:
 	VMOVUPS      (SI), Z28
 	ADDQ         $0x20, SI
 	ADDQ         $0x20, SI
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         232(DI), R14
 	VBROADCASTSS (AX), Z29
 
 	// VDPBF16PS Z28, Z29, Z0
@@ -726,6 +737,9 @@ element25:
 	VMOVUPS      (SI), Z28
 	ADDQ         $0x20, SI
 	ADDQ         $0x20, SI
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         232(DI), R14
 	VBROADCASTSS (AX), Z29
 
 	// VDPBF16PS Z28, Z29, Z0
@@ -874,6 +888,9 @@ element24:
 	VMOVUPS      (SI), Z28
 	ADDQ         $0x20, SI
 	ADDQ         $0x20, SI
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         232(DI), R14
 	VBROADCASTSS (AX), Z29
 
 	// VDPBF16PS Z28, Z29, Z0
@@ -1017,6 +1034,9 @@ element23:
 	VMOVUPS      (SI), Z28
 	ADDQ         $0x20, SI
 	ADDQ         $0x20, SI
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         232(DI), R14
 	VBROADCASTSS (AX), Z29
 
 	// VDPBF16PS Z28, Z29, Z0
@@ -1155,6 +1175,9 @@ element22:
 	VMOVUPS      (SI), Z28
 	ADDQ         $0x20, SI
 	ADDQ         $0x20, SI
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         232(DI), R14
 	VBROADCASTSS (AX), Z29
 
 	// VDPBF16PS Z28, Z29, Z0
@@ -1288,6 +1311,9 @@ element21:
 	VMOVUPS      (SI), Z28
 	ADDQ         $0x20, SI
 	ADDQ         $0x20, SI
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         232(DI), R14
 	VBROADCASTSS (AX), Z29
 
 	// VDPBF16PS Z28, Z29, Z0
@@ -1416,6 +1442,9 @@ element20:
 	VMOVUPS      (SI), Z28
 	ADDQ         $0x20, SI
 	ADDQ         $0x20, SI
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         232(DI), R14
 	VBROADCASTSS (AX), Z29
 
 	// VDPBF16PS Z28, Z29, Z0
@@ -1539,6 +1568,9 @@ element19:
 	VMOVUPS      (SI), Z28
 	ADDQ         $0x20, SI
 	ADDQ         $0x20, SI
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         232(DI), R14
 	VBROADCASTSS (AX), Z29
 
 	// VDPBF16PS Z28, Z29, Z0
@@ -1657,6 +1689,9 @@ element18:
 	VMOVUPS      (SI), Z28
 	ADDQ         $0x20, SI
 	ADDQ         $0x20, SI
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         232(DI), R14
 	VBROADCASTSS (AX), Z29
 
 	// VDPBF16PS Z28, Z29, Z0
@@ -1768,6 +1803,9 @@ element17:
 	VMOVUPS      (SI), Z28
 	ADDQ         $0x20, SI
 	ADDQ         $0x20, SI
+	PREFETCHT0   (R14)
+	PREFETCHT0   64(R14)
+	ADDQ         232(DI), R14
 	VBROADCASTSS (AX), Z29
 
 	// VDPBF16PS Z28, Z29, Z0
@@ -1874,6 +1912,8 @@ element16:
 	VMOVUPS      (SI), Z28
 	ADDQ         $0x20, SI
 	ADDQ         $0x20, SI
+	PREFETCHT0   (R14)
+	ADDQ         232(DI), R14
 	VBROADCASTSS (AX), Z29
 
 	// VDPBF16PS Z28, Z29, Z0
@@ -1975,6 +2015,8 @@ element15:
 	VMOVUPS      (SI), Z28
 	ADDQ         $0x20, SI
 	ADDQ         $0x20, SI
+	PREFETCHT0   (R14)
+	ADDQ         232(DI), R14
 	VBROADCASTSS (AX), Z29
 
 	// VDPBF16PS Z28, Z29, Z0
@@ -2071,6 +2113,8 @@ element14:
 	VMOVUPS      (SI), Z28
 	ADDQ         $0x20, SI
 	ADDQ         $0x20, SI
+	PREFETCHT0   (R14)
+	ADDQ         232(DI), R14
 	VBROADCASTSS (AX), Z29
 
 	// VDPBF16PS Z28, Z29, Z0
@@ -2162,6 +2206,8 @@ element13:
 	VMOVUPS      (SI), Z28
 	ADDQ         $0x20, SI
 	ADDQ         $0x20, SI
+	PREFETCHT0   (R14)
+	ADDQ         232(DI), R14
 	VBROADCASTSS (AX), Z29
 
 	// VDPBF16PS Z28, Z29, Z0
@@ -2248,6 +2294,8 @@ element12:
 	VMOVUPS      (SI), Z28
 	ADDQ         $0x20, SI
 	ADDQ         $0x20, SI
+	PREFETCHT0   (R14)
+	ADDQ         232(DI), R14
 	VBROADCASTSS (AX), Z29
 
 	// VDPBF16PS Z28, Z29, Z0
@@ -2329,6 +2377,8 @@ element11:
 	VMOVUPS      (SI), Z28
 	ADDQ         $0x20, SI
 	ADDQ         $0x20, SI
+	PREFETCHT0   (R14)
+	ADDQ         232(DI), R14
 	VBROADCASTSS (AX), Z29
 
 	// VDPBF16PS Z28, Z29, Z0
@@ -2405,6 +2455,8 @@ element10:
 	VMOVUPS      (SI), Z28
 	ADDQ         $0x20, SI
 	ADDQ         $0x20, SI
+	PREFETCHT0   (R14)
+	ADDQ         232(DI), R14
 	VBROADCASTSS (AX), Z29
 
 	// VDPBF16PS Z28, Z29, Z0
@@ -2476,6 +2528,8 @@ element9:
 	VMOVUPS      (SI), Z28
 	ADDQ         $0x20, SI
 	ADDQ         $0x20, SI
+	PREFETCHT0   (R14)
+	ADDQ         232(DI), R14
 	VBROADCASTSS (AX), Z29
 
 	// VDPBF16PS Z28, Z29, Z0
@@ -2540,6 +2594,8 @@ element8:
 	VMOVUPS      (SI), Z28
 	ADDQ         $0x20, SI
 	ADDQ         $0x20, SI
+	PREFETCHT0   (R14)
+	ADDQ         232(DI), R14
 	VBROADCASTSS (AX), Z29
 
 	// VDPBF16PS Z28, Z29, Z0
@@ -2599,6 +2655,8 @@ element7:
 	VMOVUPS      (SI), Z28
 	ADDQ         $0x20, SI
 	ADDQ         $0x20, SI
+	PREFETCHT0   (R14)
+	ADDQ         232(DI), R14
 	VBROADCASTSS (AX), Z29
 
 	// VDPBF16PS Z28, Z29, Z0
@@ -2653,6 +2711,8 @@ element6:
 	VMOVUPS      (SI), Z28
 	ADDQ         $0x20, SI
 	ADDQ         $0x20, SI
+	PREFETCHT0   (R14)
+	ADDQ         232(DI), R14
 	VBROADCASTSS (AX), Z29
 
 	// VDPBF16PS Z28, Z29, Z0
@@ -2702,6 +2762,8 @@ element5:
 	VMOVUPS      (SI), Z28
 	ADDQ         $0x20, SI
 	ADDQ         $0x20, SI
+	PREFETCHT0   (R14)
+	ADDQ         232(DI), R14
 	VBROADCASTSS (AX), Z29
 
 	// VDPBF16PS Z28, Z29, Z0
@@ -2746,6 +2808,8 @@ element4:
 	VMOVUPS      (SI), Z28
 	ADDQ         $0x20, SI
 	ADDQ         $0x20, SI
+	PREFETCHT0   (R14)
+	ADDQ         232(DI), R14
 	VBROADCASTSS (AX), Z29
 
 	// VDPBF16PS Z28, Z29, Z0
@@ -2785,6 +2849,8 @@ element3:
 	VMOVUPS      (SI), Z28
 	ADDQ         $0x20, SI
 	ADDQ         $0x20, SI
+	PREFETCHT0   (R14)
+	ADDQ         232(DI), R14
 	VBROADCASTSS (AX), Z29
 
 	// VDPBF16PS Z28, Z29, Z0
@@ -2819,6 +2885,8 @@ element2:
 	VMOVUPS      (SI), Z28
 	ADDQ         $0x20, SI
 	ADDQ         $0x20, SI
+	PREFETCHT0   (R14)
+	ADDQ         232(DI), R14
 	VBROADCASTSS (AX), Z29
 
 	// VDPBF16PS Z28, Z29, Z0
@@ -2848,6 +2916,8 @@ element1:
 	VMOVUPS      (SI), Z28
 	ADDQ         $0x20, SI
 	ADDQ         $0x20, SI
+	PREFETCHT0   (R14)
+	ADDQ         232(DI), R14
 	VBROADCASTSS (AX), Z29
 
 	// VDPBF16PS Z28, Z29, Z0
@@ -6892,6 +6962,8 @@ started:
 	LEAQ    (AX)(R10*8), BX
 	ADDQ    R10, BX
 	MOVQ    24(DI), SI
+	MOVQ    224(DI), R14
+	ADDQ    AX, R14
 	MOVQ    56(SP), CX
 	MOVQ    216(DI), DX
 	MOVQ    168(DI), R9
@@ -6973,6 +7045,8 @@ element14:
 	ADDQ         $0x40, SI
 	PREFETCHT1   (CX)
 	ADDQ         DX, CX
+	PREFETCHT0   (R14)
+	ADDQ         232(DI), R14
 	VBROADCASTSS (AX), Z30
 
 	// VDPBF16PS Z28, Z30, Z0
@@ -7123,6 +7197,8 @@ element13:
 	ADDQ         $0x40, SI
 	PREFETCHT1   (CX)
 	ADDQ         DX, CX
+	PREFETCHT0   (R14)
+	ADDQ         232(DI), R14
 	VBROADCASTSS (AX), Z30
 
 	// VDPBF16PS Z28, Z30, Z0
@@ -7264,6 +7340,8 @@ element12:
 	ADDQ         $0x40, SI
 	PREFETCHT1   (CX)
 	ADDQ         DX, CX
+	PREFETCHT0   (R14)
+	ADDQ         232(DI), R14
 	VBROADCASTSS (AX), Z30
 
 	// VDPBF16PS Z28, Z30, Z0
@@ -7396,6 +7474,8 @@ element11:
 	ADDQ         $0x40, SI
 	PREFETCHT1   (CX)
 	ADDQ         DX, CX
+	PREFETCHT0   (R14)
+	ADDQ         232(DI), R14
 	VBROADCASTSS (AX), Z30
 
 	// VDPBF16PS Z28, Z30, Z0
@@ -7519,6 +7599,8 @@ element10:
 	ADDQ         $0x40, SI
 	PREFETCHT1   (CX)
 	ADDQ         DX, CX
+	PREFETCHT0   (R14)
+	ADDQ         232(DI), R14
 	VBROADCASTSS (AX), Z30
 
 	// VDPBF16PS Z28, Z30, Z0
@@ -7633,6 +7715,8 @@ element9:
 	ADDQ         $0x40, SI
 	PREFETCHT1   (CX)
 	ADDQ         DX, CX
+	PREFETCHT0   (R14)
+	ADDQ         232(DI), R14
 	VBROADCASTSS (AX), Z30
 
 	// VDPBF16PS Z28, Z30, Z0
@@ -7736,6 +7820,8 @@ element8:
 	ADDQ         $0x40, SI
 	PREFETCHT1   (CX)
 	ADDQ         DX, CX
+	PREFETCHT0   (R14)
+	ADDQ         232(DI), R14
 	VBROADCASTSS (AX), Z30
 
 	// VDPBF16PS Z28, Z30, Z0
@@ -7830,6 +7916,8 @@ element7:
 	ADDQ         $0x40, SI
 	PREFETCHT1   (CX)
 	ADDQ         DX, CX
+	PREFETCHT0   (R14)
+	ADDQ         232(DI), R14
 	VBROADCASTSS (AX), Z30
 
 	// VDPBF16PS Z28, Z30, Z0
@@ -7915,6 +8003,8 @@ element6:
 	ADDQ         $0x40, SI
 	PREFETCHT1   (CX)
 	ADDQ         DX, CX
+	PREFETCHT0   (R14)
+	ADDQ         232(DI), R14
 	VBROADCASTSS (AX), Z30
 
 	// VDPBF16PS Z28, Z30, Z0
@@ -7991,6 +8081,8 @@ element5:
 	ADDQ         $0x40, SI
 	PREFETCHT1   (CX)
 	ADDQ         DX, CX
+	PREFETCHT0   (R14)
+	ADDQ         232(DI), R14
 	VBROADCASTSS (AX), Z30
 
 	// VDPBF16PS Z28, Z30, Z0
@@ -8058,6 +8150,8 @@ element4:
 	ADDQ         $0x40, SI
 	PREFETCHT1   (CX)
 	ADDQ         DX, CX
+	PREFETCHT0   (R14)
+	ADDQ         232(DI), R14
 	VBROADCASTSS (AX), Z30
 
 	// VDPBF16PS Z28, Z30, Z0
@@ -8116,6 +8210,8 @@ element3:
 	ADDQ         $0x40, SI
 	PREFETCHT1   (CX)
 	ADDQ         DX, CX
+	PREFETCHT0   (R14)
+	ADDQ         232(DI), R14
 	VBROADCASTSS (AX), Z30
 
 	// VDPBF16PS Z28, Z30, Z0
@@ -8165,6 +8261,8 @@ element2:
 	ADDQ         $0x40, SI
 	PREFETCHT1   (CX)
 	ADDQ         DX, CX
+	PREFETCHT0   (R14)
+	ADDQ         232(DI), R14
 	VBROADCASTSS (AX), Z30
 
 	// VDPBF16PS Z28, Z30, Z0
@@ -8205,6 +8303,8 @@ element1:
 	ADDQ         $0x40, SI
 	PREFETCHT1   (CX)
 	ADDQ         DX, CX
+	PREFETCHT0   (R14)
+	ADDQ         232(DI), R14
 	VBROADCASTSS (AX), Z30
 
 	// VDPBF16PS Z28, Z30, Z0
@@ -10373,6 +10473,8 @@ started:
 	LEAQ    (R11)(R10*4), R13
 	MOVQ    (SP), AX
 	MOVQ    24(DI), SI
+	MOVQ    224(DI), R14
+	ADDQ    AX, R14
 	MOVQ    56(SP), CX
 	MOVQ    216(DI), DX
 	MOVQ    168(DI), R9
@@ -10430,6 +10532,8 @@ element9:
 	ADDQ         $0x60, SI
 	PREFETCHT1   (CX)
 	ADDQ         DX, CX
+	PREFETCHT0   (R14)
+	ADDQ         232(DI), R14
 	VBROADCASTSS (AX), Z30
 
 	// VDPBF16PS Z27, Z30, Z0
@@ -10570,6 +10674,8 @@ element8:
 	ADDQ         $0x60, SI
 	PREFETCHT1   (CX)
 	ADDQ         DX, CX
+	PREFETCHT0   (R14)
+	ADDQ         232(DI), R14
 	VBROADCASTSS (AX), Z30
 
 	// VDPBF16PS Z27, Z30, Z0
@@ -10697,6 +10803,8 @@ element7:
 	ADDQ         $0x60, SI
 	PREFETCHT1   (CX)
 	ADDQ         DX, CX
+	PREFETCHT0   (R14)
+	ADDQ         232(DI), R14
 	VBROADCASTSS (AX), Z30
 
 	// VDPBF16PS Z27, Z30, Z0
@@ -10811,6 +10919,8 @@ element6:
 	ADDQ         $0x60, SI
 	PREFETCHT1   (CX)
 	ADDQ         DX, CX
+	PREFETCHT0   (R14)
+	ADDQ         232(DI), R14
 	VBROADCASTSS (AX), Z30
 
 	// VDPBF16PS Z27, Z30, Z0
@@ -10912,6 +11022,8 @@ element5:
 	ADDQ         $0x60, SI
 	PREFETCHT1   (CX)
 	ADDQ         DX, CX
+	PREFETCHT0   (R14)
+	ADDQ         232(DI), R14
 	VBROADCASTSS (AX), Z30
 
 	// VDPBF16PS Z27, Z30, Z0
@@ -11000,6 +11112,8 @@ element4:
 	ADDQ         $0x60, SI
 	PREFETCHT1   (CX)
 	ADDQ         DX, CX
+	PREFETCHT0   (R14)
+	ADDQ         232(DI), R14
 	VBROADCASTSS (AX), Z30
 
 	// VDPBF16PS Z27, Z30, Z0
@@ -11075,6 +11189,8 @@ element3:
 	ADDQ         $0x60, SI
 	PREFETCHT1   (CX)
 	ADDQ         DX, CX
+	PREFETCHT0   (R14)
+	ADDQ         232(DI), R14
 	VBROADCASTSS (AX), Z30
 
 	// VDPBF16PS Z27, Z30, Z0
@@ -11137,6 +11253,8 @@ element2:
 	ADDQ         $0x60, SI
 	PREFETCHT1   (CX)
 	ADDQ         DX, CX
+	PREFETCHT0   (R14)
+	ADDQ         232(DI), R14
 	VBROADCASTSS (AX), Z30
 
 	// VDPBF16PS Z27, Z30, Z0
@@ -11186,6 +11304,8 @@ element1:
 	ADDQ         $0x60, SI
 	PREFETCHT1   (CX)
 	ADDQ         DX, CX
+	PREFETCHT0   (R14)
+	ADDQ         232(DI), R14
 	VBROADCASTSS (AX), Z30
 
 	// VDPBF16PS Z27, Z30, Z0

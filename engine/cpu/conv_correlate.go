@@ -204,6 +204,7 @@ func (p *part) computeBlock(task, share, i int, out, in []float32, e epilogue, t
 			t.b, t.seg, t.segs = packed, slab.len, slab.segs
 			t.cols = min(vectors*p.kernels.lanes, p.cols-before)
 			t.step = even(b.q, p.kernels.rows[vectors])
+			t.fetch(p.gather() == readDirect && src.seg*src.segs == src.pixel)
 			t.terms(e, p.out.offset+before, s == 0, s == len(p.slabs)-1)
 			kernel := p.kernels.gemm[vectors]
 			first := slab.segment*src.stride + slab.first

@@ -19,6 +19,8 @@ type tile struct {
 	lo, hi    float32
 	next      []float32 // what will be b soon, asked for meanwhile; nil where that is not known
 	nextStep  int       // bytes of it for every element of a tile's sum
+	aheadA    int       // bytes from a tile's rows to those asked for meanwhile, and of them for every element
+	stepA     int
 	_         ownLines
 }
 
@@ -27,6 +29,14 @@ func (t *tile) announce(next []float32, call, calls int) {
 	t.next = next[call*len(next)/calls:]
 	sums := calls * ceil(t.rows, max(t.step, 1)) * t.seg * t.segs
 	t.nextStep = ceil(4*len(next), max(sums, 1))
+}
+
+// fetch tells that the rows of a follow each other in memory.
+func (t *tile) fetch(follow bool) {
+	t.aheadA, t.stepA = 0, 0
+	if follow {
+		t.aheadA, t.stepA = 4*t.step*t.lda, 4*t.step
+	}
 }
 
 // ownLines keeps the arguments of two workers off each other's cache lines, and off the pairs of them that are

@@ -29,6 +29,7 @@ type kernel struct {
 	n, segs        GPPhysical // left of a segment, and segments left
 	s1, s3, s5, s7 GPPhysical // stride of rows, times 1, 3, 5 and 7
 	aheadA, aheadB GPPhysical
+	rowsAhead      GPPhysical
 	step           GPPhysical // rows of this tile
 }
 
@@ -36,7 +37,7 @@ func (m machine) kernel(name string, vectors, rows int) *kernel {
 	return &kernel{
 		m: m, name: name, vectors: vectors, rows: rows, locals: map[string]Mem{},
 		t: RDI, base: [4]GPPhysical{RAX, RBX, RCX, RDX}, a: RAX, c: RBX, z: RDX,
-		b: RSI, n: R8, segs: R9, s1: R10, s3: R11, s5: R12, s7: R13, aheadA: R12, aheadB: R13, step: R15,
+		b: RSI, n: R8, segs: R9, s1: R10, s3: R11, s5: R12, s7: R13, aheadA: R12, aheadB: R13, rowsAhead: R14, step: R15,
 	}
 }
 

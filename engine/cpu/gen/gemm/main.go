@@ -60,6 +60,7 @@ const (
 	tileRows, tileCols, tileStep                   = 120, 128, 136
 	tileLDA, tileLDC, tileSeg, tileSegs, tileStrid = 144, 152, 160, 168, 176
 	tileLo, tileHi, tileNext, tileNextStep         = 184, 188, 192, 216
+	tileAheadA, tileStepA                          = 224, 232
 
 	outerA, outerB, outerC                   = 0, 24, 48
 	outerRows, outerCols, outerStep          = 72, 80, 88
@@ -102,6 +103,8 @@ func (k *kernel) gemm() {
 		k.strides(tileLDA)
 		k.bases()
 		k.load(tileB, k.b)
+		k.load(tileAheadA, k.rowsAhead)
+		ADDQ(k.base[0], k.rowsAhead)
 		if looksAhead {
 			MOVQ(k.local("ahead"), next)
 			k.load(tileNextStep, nextStep)
@@ -118,6 +121,10 @@ func (k *kernel) gemm() {
 				PREFETCHT1(Mem{Base: next})
 				ADDQ(nextStep, next)
 			}
+			for at := 0; at < 4*rows; at += 64 {
+				PREFETCHT0(Mem{Base: k.rowsAhead, Disp: at})
+			}
+			ADDQ(Mem{Base: k.t, Disp: tileStepA}, k.rowsAhead)
 			for i := range rows {
 				k.multiply(i, k.row(i))
 			}
