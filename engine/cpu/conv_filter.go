@@ -69,11 +69,15 @@ func newConvBackwardFilter(i isa, c engine.ConvBackwardFilter, norm *inputNorm, 
 	return o
 }
 
-// turned says that the sums' rows are input channels and their columns output ones:
-// a 1×1 filter of few input channels fills no vectors with them.
+// turned says that the sums' rows are elements under a row of the window and their
+// columns output channels: so few of the former fill no vectors.
 func (o *filterGradient) turned() bool {
 	g := &o.groups[0]
-	return o.kernels.pairs == nil && g.r*g.s == 1 && g.c < o.kg && g.c <= (maxVectors-1)*o.kernels.lanes
+	row := g.s * g.c
+	if g.gather() == readColumns {
+		row *= g.r
+	}
+	return o.kernels.pairs == nil && row < o.kg && row <= (maxVectors-1)*o.kernels.lanes
 }
 
 // size is how many elements a slice's sum of one group has.
@@ -216,19 +220,22 @@ func (o *filterGradient) rows(t *outer, g *correlation, src source, images int, 
 
 // columns adds some images' part to columns of the turned gradient, or starts it.
 func (o *filterGradient) columns(t *outer, g *correlation, src source, images int, dy, sum []float32, columns int, add bool) {
-	t.rows, t.ldc = g.c, o.kg
+	t.rows, t.ldc = src.seg, o.kg
 	t.lda, t.ldb, t.segA, t.segB = src.pixel, g.out.pixel, src.row, g.out.row
-	for i := range o.kernels.panels(columns) {
-		vectors, before := o.kernels.width(columns, i)
-		before *= o.kernels.lanes
-		t.cols = min(vectors*o.kernels.lanes, columns-before)
-		t.step = even(t.rows, o.kernels.outerRows[vectors])
-		t.c = sum[before:]
-		for n := range images {
-			t.add = add || n > 0
-			t.a, t.b = src.data[n*src.image:], dy[n*g.out.image+before:]
-			o.kernels.outer[vectors](t)
+	for r := range src.segs {
+		for i := range o.kernels.panels(columns) {
+			vectors, before := o.kernels.width(columns, i)
+			before *= o.kernels.lanes
+			t.cols = min(vectors*o.kernels.lanes, columns-before)
+			t.step = even(t.rows, o.kernels.outerRows[vectors])
+			t.c = sum[r*src.seg*o.kg+before:]
+			for n := range images {
+				t.add = add || n > 0
+				t.a, t.b = src.data[n*src.image+r*src.stride:], dy[n*g.out.image+before:]
+				o.kernels.outer[vectors](t)
+			}
 		}
+		t.aheadB = 0 // what comes next is on its way
 	}
 }
 
@@ -241,7 +248,7 @@ func (o *turning) do(_, i int) {
 	f := (*filterGradient)(o)
 	pieces := ceil(o.kg, turnLen)
 	group, from := i/pieces, i%pieces*turnLen
-	to, c := min(from+turnLen, o.kg), o.groups[0].c
+	to, c := min(from+turnLen, o.kg), f.size()/o.kg
 	dw := o.dw[group*f.size():][:f.size()]
 	for s := range o.slices {
 		sum := f.sum(s, group)
