@@ -15,7 +15,8 @@ import (
 // addend lie where calls ran since. So a few copies of the call take turns,
 // each on memory of its own, and what each reads is written anew before it: one
 // set of hot buffers flatters small calls, and going round many megabytes wrongs
-// those of narrow networks, whose memory is small. Where the backend takes a batch's
+// those of narrow networks, whose memory is small; so does it a large call's, whose
+// memory is that of the large ones before it: copies that crowd the caches share theirs. Where the backend takes a batch's
 // slices through a network one by one, so it does through these.
 func Call(ctx context.Context, b engine.Backend, rule Rule, batch int, c engine.Call) (Result, error) {
 	m, err := newStand(b, rule, batch).time(ctx, c, c)

@@ -96,6 +96,34 @@ func TestRound(t *testing.T) {
 	require.ErrorContains(t, err, "no call of an inference program")
 }
 
+// Copies whose activations half the cache cannot hold share them, as large calls of
+// a network do; what they read is written before each nevertheless.
+func TestCrowdedCopiesShare(t *testing.T) {
+	s := newStand(fake{}, quick(), 2)
+	big, small := conv(64, 64), conv(64, 64)
+	half := s.cache() / 2 / 4 / copies // elements of both activations
+	at := func(c *engine.ConvForward, pixels int) { c.H, c.Conv.W, c.P, c.Q = 1, pixels, 1, pixels }
+	at(&small, half/2/64/small.N)
+	at(&big, half/2/64/small.N+1)
+	for _, c := range []engine.ConvForward{small, big} {
+		r, err := s.round(c, small)
+		require.NoError(t, err)
+		used := map[engine.Buffer]int{}
+		for _, i := range append(r.timed, r.reference) {
+			d := r.plan.Calls[i].(engine.ConvForward)
+			for _, b := range []engine.Buffer{d.X, d.Y, d.W} {
+				used[b]++
+			}
+			assert.Equal(t, d.X, r.plan.Calls[i-1].Operands()[0].Buffer, "what it reads was just written")
+		}
+		if c == small {
+			assert.Len(t, used, 3*(copies+1))
+		} else {
+			assert.Len(t, used, 2+copies+3, "their activations; their filters; the reference has its own")
+		}
+	}
+}
+
 func TestCoarseFirst(t *testing.T) {
 	other := conv(8, 8)
 	other.H, other.W = 4, 4

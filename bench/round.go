@@ -8,7 +8,8 @@ import (
 )
 
 // copies of a call that take turns: about as many activations as are alive in
-// a network at once.
+// a network at once, where they are small. A large one's memory is what large ones
+// before it had, which lies in the caches still: their copies share theirs.
 const copies = 3
 
 // Caches says what a call finds in the device's caches.
@@ -29,13 +30,20 @@ type round struct {
 	probe     int   // the Spin that tells the clock, where the rule watches it
 	calls     int   // of a round; those behind fill its memory once
 	grown     map[engine.Buffer]bool
-	storage   engine.Storage // of activations
-	images    int            // that the next calls take at a time, of plan.Batch
+	storage   engine.Storage         // of activations
+	images    int                    // that the next calls take at a time, of plan.Batch
+	shared    map[role]engine.Buffer // activations that all copies have, unless nil
+}
+
+// role is what activation of a call a buffer is.
+type role struct {
+	name string
+	span engine.Span
 }
 
 func (s *stand) round(c, reference engine.Call) (*round, error) {
 	r := &round{plan: engine.Plan{Spans: make([]engine.Span, 1), Batch: s.batch}, grown: map[engine.Buffer]bool{}, storage: s.backend.Info().Storage, images: s.batch}
-	build := map[Caches]func(c, reference engine.Call) error{AsInNetwork: r.asInNetwork(s.backend.Slicer()), Cold: r.cold(2 * s.cache() / 4), Hot: r.hot}[s.rule.Caches]
+	build := map[Caches]func(c, reference engine.Call) error{AsInNetwork: r.asInNetwork(s.backend.Slicer(), s.cache()), Cold: r.cold(2 * s.cache() / 4), Hot: r.hot}[s.rule.Caches]
 	if err := build(c, reference); err != nil {
 		return nil, err
 	}
@@ -87,7 +95,7 @@ func (s *stand) cache() int {
 }
 
 // asInNetwork cuts the batch as a program does.
-func (r *round) asInNetwork(by engine.Slicer) func(c, reference engine.Call) error {
+func (r *round) asInNetwork(by engine.Slicer, cacheBytes int) func(c, reference engine.Call) error {
 	return func(c, reference engine.Call) error {
 		if by != nil {
 			r.plan.Lanes = by.Lanes()
@@ -98,6 +106,12 @@ func (r *round) asInNetwork(by engine.Slicer) func(c, reference engine.Call) err
 				c = reference
 			}
 			r.images = images(by, c, r.plan.Batch)
+			if i == 0 && r.crowded(c, cacheBytes) {
+				r.shared = map[role]engine.Buffer{}
+			}
+			if i == copies {
+				r.shared = nil
+			}
 			d, err := r.own(c)
 			if err != nil {
 				return err
@@ -117,6 +131,24 @@ func (r *round) asInNetwork(by engine.Slicer) func(c, reference engine.Call) err
 		}
 		return nil
 	}
+}
+
+// crowded says that half the cache does not hold the copies' activations, each on
+// memory of its own.
+func (r *round) crowded(c engine.Call, cacheBytes int) bool {
+	bytes := 0
+	for _, o := range c.Operands() {
+		if !o.Activation {
+			continue
+		}
+		s := r.activation(o.Len)
+		if n := 4 * s.Words(); s.Lane {
+			bytes += n * r.plan.Lanes
+		} else {
+			bytes += n
+		}
+	}
+	return copies*bytes > cacheBytes/2
 }
 
 // images of a batch that a program takes through the call at a time.
@@ -190,12 +222,20 @@ func (r *round) add(c engine.Call) int {
 func (r *round) own(c engine.Call) (engine.Call, error) {
 	operands := c.Operands()
 	d, ok := rebind(c, func(engine.Buffer) engine.Buffer {
-		s := engine.Span{Len: operands[0].Len}
-		if operands[0].Activation {
-			s = r.activation(s.Len)
-		}
+		o := operands[0]
 		operands = operands[1:]
-		return r.place(s)
+		if !o.Activation {
+			return r.take(o.Len)
+		}
+		at := role{o.Name, r.activation(o.Len)}
+		if b, ok := r.shared[at]; ok {
+			return b
+		}
+		b := r.place(at.span)
+		if r.shared != nil {
+			r.shared[at] = b
+		}
+		return b
 	})
 	if !ok {
 		return nil, fmt.Errorf("no call of an inference program")
