@@ -122,6 +122,9 @@ func TestCrowdedCopiesShare(t *testing.T) {
 			assert.Len(t, used, 2+copies+3, "their activations; their filters; the reference has its own")
 		}
 	}
+	r, err := s.round(big, big)
+	require.NoError(t, err)
+	assert.Equal(t, r.plan.Calls[r.timed[0]].(engine.ConvForward).Y, r.plan.Calls[r.reference].(engine.ConvForward).Y, "it takes what its own row says")
 }
 
 func TestCoarseFirst(t *testing.T) {

@@ -109,9 +109,6 @@ func (r *round) asInNetwork(by engine.Slicer, cacheBytes int) func(c, reference 
 			if i == 0 && r.crowded(c, cacheBytes) {
 				r.shared = map[role]engine.Buffer{}
 			}
-			if i == copies {
-				r.shared = nil
-			}
 			d, err := r.own(c)
 			if err != nil {
 				return err
