@@ -122,6 +122,7 @@ func convCases() []convCase {
 		geometry(1, 30, 29, 48, 16, 3, 3, same(1), same(0), same(1), 1),
 		geometry(2, 18, 23, 32, 80, 3, 3, same(1), same(2), same(1), 1),
 		geometry(3, 16, 16, 400, 32, 3, 3, same(1), same(1), same(1), 1),
+		geometry(1, 14, 15, 64, 192, 3, 3, same(1), same(1), same(1), 1), // few tiles
 	} {
 		add(g)
 		add(g) // with and without what comes every other time
@@ -291,6 +292,7 @@ func TestConvIsDeterministic(t *testing.T) {
 		geometry(2, 17, 15, 130, 70, 3, 3, same(1), same(1), same(1), 1),
 		geometry(3, 17, 15, 40, 40, 3, 3, same(1), same(1), same(1), 40),
 		geometry(5, 17, 15, 32, 48, 3, 3, same(1), same(1), same(1), 1),
+		geometry(1, 14, 15, 64, 192, 3, 3, same(1), same(1), same(1), 1),
 	} {
 		x, dy, w := noise(c.N*c.H*c.W*c.C), noise(c.N*c.P*c.Q*c.K), noise(c.K*c.R*c.S*c.C/c.Groups)
 		for _, isa := range all() {

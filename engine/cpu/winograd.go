@@ -9,6 +9,7 @@ type winograd struct {
 	u          []float32 // the filter transformed: 36 packed filters of 1×1
 	high, wide int       // tiles of an image
 	each       int       // tiles of a task
+	shares     int       // each task's columns are shared by so many
 
 	out, in, w []float32
 	epilogue   epilogue
@@ -24,7 +25,9 @@ type winograd struct {
 const (
 	tileSide     = 4
 	tileValues   = (tileSide + 2) * (tileSide + 2)
-	fewTiles     = 48 // below, the filter's transform is not worth its while
+	fewTiles     = 48 // below, the filter's transform is not worth its while,
+	leastTiles   = 16 // but down to this it is with
+	manyChannels = 64 // on both sides
 	tilesEach    = 56 // tiles of a task: a multiple of most tiles' heights
 	filterPieces = 16 // channels of a panel that are transformed at a time
 	spaceAfter   = 16 // keeps rows of a power of two's length off each other's cache sets
@@ -35,8 +38,9 @@ const (
 func (g *correlation) suits() bool {
 	one := [2]int{1, 1}
 	high, wide := ceil(g.p, tileSide), ceil(g.q, tileSide)
+	tiles := max(g.n, g.batch) * high * wide
 	return g.r == 3 && g.s == 3 && g.stride == one && g.dil == one && g.in.pixel == g.c &&
-		g.c%16 == 0 && g.cols%16 == 0 && max(g.n, g.batch)*high*wide >= fewTiles && 3*g.p*g.q >= 2*high*wide*tileSide*tileSide
+		g.c%16 == 0 && g.cols%16 == 0 && (tiles >= fewTiles || tiles >= leastTiles && min(g.c, g.cols) >= manyChannels) && 3*g.p*g.q >= 2*high*wide*tileSide*tileSide
 }
 
 // newWinograd is nil where the parts are not computed so. Factors that are rounded to bfloat16 are too coarse
@@ -49,7 +53,10 @@ func newWinograd(i isa, parts []part, workers int) *winograd {
 	o.slabs = []slab{{0, 0, 3 * o.c, 3}}
 	o.high, o.wide = ceil(o.p, tileSide), ceil(o.q, tileSide)
 	all := o.n * o.high * o.wide
-	o.each = ceil(all, ceil(ceil(all, tilesEach), workers)*workers) // as many for each worker
+	o.each, o.shares = ceil(all, ceil(ceil(all, tilesEach), workers)*workers), 1 // as many for each worker
+	if all < fewTiles && o.panels()%workers == 0 {
+		o.each, o.shares = all, workers // reading the filter takes longer than transforming all tiles
+	}
 	return o
 }
 
@@ -79,7 +86,7 @@ func (o *winograd) init(out, in, w []float32, e epilogue, ws []float32, workers 
 
 func (o *winograd) run(t *team) {
 	o.pack(t)
-	t.run(o, ceil(o.n*o.high*o.wide, o.each))
+	t.run(o, ceil(o.n*o.high*o.wide, o.each)*o.shares)
 }
 
 func (o *winograd) bind(y, x, z []float32) { o.out, o.in, o.epilogue.z = y, x, z }
@@ -128,6 +135,7 @@ func (o *winograd) temporary(worker int) []float32 {
 }
 
 func (o *winograd) do(worker, i int) {
+	i, share := i/o.shares, i%o.shares
 	first := i * o.each
 	count := min(o.each, o.n*o.high*o.wide-first)
 	t, s := &o.steps[worker], o.scratch[worker*o.own():][:o.own()]
@@ -137,9 +145,10 @@ func (o *winograd) do(worker, i int) {
 	for k := range count {
 		o.takeIn(t, first+k, edge, x[k*(o.c+spaceAfter):], count*(o.c+spaceAfter))
 	}
-	o.multiply(&o.tiles[worker], x, y, count)
+	from, to := share*o.panels()/o.shares, (share+1)*o.panels()/o.shares
+	o.multiply(&o.tiles[worker], x, y, count, from, to)
 	for k := range count {
-		o.putOut(t, first+k, y[k*(o.cols+spaceAfter):], count*(o.cols+spaceAfter))
+		o.putOut(t, first+k, y[k*(o.cols+spaceAfter):], count*(o.cols+spaceAfter), o.column(from), o.column(to))
 	}
 }
 
@@ -165,12 +174,18 @@ func (o *winograd) takeIn(t *transform, tile int, edge, x []float32, step int) {
 	o.transforms.input(t)
 }
 
-// multiply computes for each of the 36 values y[tile, k] = Σ over c of x[tile, c]·u[c, k].
-func (o *winograd) multiply(t *tile, x, y []float32, count int) {
+// column is the first one of panel i.
+func (o *winograd) column(i int) int {
+	_, before := o.kernels.width(o.cols, i)
+	return min(before*o.kernels.lanes, o.cols)
+}
+
+// multiply computes for each of the 36 values y[tile, k] = Σ over c of x[tile, c]·u[c, k], k in some panels.
+func (o *winograd) multiply(t *tile, x, y []float32, count, fromPanel, toPanel int) {
 	t.rows, t.lda, t.ldc, t.segs, t.bias, t.lo, t.hi = count, o.c+spaceAfter, o.cols+spaceAfter, 1, nil, negInf, posInf
 	cuts := ceil(o.c, sumLen)
 	for v := range tileValues {
-		for i := range o.panels() {
+		for i := fromPanel; i < toPanel; i++ {
 			vectors, before := o.kernels.width(o.cols, i)
 			before *= o.kernels.lanes
 			width := vectors * o.kernels.lanes
@@ -182,7 +197,11 @@ func (o *winograd) multiply(t *tile, x, y []float32, count int) {
 				t.a, t.seg = x[v*count*t.lda+from:], to-from
 				at := v*o.c*o.kernels.padded(o.cols) + before*o.c
 				t.b = o.u[at+from*width:]
-				after := o.u[at+to*width:] // panels follow each other as they are used
+				next := at + to*width // panels follow each other as they are used
+				if to == o.c && i+1 == toPanel {
+					next += (o.kernels.padded(o.cols) - o.column(toPanel) + o.column(fromPanel)) * o.c
+				}
+				after := o.u[min(next, len(o.u)):]
 				t.announce(after[:min(len(after), t.seg*width)], 0, 1)
 				o.kernels.gemm[vectors](t)
 				t.z = t.c
@@ -191,15 +210,18 @@ func (o *winograd) multiply(t *tile, x, y []float32, count int) {
 	}
 }
 
-// putOut transforms a tile's sums to its pixels.
-func (o *winograd) putOut(t *transform, tile int, y []float32, step int) {
+// putOut transforms some columns of a tile's sums to its pixels.
+func (o *winograd) putOut(t *transform, tile int, y []float32, step, from, to int) {
 	n, p, q := o.place(tile)
-	at := o.part.out.at(n, p, q)
-	t.from, t.to, t.bias, t.z = y, o.out[at:], o.epilogue.bias, nil
+	at := o.part.out.at(n, p, q) + from
+	t.from, t.to, t.bias, t.z = y[from:], o.out[at:], nil, nil
+	if o.epilogue.bias != nil {
+		t.bias = o.epilogue.bias[from:]
+	}
 	if o.epilogue.z != nil {
 		t.z = o.epilogue.z[at:]
 	}
-	t.row, t.pixel, t.step, t.n = o.part.out.row, o.part.out.pixel, step, o.cols
+	t.row, t.pixel, t.step, t.n = o.part.out.row, o.part.out.pixel, step, to-from
 	t.rows, t.cols = min(tileSide, o.p-p), min(tileSide, o.q-q)
 	t.lo, t.hi = o.epilogue.lo, o.epilogue.hi
 	o.transforms.output(t)
