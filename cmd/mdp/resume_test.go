@@ -2,9 +2,11 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"hash/fnv"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -105,4 +107,39 @@ func TestInterruptSaysHowToGoOn(t *testing.T) {
 		require.Error(t, c.Wait(), "200 epochs do not take 0.3 s")
 		assert.Equal(t, exitInterrupted, c.ProcessState.ExitCode())
 	}
+}
+
+// A table that was stopped says the command, flags and all, that goes on with it.
+func TestInterruptedTableGoesOn(t *testing.T) {
+	dir := t.TempDir()
+	table := filepath.Join(dir, "a table", "latency.jsonl")
+	rows := func() []string {
+		b, _ := os.ReadFile(table) // not there yet is none
+		lines := strings.SplitAfter(string(b), "\n")
+		return lines[:len(lines)-1]
+	}
+	c := command(t, dir, "bench", "--model", "resnet8-cifar,resnet14-cifar", "--step", "32", "--batch", "1", "--width", "1", "--out", "a table", "--quiet")
+	var stderr bytes.Buffer
+	c.Stderr = &stderr
+	require.NoError(t, c.Start())
+	for deadline := time.Now().Add(time.Minute); len(rows()) < 4 && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+	}
+	require.NoError(t, c.Process.Signal(os.Interrupt))
+	require.Error(t, c.Wait())
+	assert.Equal(t, exitInterrupted, c.ProcessState.ExitCode())
+	_, line, found := strings.Cut(stderr.String(), "goes on where it stopped: mdp ")
+	require.True(t, found, stderr.String())
+	before := rows()
+
+	again := exec.Command("sh", "-c", `exec "$0" `+strings.TrimSpace(line)+" --json", c.Path)
+	again.Dir, again.Env = c.Dir, c.Env
+	o := execute(t, again)
+	require.Equal(t, exitOK, o.code, o.stderr)
+	var done tabled
+	require.NoError(t, json.Unmarshal([]byte(o.stdout), &done))
+	assert.Equal(t, done.Configurations, done.Rows)
+	after := rows()
+	assert.Len(t, after, 1+done.Rows)
+	assert.Equal(t, before, after[:len(before)], "what was measured stays")
 }

@@ -22,6 +22,7 @@ func TestSweep(t *testing.T) {
 	write(t, filepath.Join(dir, "four.yaml"), "seed: [1, 2]\nbudget: [[0.6x, 0.8x], [0.001x]]\n")
 	o := ok(t, dir, "sweep", "four.yaml", "--dry-run")
 	assert.Equal(t, 5, strings.Count(o.stdout, "\n"), o.stdout)
+	assertKeys(t, ok(t, dir, "sweep", "four.yaml", "--dry-run", "--json").stdout, []string{"name", "values", "config", "devices"})
 	assert.NoDirExists(t, filepath.Join(dir, "sweeps"))
 
 	// Killed in the middle of the first run, asked to stop in the next.
@@ -88,5 +89,6 @@ func TestSweepBadInput(t *testing.T) {
 	} {
 		assertRefused(t, mdp(t, dir, strings.Fields(args)...), exitUsage, says)
 	}
+	assertKeys(t, ok(t, dir, "sweep", "four.yaml", "--dry-run", "--json").stdout, []string{"name", "values", "config", "devices"})
 	assert.NoDirExists(t, filepath.Join(dir, "sweeps"))
 }
