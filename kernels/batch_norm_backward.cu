@@ -7,15 +7,16 @@
 //          dz[i,c] (+)= g[i,c]
 //
 // Three kernels: the sums of every chunk of rows; each channel's gradients and
-// its signed Taylor term, in float64; dx and dz. Y is null with the identity.
-// Bound: 20 bytes an element, 28 with an activation, 4 or 8 more with dz.
+// its signed Taylor term, in float64; dx and dz. Where y is null it is computed again
+// from x, as batch_norm_apply does; dx may be dy.
+// Bound: 20 bytes an element, 28 where y is read, 4 or 8 more with dz.
 #include "columns.cuh"
 #include "elementwise.cuh"
 
 template <class T> struct BatchNormSums {
 	float *partial; // [2, chunks, c]: Σ g and Σ g·(x−mean)
 	const T *dy, *y, *x;
-	const float *mean;
+	const float *gamma, *beta, *mean, *invstd;
 	Columns at;
 	int act;
 };
@@ -24,12 +25,12 @@ template <class T> __device__ void batch_norm_sums_of(const BatchNormSums<T> &p)
 	int c = p.at.column();
 	float sum = 0, products = 0;
 	if (c < p.at.c) {
-		float mean = p.mean[c];
+		float mean = p.mean[c], scale = p.gamma[c] * p.invstd[c], beta = p.beta[c];
 		for (int i = p.at.first(); i < p.at.last(); i += p.at.step()) {
 			index_t at = index_t(i) * p.at.c + c;
-			float g = gated(p.act, p.dy[at], p.y ? p.y[at] : 0.f);
+			float x = p.x[at] - mean, g = gated(p.act, p.dy[at], p.y ? float(p.y[at]) : scale * x + beta);
 			sum += g;
-			products += g * (p.x[at] - mean);
+			products += g * x;
 		}
 	}
 	sum = column_sum(sum, p.at.width);
@@ -67,7 +68,7 @@ KERNEL(column_threads, batch_norm_gradients, BatchNormGradients p) {
 template <class T> struct BatchNormInput {
 	T *dx, *dz;
 	const T *dy, *y, *x;
-	const float *gamma, *mean, *invstd, *dgamma, *dbeta;
+	const float *gamma, *beta, *mean, *invstd, *dgamma, *dbeta;
 	Columns at;
 	int act, accumulate_z;
 };
@@ -75,12 +76,12 @@ template <class T> struct BatchNormInput {
 template <class T> __device__ void batch_norm_input_of(const BatchNormInput<T> &p) {
 	int c = p.at.column();
 	if (c >= p.at.c) return;
-	float mean = p.mean[c], invstd = p.invstd[c], scale = p.gamma[c] * invstd;
+	float mean = p.mean[c], invstd = p.invstd[c], scale = p.gamma[c] * invstd, beta = p.beta[c];
 	float shift = p.dbeta[c] / p.at.rows, slope = invstd * p.dgamma[c] / p.at.rows;
 	for (int i = p.at.first(); i < p.at.last(); i += p.at.step()) {
 		index_t at = index_t(i) * p.at.c + c;
-		float g = gated(p.act, p.dy[at], p.y ? p.y[at] : 0.f);
-		p.dx[at] = scale * (g - shift - (p.x[at] - mean) * slope);
+		float x = p.x[at] - mean, g = gated(p.act, p.dy[at], p.y ? float(p.y[at]) : scale * x + beta);
+		p.dx[at] = scale * (g - shift - x * slope);
 		if (p.dz) p.dz[at] = p.accumulate_z ? p.dz[at] + g : g;
 	}
 }

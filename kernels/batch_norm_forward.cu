@@ -72,7 +72,7 @@ KERNEL(column_threads, batch_norm_statistics, BatchNormStatistics p) {
 	p.runvar[c] = float((1 - double(p.momentum)) * p.runvar[c] + p.momentum * unbiased);
 }
 
-template <class T> struct BatchNormApply {
+template <class T> struct BatchNormApply { // engine.BatchNormAgain, too
 	T *y;
 	const T *x, *z;
 	const float *gamma, *beta, *mean, *invstd;

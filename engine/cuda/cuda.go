@@ -132,10 +132,12 @@ func (b *Backend) Supports(c engine.Call) error {
 			return fmt.Errorf("cuda: %v: %w", c, engine.ErrUnsupported)
 		}
 		return errors.Join(b.Supports(c.ConvForward), b.Supports(c.Norm))
+	case engine.BatchNormAgain:
+		count = c.Rows
 	case engine.BatchNormInfer:
 		count = c.Rows
 	case engine.BatchNormBackward:
-		if count = c.Rows; !c.Act.Gates() || c.DX == c.DY || c.Y == engine.None && c.Act != engine.Identity {
+		if count = c.Rows; !c.Act.Gates() {
 			return fmt.Errorf("cuda: %v: %w", c, engine.ErrUnsupported)
 		}
 	case engine.SoftmaxLoss:

@@ -79,6 +79,8 @@ func (l *lowering) lower(c engine.Call) {
 		l.batchNormForward(c)
 	case engine.ConvBatchNorm:
 		l.convBatchNorm(c)
+	case engine.BatchNormAgain:
+		l.batchNormAgain(c)
 	case engine.BatchNormInfer:
 		at := columnsOf(c.Rows, c.C)
 		launch(l, "batch_norm_infer"+l.in, at.grid(), batchNormInferParams{l.at(c.Y), l.at(c.X), l.at(c.Z),

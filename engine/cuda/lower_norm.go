@@ -45,10 +45,14 @@ func momentsLen(c engine.ConvBatchNorm) int {
 
 // normalise makes y of x and its moments.
 func (l *lowering) normalise(c engine.BatchNormForward, runs runsParams) {
-	at := columnsOf(c.Rows, c.C)
 	runs.At.Chunk = runs.At.Rows
 	launch(l, "batch_norm_statistics", runs.At.grid(), batchNormStatisticsParams{l.at(c.Mean), l.at(c.InvStd), l.at(c.RunMean), l.at(c.RunVar),
 		runs, c.Eps, c.Momentum})
+	l.batchNormAgain(engine.BatchNormAgain{Rows: c.Rows, C: c.C, Y: c.Y, X: c.X, Z: c.Z, Gamma: c.Gamma, Beta: c.Beta, Mean: c.Mean, InvStd: c.InvStd, Act: c.Act})
+}
+
+func (l *lowering) batchNormAgain(c engine.BatchNormAgain) {
+	at := columnsOf(c.Rows, c.C)
 	launch(l, "batch_norm_apply"+l.in, at.grid(), batchNormApplyParams{l.at(c.Y), l.at(c.X), l.at(c.Z),
 		l.at(c.Gamma), l.at(c.Beta), l.at(c.Mean), l.at(c.InvStd), at, int32(c.Act)})
 }
@@ -60,9 +64,9 @@ func (l *lowering) batchNormBackward(c engine.BatchNormBackward) {
 	if c.Act == engine.Identity {
 		y = 0
 	}
-	launch(l, "batch_norm_sums"+l.in, at.grid(), batchNormSumsParams{l.scratch, l.at(c.DY), y, l.at(c.X), l.at(c.Mean), at, int32(c.Act)})
+	launch(l, "batch_norm_sums"+l.in, at.grid(), batchNormSumsParams{l.scratch, l.at(c.DY), y, l.at(c.X), l.at(c.Gamma), l.at(c.Beta), l.at(c.Mean), l.at(c.InvStd), at, int32(c.Act)})
 	launch(l, "batch_norm_gradients", one.grid(), batchNormGradientsParams{l.at(c.DGamma), l.at(c.DBeta), l.at(c.Signed),
 		l.scratch, l.at(c.Gamma), l.at(c.Beta), l.at(c.InvStd), one})
 	launch(l, "batch_norm_input"+l.in, at.grid(), batchNormInputParams{l.at(c.DX), l.at(c.DZ), l.at(c.DY), y, l.at(c.X),
-		l.at(c.Gamma), l.at(c.Mean), l.at(c.InvStd), l.at(c.DGamma), l.at(c.DBeta), at, int32(c.Act), boolean(c.AccumulateZ)})
+		l.at(c.Gamma), l.at(c.Beta), l.at(c.Mean), l.at(c.InvStd), l.at(c.DGamma), l.at(c.DBeta), at, int32(c.Act), boolean(c.AccumulateZ)})
 }

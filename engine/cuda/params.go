@@ -122,18 +122,18 @@ type (
 		Act                                   int32
 	}
 	batchNormSumsParams struct {
-		Partial, DY, Y, X, Mean pointer
-		At                      columns
-		Act                     int32
+		Partial, DY, Y, X, Gamma, Beta, Mean, InvStd pointer
+		At                                           columns
+		Act                                          int32
 	}
 	batchNormGradientsParams struct {
 		DGamma, DBeta, Signed, Partial, Gamma, Beta, InvStd pointer
 		At                                                  columns
 	}
 	batchNormInputParams struct {
-		DX, DZ, DY, Y, X, Gamma, Mean, InvStd, DGamma, DBeta pointer
-		At                                                   columns
-		Act, AccumulateZ                                     int32
+		DX, DZ, DY, Y, X, Gamma, Beta, Mean, InvStd, DGamma, DBeta pointer
+		At                                                         columns
+		Act, AccumulateZ                                           int32
 	}
 
 	filterTaylorParams struct {

@@ -148,6 +148,9 @@ func compare(b engine.Backend, c testCase, integers bool, tolerance float64) err
 func nmse(got []float32, want []float64) float64 {
 	var err, norm float64
 	for i, v := range got {
+		if math.IsInf(want[i], 0) && float64(v) == want[i] { // more than narrow storage holds
+			continue
+		}
 		d := float64(v) - want[i]
 		err += d * d
 		norm += want[i] * want[i]
