@@ -26,8 +26,8 @@ const StageVerify Stage = "verify"
 //	additive  the rows as they were measured, alone
 //	linear    the tied ones by each layer's output channels, its input whole
 //
-// All are at the pace of the dense network beside them, at its fastest. Leaves
-// verify.jsonl, raw and resumed, verify.json and verify.svg.
+// All are at the pace of the dense network in the same rounds. Leaves verify.jsonl,
+// raw and resumed, verify.json and verify.svg.
 func (p *Pipeline) Verify(ctx context.Context, n int, rule bench.Rule) (v report.Verification, err error) {
 	if err := errors.Join(p.openDevice(), p.Lock()); err != nil {
 		return v, err
@@ -58,21 +58,15 @@ func (p *Pipeline) Verify(ctx context.Context, n int, rule bench.Rule) (v report
 		if err := p.timeSubnets(ctx, table, space, subnets); err != nil {
 			return err
 		}
-		least, _ := table.Find(space.key(subnets[0]))
-		for _, s := range subnets { // the dense network, of all the longest, is the one most often disturbed
-			if row, _ := table.Find(space.key(s)); row.ReferenceNS < least.ReferenceNS {
-				least = row
-			}
-		}
 		for _, s := range subnets {
 			row, _ := table.Find(space.key(s))
-			net := report.Subnet{Name: s.Name, Keeps: row.Key, DenseMS: ms(least.ReferenceNS), MeasuredMS: ms(row.MedianNS), SpreadPct: spreadPct(row.SamplesNS)}
+			net := report.Subnet{Name: s.Name, Keeps: row.Key, DenseMS: ms(row.ReferenceNS), MeasuredMS: ms(row.MedianNS), SpreadPct: spreadPct(row.SamplesNS)}
 			for _, m := range models {
 				_, ns, err := m.problem.Evaluate(s.Options, s.BlocksOn)
 				if err != nil {
 					return err
 				}
-				net.PredictedMS = append(net.PredictedMS, ms(ns)*float64(least.ReferenceNS)/float64(dense.LatencyNS))
+				net.PredictedMS = append(net.PredictedMS, ms(ns)*float64(row.ReferenceNS)/float64(dense.LatencyNS))
 			}
 			v.Networks = append(v.Networks, net)
 		}

@@ -22,7 +22,7 @@ type Verification struct {
 type Subnet struct {
 	Name        string    `json:"name"` // how it was chosen
 	Keeps       string    `json:"keeps"`
-	DenseMS     float64   `json:"denseMS"` // beside the networks, at its fastest
+	DenseMS     float64   `json:"denseMS"` // of the dense network in the same rounds
 	MeasuredMS  float64   `json:"measuredMS"`
 	SpreadPct   float64   `json:"spreadPct"`   // that the middle half of the samples takes up, of their median
 	PredictedMS []float64 `json:"predictedMS"` // by each model, at the pace of DenseMS
