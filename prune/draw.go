@@ -25,14 +25,7 @@ var shares = []float64{0.8, 0.6, 0.4, 0.2}
 // draw draws the i-th random sub-network, whose latency by the problem is near its
 // share of the dense network's.
 func draw(p *solve.Problem, i int) (subnet, error) {
-	dense := subnet{Options: make([]int, len(p.Groups)), BlocksOn: make([]bool, len(p.Blocks))}
-	for i, g := range p.Groups {
-		dense.Options[i] = g.MaxOption
-	}
-	for i := range dense.BlocksOn {
-		dense.BlocksOn[i] = true
-	}
-	_, denseNS, err := p.Evaluate(dense.Options, dense.BlocksOn)
+	_, denseNS, err := p.Evaluate(p.Dense())
 	if err != nil {
 		return subnet{}, err
 	}

@@ -72,7 +72,7 @@ func (c Config) beside(problem *solve.Problem) (*solve.Problem, error) {
 		if other.LatencyUnit != problem.LatencyUnit {
 			return nil, says(fmt.Errorf("latencies of %s are in %q, need %s", f.name, other.LatencyUnit, problem.LatencyUnit))
 		}
-		dense, err := denseCosts(other)
+		dense, err := other.CostsOf(other.Dense())
 		if err != nil {
 			return nil, says(err)
 		}
@@ -90,21 +90,9 @@ func says(err error) error {
 	return fmt.Errorf("with: %w: measure this network there, in a run of its own up to mdp solve, and give that run's problem.json", err)
 }
 
-// denseCosts are those of the network nothing is cut from.
-func denseCosts(p *solve.Problem) ([]int64, error) {
-	options, on := make([]int, len(p.Groups)), make([]bool, len(p.Blocks))
-	for i, g := range p.Groups {
-		options[i] = g.MaxOption
-	}
-	for i := range on {
-		on[i] = true
-	}
-	return p.CostsOf(options, on)
-}
-
 // together finds the answer again, within the budgets of the further devices, too.
 func (c Config) together(ctx context.Context, problem, constrained *solve.Problem, a *Answer) error {
-	dense, err := denseCosts(problem)
+	dense, err := problem.CostsOf(problem.Dense())
 	if err != nil {
 		return err
 	}

@@ -93,14 +93,7 @@ func TestProblemImportance(t *testing.T) {
 			scores := RandomScores(s.Program.Graph(), s.Coupling, 1)
 			p, err := s.Problem(scores, func(engine.Call) (int64, bool) { return 1, true })
 			require.NoError(t, err)
-			full, on := make([]int, len(p.Groups)), make([]bool, len(p.Blocks))
-			for i, g := range p.Groups {
-				full[i] = g.MaxOption
-			}
-			for i := range on {
-				on[i] = true
-			}
-			objective, latency, err := p.Evaluate(full, on)
+			objective, latency, err := p.Evaluate(p.Dense())
 			require.NoError(t, err)
 			require.InDelta(t, importanceUnits, objective, float64(len(p.Layers)), "rounding of each layer")
 			require.EqualValues(t, len(p.Layers), latency)

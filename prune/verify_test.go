@@ -108,14 +108,7 @@ func TestDraw(t *testing.T) {
 			}
 		}
 	}
-	full, on := make([]int, len(p.Groups)), make([]bool, len(p.Blocks))
-	for i, g := range p.Groups {
-		full[i] = g.MaxOption
-	}
-	for i := range on {
-		on[i] = true
-	}
-	_, denseNS, err := p.Evaluate(full, on)
+	_, denseNS, err := p.Evaluate(p.Dense())
 	require.NoError(t, err)
 	keys := map[string]bool{}
 	for i := range 12 {

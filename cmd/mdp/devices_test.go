@@ -51,14 +51,7 @@ func TestTablesOfTwoDevices(t *testing.T) {
 }
 
 func dense(t *testing.T, p *solve.Problem) int64 {
-	options, on := make([]int, len(p.Groups)), make([]bool, len(p.Blocks))
-	for i, g := range p.Groups {
-		options[i] = g.MaxOption
-	}
-	for i := range on {
-		on[i] = true
-	}
-	_, latency, err := p.Evaluate(options, on)
+	_, latency, err := p.Evaluate(p.Dense())
 	require.NoError(t, err)
 	return latency
 }

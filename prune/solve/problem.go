@@ -119,6 +119,18 @@ func (l Layer) importance(own int) int64 {
 	return l.Importance[own]
 }
 
+// Dense is the choice that cuts nothing.
+func (p *Problem) Dense() (options []int, blocksOn []bool) {
+	options, blocksOn = make([]int, len(p.Groups)), make([]bool, len(p.Blocks))
+	for i, g := range p.Groups {
+		options[i] = g.MaxOption
+	}
+	for i := range blocksOn {
+		blocksOn[i] = true
+	}
+	return options, blocksOn
+}
+
 // Evaluate returns what a configuration of a valid problem keeps and what it
 // costs, straight from the tables: options has one entry per group, blocksOn
 // one per block.
