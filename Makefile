@@ -60,6 +60,12 @@ test-gpu-bundle: gpu-bundle ## gpu-check and gpu-bench themselves, on a driver t
 	LD_LIBRARY_PATH=$(CURDIR)/bin/emulated bin/gpu-bundle/gpu-check --short bin/gpu-check-emulated
 	LD_LIBRARY_PATH=$(CURDIR)/bin/emulated bin/gpu-bundle/gpu-bench --short bin/gpu-bench-emulated
 
+.PHONY: modelled-gpu
+modelled-gpu: ## bin/modelled, a driver whose GPU is a model: mdp-cuda bench at full scale where there is none; no figure of it is a GPU's
+	mkdir -p bin/modelled
+	g++ -shared -fPIC -std=c++17 -O2 -Wall -o bin/modelled/libcuda.so.1 engine/cuda/driver/cu/testdata/modelled/libcuda.cpp
+	@echo 'now LD_LIBRARY_PATH=bin/modelled bin/mdp-cuda bench --device cuda:0 --model resnet50 --step 32 --batch 256 --precision bf16'
+
 .PHONY: bench
 bench: ## speed and memory: raw lines for benchstat in bin/bench.txt, and their table
 	scripts/bench
