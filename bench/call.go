@@ -29,6 +29,7 @@ type stand struct {
 	rule    Rule
 	batch   int       // images of a call
 	noise   []float32 // normal, what operands are filled with: never zeros
+	sent    []float32 // the same again and again, as long as the longest was
 	clock   *clock    // of the device, once a rule that watches it needs it
 
 	now   func() time.Time
@@ -64,7 +65,7 @@ func (s *stand) time(ctx context.Context, c, reference engine.Call) (m reading, 
 		return m, err
 	}
 	defer exec.Close()
-	if err := s.fill(exec, &round.plan, round.grown); err != nil {
+	if err := s.fill(exec, &round.plan, round.calls, round.grown); err != nil {
 		return m, err
 	}
 	if err := exec.Run(round.calls, len(round.plan.Calls)); err != nil {
@@ -111,32 +112,53 @@ func paired(r Result, besideNS []int64) int64 {
 	return int64(math.Round(median(ratios) * float64(max(1, r.MedianNS))))
 }
 
-// fill writes every operand that is read; of one that grows on the device, the start.
-func (s *stand) fill(exec engine.Executor, p *engine.Plan, grown map[engine.Buffer]bool) error {
-	for i := range p.Calls {
-		for _, o := range p.Slice(i).Operands() {
-			if !o.Read || o.Name == "labels" { // zero is a class
-				continue
-			}
-			n := o.Len
-			if grown[o.Buffer] {
-				n = min(n, len(s.noise))
-			}
-			data := make([]float32, n)
-			for n := 0; n < len(data); {
-				n += copy(data[n:], s.noise)
-			}
-			if o.Name == "runvar" {
-				for i, v := range data {
-					data[i] = float32(math.Abs(float64(v)))
-				}
-			}
-			if err := exec.Write(o.Buffer, data); err != nil {
-				return err
-			}
+// fill writes what the first calls of the plan find in memory; of an operand that
+// grows on the device, the start.
+func (s *stand) fill(exec engine.Executor, p *engine.Plan, calls int, grown map[engine.Buffer]bool) error {
+	for _, o := range found(p, calls) {
+		n := o.Len
+		if grown[o.Buffer] {
+			n = min(n, len(s.noise))
+		}
+		if err := exec.Write(o.Buffer, s.data(o.Name, n)); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// found is what a plan's first calls read before one of them writes it; zero is a
+// class, and labels stay so.
+func found(p *engine.Plan, calls int) (all []engine.Operand) {
+	known := map[engine.Buffer]int{} // elements
+	for i := range calls {
+		operands := p.Slice(i).Operands()
+		for _, o := range operands {
+			if o.Read && o.Name != "labels" && o.Len > known[o.Buffer] {
+				known[o.Buffer] = o.Len
+				all = append(all, o)
+			}
+		}
+		for _, o := range operands {
+			known[o.Buffer] = max(known[o.Buffer], o.Len)
+		}
+	}
+	return all
+}
+
+// data is so much noise for an operand.
+func (s *stand) data(name string, n int) []float32 {
+	for len(s.sent) < n {
+		s.sent = append(s.sent, s.noise...)
+	}
+	if name != "runvar" {
+		return s.sent[:n]
+	}
+	data := slices.Clone(s.sent[:n])
+	for i, v := range data {
+		data[i] = float32(math.Abs(float64(v)))
+	}
+	return data
 }
 
 func median(x []float64) float64 {

@@ -263,19 +263,17 @@ func (r *round) span(s engine.Span) engine.Buffer {
 // what is there behind itself: the host need not send it all. Filters are left to
 // the host, which alone may write them, and lanes as well, where a slice is small.
 func (r *round) grow(n int) {
-	for _, c := range r.plan.Calls[:r.calls] {
-		for _, o := range c.Operands() {
-			if !o.Read || o.Len <= n || r.plan.Span(o.Buffer).Lane || r.grown[o.Buffer] || slices.Contains(r.plan.Constant, o.Buffer) {
-				continue
-			}
-			r.grown[o.Buffer] = true
-			from := r.plan.Span(o.Buffer)
-			for have := n; have < o.Len; have *= 2 {
-				from.Len = min(have, o.Len-have)
-				to := from
-				to.Offset += from.Storage.Words(have)
-				r.add(engine.Activate{Len: from.Len, X: r.span(from), Y: r.span(to)})
-			}
+	for _, o := range found(&r.plan, r.calls) {
+		from := r.plan.Span(o.Buffer)
+		if o.Len <= n || from.Lane || slices.Contains(r.plan.Constant, o.Buffer) {
+			continue
+		}
+		r.grown[o.Buffer] = true
+		for have := n; have < o.Len; have *= 2 {
+			from.Len = min(have, o.Len-have)
+			to := from
+			to.Offset += from.Storage.Words(have)
+			r.add(engine.Activate{Len: from.Len, X: r.span(from), Y: r.span(to)})
 		}
 	}
 }

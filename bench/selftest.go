@@ -61,7 +61,7 @@ func Test(ctx context.Context, b engine.Backend, progress func(done, total int))
 		return t, err
 	}
 	defer exec.Close()
-	if err := s.fill(exec, &r.plan, r.grown); err != nil {
+	if err := s.fill(exec, &r.plan, r.calls, r.grown); err != nil {
 		return t, err
 	}
 	if err := exec.Run(r.calls, len(r.plan.Calls)); err != nil {
