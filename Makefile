@@ -56,7 +56,7 @@ gpu-bundle: ## bin/gpu-bundle, whose gpu-check proves the kernels on a machine w
 test-gpu-bundle: gpu-bundle ## gpu-check and gpu-bench themselves, on a driver that is emulated
 	mkdir -p bin/emulated
 	g++ -shared -fPIC -std=c++17 -O2 -Wno-unknown-pragmas -Ikernels -o bin/emulated/libcuda.so.1 \
-		engine/cuda/driver/cu/testdata/libcuda.cpp kernels/emu.cpp kernels/host.cpp
+		engine/cuda/driver/cu/testdata/libcuda.cpp kernels/emu.cpp kernels/wgmma.cpp kernels/host.cpp
 	LD_LIBRARY_PATH=$(CURDIR)/bin/emulated bin/gpu-bundle/gpu-check --short bin/gpu-check-emulated
 	LD_LIBRARY_PATH=$(CURDIR)/bin/emulated bin/gpu-bundle/gpu-bench --short bin/gpu-bench-emulated
 

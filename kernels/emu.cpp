@@ -20,7 +20,7 @@ extern "C" char __start_emu_shared[] __attribute__((weak)), __stop_emu_shared[] 
 
 namespace {
 
-constexpr int max_threads = 1024, warp = 32;
+constexpr int max_threads = 1024, warp = 32, warpgroup = 4 * warp;
 constexpr size_t stack_bytes = 256 << 10, guard_bytes = 4 << 10;
 
 // A Context is where a fiber, or the scheduler, left off.
@@ -74,7 +74,7 @@ void start_at(Context &c, char *stack, void (*entry)()) {
 }
 #endif
 
-enum State { ready, at_block_barrier, at_warp_barrier, done };
+enum State { ready, at_block_barrier, at_warp_barrier, at_warpgroup_barrier, done };
 
 struct Fiber {
 	Context context;
@@ -98,6 +98,7 @@ Fiber *running;
 Fiber *fiber_of[max_threads]; // by thread, null before it starts
 State state[max_threads];
 Warp warps[max_threads / warp];
+int arrived[max_threads / warpgroup]; // of each warpgroup
 emu::Factors factors_of[max_threads / warp][2];
 int order[max_threads];
 int threads;
@@ -146,6 +147,7 @@ void work() {
 		Fiber *f = running;
 		kernel->invoker.call(kernel->invoker.kernel, params);
 		if (!emu::copies[f->thread].waiting.empty()) emu::fail("ends with copies on their way");
+		if (emu::multiplies()) emu::fail("ends with products on their way");
 		state[f->thread] = done;
 		idle[idle_count++] = f;
 		to_scheduler(f);
@@ -193,11 +195,12 @@ bool open_block_barrier() {
 	for (int t = 0; t < threads; t++)
 		if (state[t] != at_block_barrier) return false;
 	for (int t = 0; t < threads; t++) state[t] = ready;
+	emu::show();
 	return true;
 }
 
 void stuck() {
-	static const char *const what[] = {"runs", "waits at __syncthreads", "waits for its warp", "has ended"};
+	static const char *const what[] = {"runs", "waits at __syncthreads", "waits for its warp", "waits for its warpgroup", "has ended"};
 	int other = 0;
 	while (other < threads && state[other] == state[0]) other++;
 	if (other == threads)
@@ -211,6 +214,8 @@ void run_block(emu_order how) {
 	if (__start_emu_shared) fill(__start_emu_shared, __stop_emu_shared, poison);
 	fill(shared, shared + shared_bytes, poison);
 	memset(warps, 0, sizeof warps);
+	memset(arrived, 0, sizeof arrived);
+	emu::start_products(shared, shared_bytes);
 	memset(fiber_of, 0, sizeof fiber_of);
 	for (int t = 0; t < threads; t++) {
 		state[t] = ready;
@@ -269,6 +274,20 @@ void emu::warp_barrier(unsigned mask) {
 	w.arrived = 0;
 	w.exchanges++;
 	for (int t = first; t < last; t++) state[t] = ready;
+}
+
+void emu::warpgroup_barrier(void (*last)(int)) {
+	Fiber *f = running;
+	int number = f->thread / warpgroup, first = number * warpgroup;
+	if (threads - first < warpgroup) return fail("calls on a warpgroup, of which its block has only a part");
+	if (++arrived[number] < warpgroup) {
+		state[f->thread] = at_warpgroup_barrier;
+		to_scheduler(f);
+		return;
+	}
+	arrived[number] = 0;
+	last(number);
+	for (int t = first; t < first + warpgroup; t++) state[t] = ready;
 }
 
 uint64_t *emu::exchange(unsigned mask, uint64_t mine) {

@@ -86,6 +86,30 @@ template <class T> T from_lane(unsigned mask, T value, int lane) {
 	return value;
 }
 
+// Products of a warpgroup, by wgmma.cpp. An operand's descriptor says where its element
+// (row, k) lies; value widens one.
+struct Operands {
+	uint64_t a, b;
+	bool a_across, b_across;
+	int columns;
+	float (*value)(uint16_t);
+};
+uint32_t operand_address(uint64_t descriptor, bool across, int row, int k);
+int sum_row(int thread, int i); // of a thread's i-th sum
+int sum_column(int thread, int i);
+uint32_t shared_address(const void *);
+void copy_begins(const void *to);
+void copy_ends(const void *to);
+void fence_async();
+void show(); // what fences came before a barrier that opens
+void wgmma_fence();
+void wgmma(float *sums, const Operands &);
+void wgmma_commit();
+void wgmma_wait(int n);
+bool multiplies(); // whether the thread's warpgroup has products on their way
+void start_products(const char *shared, size_t bytes);
+void warpgroup_barrier(void (*last)(int warpgroup)); // what the last to come does before all go on
+
 // What cp.async was asked for. It is made as late as a kernel may count on: at the
 // wait; a thread that ends with copies on their way has failed, as one whose copy is
 // not aligned has.

@@ -19,7 +19,7 @@ var orders = []string{"ascending", "descending", "shuffled"}
 func TestBrokenKernelsAreFound(t *testing.T) {
 	binary := filepath.Join(t.TempDir(), "broken")
 	out, err := exec.Command("g++", "-std=c++17", "-O1", "-g", "-Wno-unknown-pragmas", "-fsanitize=address", "-fsanitize-sections=emu_shared",
-		"-I.", "-o", binary, "testdata/main.cpp", "emu.cpp").CombinedOutput()
+		"-I.", "-o", binary, "testdata/main.cpp", "emu.cpp", "wgmma.cpp").CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	run := func(kernel, order string) string {
 		c := exec.Command(binary, kernel, order)
@@ -57,6 +57,46 @@ func TestBrokenKernelsAreFound(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A warpgroup's product is right in every layout, and every kernel of testdata/products.cu
+// that is wrong is found, in every order.
+func TestProductsOfWarpgroups(t *testing.T) {
+	binary := filepath.Join(t.TempDir(), "products")
+	out, err := exec.Command("g++", "-std=c++17", "-O1", "-g", "-Wno-unknown-pragmas", "-fsanitize=address",
+		"-I.", "-o", binary, "testdata/products.cpp", "emu.cpp", "wgmma.cpp").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	for kernel, want := range map[string]string{
+		"along": "right", "a_across": "right", "b_across": "right", "across": "right",
+		"no_proxy_fence_": "multiplies a copy that has not had fence.proxy.async and then a barrier",
+		"no_barrier_":     "multiplies a copy that has not had fence.proxy.async and then a barrier",
+		"no_copy_wait_":   "multiplies what no copy that was waited for has brought",
+		"no_swizzle_":     "wrong",
+		"wrong_stride_":   "wrong",
+		"no_wgmma_fence_": "multiplies into registers without wgmma.fence",
+		"no_wait_":        "nan",
+		"touches_":        "writes sums whose products are on their way",
+		"overwrites_":     "copies over an operand of a product that is on its way",
+		"others_":         "multiplies other operands than the rest of its warpgroup",
+		"part_":           "waits for its warpgroup while thread 96 has ended",
+		"never_waits":     "ends with products on their way",
+	} {
+		t.Run(kernel, func(t *testing.T) {
+			for _, order := range orders {
+				c := exec.Command(binary, kernel, order)
+				c.Env = append(c.Environ(), "ASAN_OPTIONS=detect_leaks=0")
+				out, _ := c.CombinedOutput()
+				assert.Contains(t, string(out), want, order)
+			}
+		})
+	}
+	t.Run("layouts", func(t *testing.T) { // hashes that testdata/layouts.py makes with CuTe's algebra
+		want, err := os.ReadFile("testdata/layouts.txt")
+		require.NoError(t, err)
+		out, err := exec.Command(binary, "layouts").CombinedOutput()
+		require.NoError(t, err)
+		assert.Equal(t, string(want), string(out))
+	})
 }
 
 func TestEveryKernelIsCompiledForTheHost(t *testing.T) {

@@ -99,6 +99,7 @@ template <int bytes> __device__ __forceinline__ void cp_async(void *to, const vo
 #else
 	emu::Copies &mine = emu::copies[threadIdx.x];
 	if ((uintptr_t(to) | uintptr_t(from)) % bytes) emu::fail("copies from or to an address that is no multiple of the copy's size");
+	emu::copy_begins(to);
 	mine.waiting.push_back({to, from, mine.groups, bytes});
 #endif
 }
@@ -121,6 +122,7 @@ template <int n> __device__ __forceinline__ void cp_async_wait() {
 		const emu::Copy &c = mine.waiting[done];
 		if (c.from) memcpy(c.to, c.from, c.bytes);
 		else memset(c.to, 0, c.bytes);
+		emu::copy_ends(c.to);
 	}
 	mine.waiting.erase(mine.waiting.begin(), mine.waiting.begin() + done);
 #endif
@@ -191,5 +193,102 @@ __device__ __forceinline__ void mma_fp16(float d[4], const uint32_t a[4], const 
 		: "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 #else
 	emu::mma<16>(d, a, b, [](uint32_t bits, int i) { return from_fp16(uint16_t(bits >> 16 * i)); });
+#endif
+}
+
+// wgmma_* is d[64,128] += a[64,16]·b[16,128] by a warpgroup, four warps of which the first
+// one's number is a multiple of four, with float32 sums. Both operands lie in shared memory
+// and are read while the threads go on. With g, t of lane and w = warp%4, the lane holds
+//
+//   d: for j < 16: [16w+g, 8j+2t], [16w+g, 8j+2t+1], [16w+g+8, 8j+2t], [16w+g+8, 8j+2t+1]
+//
+// An operand lies in rows of 128 bytes, which begin at a multiple of 1 KiB; the 16 bytes
+// number i of row r are in place i ^ r%8. Memory runs along k: a row is 64 of one m or n,
+// and stride is from eight rows to the next. Or across: a row is 64 m or n of one k, stride
+// is the same, and leading is from 64 m or n to the next.
+//
+// What copies have brought is visible to the tensor cores after fence_async by the thread
+// that copied and a barrier. d is the thread's own again after wgmma_wait and wgmma_own.
+__device__ __forceinline__ uint32_t shared_address(const void *p) {
+#ifdef __CUDACC__
+	return uint32_t(__cvta_generic_to_shared(p));
+#else
+	return emu::shared_address(p);
+#endif
+}
+
+__device__ __forceinline__ uint64_t wgmma_operand(const void *at, int leading, int stride) {
+	constexpr uint64_t swizzled = 1ull << 62; // 128 bytes
+	return shared_address(at) >> 4 | uint64_t(leading >> 4) << 16 | uint64_t(stride >> 4) << 32 | swizzled;
+}
+
+__device__ __forceinline__ void fence_async() {
+#ifdef __CUDACC__
+	asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+#else
+	emu::fence_async();
+#endif
+}
+
+// Before the first product, and before one whose d the thread has touched.
+__device__ __forceinline__ void wgmma_fence() {
+#ifdef __CUDACC__
+	asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
+#else
+	emu::wgmma_fence();
+#endif
+}
+
+// Products since the last commit are one group; wgmma_wait<n> waits for all but the last n.
+__device__ __forceinline__ void wgmma_commit() {
+#ifdef __CUDACC__
+	asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
+#else
+	emu::wgmma_commit();
+#endif
+}
+
+template <int n> __device__ __forceinline__ void wgmma_wait() {
+#ifdef __CUDACC__
+	asm volatile("wgmma.wait_group.sync.aligned %0;" :: "n"(n) : "memory");
+#else
+	emu::wgmma_wait(n);
+#endif
+}
+
+// Keeps the compiler from reading d before what stands above it.
+__device__ __forceinline__ void wgmma_own(float (&d)[64]) {
+#ifdef __CUDACC__
+#pragma unroll
+	for (int i = 0; i < 64; i++) asm volatile("" : "+f"(d[i]) :: "memory");
+#endif
+}
+
+#ifdef __CUDACC__
+#define EIGHT_SUMS(d, i) "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3]), "+f"(d[i + 4]), "+f"(d[i + 5]), "+f"(d[i + 6]), "+f"(d[i + 7])
+#define WGMMA(types, d, a, b, a_across, b_across) \
+	asm volatile("wgmma.mma_async.sync.aligned.m64n128k16.f32." types " {" \
+		"%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, " \
+		"%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, " \
+		"%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, " \
+		"%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}, " \
+		"%64, %65, 1, 1, 1, %66, %67;" \
+		: EIGHT_SUMS(d, 0), EIGHT_SUMS(d, 8), EIGHT_SUMS(d, 16), EIGHT_SUMS(d, 24), EIGHT_SUMS(d, 32), EIGHT_SUMS(d, 40), EIGHT_SUMS(d, 48), EIGHT_SUMS(d, 56) \
+		: "l"(a), "l"(b), "n"(int(a_across)), "n"(int(b_across)) : "memory")
+#endif
+
+template <bool a_across, bool b_across> __device__ __forceinline__ void wgmma_bf16(float (&d)[64], uint64_t a, uint64_t b) {
+#ifdef __CUDACC__
+	WGMMA("bf16.bf16", d, a, b, a_across, b_across);
+#else
+	emu::wgmma(d, {a, b, a_across, b_across, 128, from_bf16});
+#endif
+}
+
+template <bool a_across, bool b_across> __device__ __forceinline__ void wgmma_fp16(float (&d)[64], uint64_t a, uint64_t b) {
+#ifdef __CUDACC__
+	WGMMA("f16.f16", d, a, b, a_across, b_across);
+#else
+	emu::wgmma(d, {a, b, a_across, b_across, 128, from_fp16});
 #endif
 }

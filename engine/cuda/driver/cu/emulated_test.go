@@ -23,7 +23,7 @@ func TestEmulatedDriver(t *testing.T) {
 	dir := t.TempDir()
 	const kernels = "../../../../kernels/"
 	out, err := exec.Command("g++", "-shared", "-fPIC", "-std=c++17", "-O2", "-Wno-unknown-pragmas", "-I"+kernels,
-		"-o", filepath.Join(dir, "libcuda.so.1"), "testdata/libcuda.cpp", kernels+"emu.cpp", kernels+"host.cpp").CombinedOutput()
+		"-o", filepath.Join(dir, "libcuda.so.1"), "testdata/libcuda.cpp", kernels+"emu.cpp", kernels+"wgmma.cpp", kernels+"host.cpp").CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	for _, pkg := range []string{".", "../..", "../../../../prune", "../../../../cmd/mdp"} {
 		c := exec.Command("go", "test", "-tags", "cuda", "-count=1", "-short", "-v", "-run", "^Test(Device|Memory|Timer|AnyThread|NoSuchDevice|Training|GPU)", pkg)
