@@ -37,7 +37,7 @@ type stand struct {
 }
 
 func newStand(b engine.Backend, rule Rule, batch int) *stand {
-	s := &stand{backend: b, rule: rule, batch: batch, noise: make([]float32, 1<<18), now: time.Now, sleep: sleep}
+	s := &stand{backend: b, rule: rule, batch: batch, noise: make([]float32, 1<<16), now: time.Now, sleep: sleep}
 	r := rand.New(rand.NewPCG(1, 2))
 	for i := range s.noise {
 		s.noise[i] = float32(r.NormFloat64())

@@ -78,7 +78,8 @@ func Compare(a, b []Row, within float64) Compared {
 func compareRows(a, b Row, within float64) Comparison {
 	log := func(ns int64) float64 { return math.Log(float64(max(ns, 1))) }
 	ratio := log(b.MedianNS) - log(a.MedianNS)
-	ta, tb := tick(a.SamplesNS), tick(b.SamplesNS)
+	each := max(tick(slices.Sorted(slices.Values(a.SamplesNS))), tick(slices.Sorted(slices.Values(b.SamplesNS))))
+	ta, tb := unseen(a.SamplesNS, each), unseen(b.SamplesNS, each)
 	down := math.Hypot(log(b.MedianNS)-log(b.LowNS-tb), log(a.HighNS+ta)-log(a.MedianNS))
 	up := math.Hypot(log(b.HighNS+tb)-log(b.MedianNS), log(a.MedianNS)-log(a.LowNS-ta))
 	c := Comparison{Key: a.Key, ANS: a.MedianNS, BNS: b.MedianNS, Ratio: math.Exp(ratio), Low: math.Exp(ratio - down), High: math.Exp(ratio + up), Verdict: Unclear}
@@ -93,18 +94,18 @@ func compareRows(a, b Row, within float64) Comparison {
 	return c
 }
 
-// tick is the least by which two samples differ, 0 if none do: of a call so short
-// that it takes a few ticks of the timer, nothing finer is known. A timer of 10 ns
-// gives 330 and 331, which are rounded and no difference.
-func tick(samplesNS []int64) int64 {
-	x := slices.Compact(slices.Sorted(slices.Values(samplesNS)))
-	least := int64(0)
-	for i := 1; i < len(x); i++ {
-		if d := x[i] - x[i-1]; d > 1 && (least == 0 || d < least) {
-			least = d
-		}
+// unseen is how far beyond a row's interval its median may lie for the timer's ticks.
+// Of coarse ticks the interval knows, unless all samples were the same: then of three
+// in n others none may have been seen.
+func unseen(samplesNS []int64, other int64) int64 {
+	switch t := tick(slices.Sorted(slices.Values(samplesNS))); {
+	case t == 0:
+		return 3 * other / int64(len(samplesNS))
+	case t >= coarse && t <= coarser:
+		return 0
+	default:
+		return t
 	}
-	return least
 }
 
 func inside(low, high, within float64) bool { return low >= 1/(1+within) && high <= 1+within }

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -75,4 +76,39 @@ func TestIntervalCovers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A coarse timer does not round a latency: a call that takes ten ticks and a third
+// has samples of ten and of eleven, and its interval covers what it really takes.
+func TestBetweenTicks(t *testing.T) {
+	const tick, trials = 500, 2000
+	r := seeded(t)
+	for _, trueNS := range []float64{5000, 5050, 5170, 5250, 5490, 128_333} {
+		for _, jitter := range []float64{0.003, 0.03} { // of the latency
+			for _, n := range []int{9, 33, 120} {
+				covered, off := 0, 0.0
+				for range trials {
+					x := make([]int64, n)
+					for i := range x {
+						begun := 1e9 + 1e6*r.Float64()
+						ended := begun + trueNS*(1+jitter*r.NormFloat64())
+						if r.IntN(300) == 0 {
+							ended += 3e4 // interrupted
+						}
+						x[i] = int64(ended/tick)*tick - int64(begun/tick)*tick
+					}
+					s := Summarise(x)
+					off += float64(s.MedianNS) - trueNS
+					if float64(s.LowNS) <= trueNS && trueNS <= float64(s.HighNS) || s.LowNS == s.HighNS {
+						covered++ // where all are alike, nothing says that there are ticks
+					}
+				}
+				name := fmt.Sprintf("%.0f ns ± %g, %d samples", trueNS, jitter, n)
+				assert.Greater(t, float64(covered)/trials, 0.93, name)
+				assert.InDelta(t, 0, off/trials, 0.1*tick+0.003*jitter*trueNS*float64(n), "%s: bias", name)
+			}
+		}
+	}
+	fine := Summarise([]int64{5001, 5011, 5023, 5030, 5042, 5054, 5069, 5071, 5083})
+	assert.EqualValues(t, 5042, fine.MedianNS, "no ticks, the median")
 }

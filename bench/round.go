@@ -54,7 +54,7 @@ func (s *stand) round(c, reference engine.Call) (*round, error) {
 	r.calls = len(r.plan.Calls)
 
 	for _, d := range r.plan.Calls {
-		if conv, ok := d.(engine.ConvForward); ok {
+		if conv, ok := d.(engine.ConvForward); ok && s.backend.Info().Device == "cpu" {
 			r.plan.Constant = append(r.plan.Constant, conv.W)
 		}
 	}
@@ -260,8 +260,8 @@ func (r *round) span(s engine.Span) engine.Buffer {
 }
 
 // grow adds calls that fill large operands from their first n elements, by copying
-// what is there behind itself: the host need not send it all. Filters are left to
-// the host, which alone may write them, and lanes as well, where a slice is small.
+// what is there behind itself: the host need not send it all. Constant filters are left
+// to the host, which alone may write them, and lanes as well, where a slice is small.
 func (r *round) grow(n int) {
 	for _, o := range found(&r.plan, r.calls) {
 		from := r.plan.Span(o.Buffer)

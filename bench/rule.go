@@ -52,7 +52,8 @@ func TableRule(device engine.Info, caches Caches) Rule {
 	r := CallRule()
 	r.WarmUpNS, r.MinClock, r.Steady, r.Caches = 20e6, 0.75, 0.02, caches
 	if device.Device != "cpu" {
-		r.MinTotalNS, r.MaxRSD, r.TimeoutNS = 1e6, 0.01, 2e9
+		r.MinSamples, r.MinTotalNS, r.MaxRSD, r.TimeoutNS = 9, 250e3, 0.01, 2e9
+		r.PlateauWindow, r.PlateauEvery = 32, 8
 	}
 	return r
 }

@@ -66,41 +66,62 @@ func (e *ThrottledError) Error() string {
 	return fmt.Sprintf("the clock stayed below %.0f MHz, %.0f %% of what it was: let the device cool down or end what else it does, then go on", e.LeastMHz, 100*e.Share)
 }
 
+// lap is one run of a round.
+type lap struct {
+	latencyNS []int64
+	mhz       float64
+}
+
 // watch is time under a rule that watches the clock: sampling begins once it is
-// steady, and rounds in which it was low are thrown away.
+// steady, with the laps that showed it, and rounds in which it was low are thrown away.
 func (s *stand) watch(ctx context.Context, exec engine.Executor, round *round) (m reading, err error) {
 	if s.clock == nil {
 		if s.clock, err = newClock(ctx, s.backend); err != nil {
 			return m, err
 		}
 	}
-	latencyNS := make([]int64, round.calls)
-	lap := func() (float64, error) {
+	turn := func() (l lap, err error) {
 		if err := ctx.Err(); err != nil {
-			return 0, err
+			return l, err
 		}
-		err := exec.Time(latencyNS)
-		return s.clock.mhz(latencyNS[round.probe]), err
+		l.latencyNS = make([]int64, round.calls)
+		if err := exec.Time(l.latencyNS); err != nil {
+			return l, err
+		}
+		l.mhz = s.clock.mhz(l.latencyNS[round.probe])
+		return l, nil
 	}
 
-	var recent []float64
-	for start := s.now(); len(recent) == 0 || !s.clock.steady(recent, s.rule.Steady) && s.now().Sub(start) < time.Duration(s.rule.WarmUpNS); {
-		mhz, err := lap()
+	var steady []lap
+	for start := s.now(); ; {
+		l, err := turn()
 		if err != nil {
 			return m, err
 		}
-		recent = append(recent, mhz)
+		steady = append(steady, l)
+		if len(steady) > steadyLaps {
+			steady = steady[1:]
+		}
+		if s.clock.steady(steady, s.rule.Steady) {
+			break
+		}
+		if s.now().Sub(start) >= time.Duration(s.rule.WarmUpNS) {
+			steady = nil
+			break
+		}
 	}
 
 	var samples run
 	var beside, clocks []int64
 	pause, paused, low := firstPause, time.Duration(0), 0
 	for start := s.now(); samples.stop == ""; {
-		mhz, err := lap()
-		if err != nil {
+		var l lap
+		if len(steady) > 0 {
+			l, steady = steady[0], steady[1:]
+		} else if l, err = turn(); err != nil {
 			return m, err
 		}
-		if mhz < s.rule.MinClock*s.clock.mostMHz {
+		if l.mhz < s.rule.MinClock*s.clock.mostMHz {
 			m.discarded += len(round.timed)
 			if low++; low > 1 {
 				if err := s.sleep(ctx, pause); err != nil {
@@ -110,11 +131,11 @@ func (s *stand) watch(ctx context.Context, exec engine.Executor, round *round) (
 			}
 		} else {
 			pause, low = firstPause, 0
-			clocks = append(clocks, int64(mhz))
+			clocks = append(clocks, int64(l.mhz))
 			for _, i := range round.timed {
 				if !samples.content(s.rule) {
-					samples.add(latencyNS[i])
-					beside = append(beside, latencyNS[round.reference])
+					samples.add(l.latencyNS[i])
+					beside = append(beside, l.latencyNS[round.reference])
 				}
 			}
 		}
@@ -132,16 +153,21 @@ func (s *stand) watch(ctx context.Context, exec engine.Executor, round *round) (
 	return m, nil
 }
 
-// steady says that the last four clocks lie within a share of one another and of the
+// steadyLaps in a row tell that the clock is steady.
+const steadyLaps = 4
+
+// steady says that the last clocks lie within a share of one another and of the
 // row before. While it still rises, or falls, four in a row are alike, too; so the
 // first row, and one that finds another clock, warm up for as long as they may.
-func (k *clock) steady(mhz []float64, within float64) bool {
-	const last = 4
-	if len(mhz) < last || k.rowMHz == 0 {
+func (k *clock) steady(laps []lap, within float64) bool {
+	if len(laps) < steadyLaps || k.rowMHz == 0 {
 		return false
 	}
-	near := append(mhz[len(mhz)-last:len(mhz):len(mhz)], k.rowMHz)
-	return slices.Min(near) >= (1-within)*slices.Max(near)
+	least, most := k.rowMHz, k.rowMHz
+	for _, l := range laps {
+		least, most = min(least, l.mhz), max(most, l.mhz)
+	}
+	return least >= (1-within)*most
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

@@ -45,7 +45,7 @@ func (e *executor) Time(latencyNS []int64) (err error) {
 }
 
 // hold keeps the device busy while the host queues what comes behind, for twice as
-// long as the host needed when it was too short.
+// long as the host needed the last time.
 type hold struct {
 	forNS int64 // 0 before the first, less where holding is given up
 }
@@ -73,7 +73,10 @@ func (h *hold) launch(d driver.Device, calls int) error {
 // late says that the device may have waited for the host, and is to be timed again.
 func (h *hold) late(queued time.Duration) bool {
 	switch {
-	case h.forNS < 0 || queued.Nanoseconds() <= h.forNS:
+	case h.forNS < 0:
+		return false
+	case queued.Nanoseconds() <= h.forNS:
+		h.forNS = min(h.forNS, 2*queued.Nanoseconds())
 		return false
 	case queued > mostHeld:
 		h.forNS = -1 // this was not held either, and no other time will be

@@ -27,6 +27,7 @@ type Device struct {
 	context cu.CUContext
 	stream  cu.Stream
 	modules []cu.Module
+	kernels map[string]kernel // those that were asked for: a module is searched for longer than a kernel is launched
 }
 
 var _ driver.Device = (*Device)(nil)
@@ -44,7 +45,7 @@ func Open(ordinal int) (*Device, error) {
 	if err := info.Supported(); err != nil {
 		return nil, err
 	}
-	d := &Device{info: info}
+	d := &Device{info: info, kernels: map[string]kernel{}}
 	if d.device, err = cu.GetDevice(ordinal); err != nil {
 		return nil, fmt.Errorf("cuda: device %d: %w", ordinal, explain(err))
 	}
@@ -129,10 +130,14 @@ func (d *Device) Zero(dst driver.Pointer, bytes int64) error {
 }
 
 func (d *Device) Kernel(name string) (driver.Kernel, error) {
+	if k, ok := d.kernels[name]; ok {
+		return k, nil
+	}
 	k := kernel{name: name}
 	err := d.do(func() (err error) {
 		for _, m := range d.modules {
 			if k.function, err = m.Function(name); err == nil {
+				d.kernels[name] = k
 				return nil
 			}
 		}

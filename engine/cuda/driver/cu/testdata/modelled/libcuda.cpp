@@ -43,6 +43,10 @@ void wait(int64_t until) {
 }
 
 struct Kernel { std::string name; };
+struct Module {
+	std::string image;
+	std::map<std::string, Kernel> kernels; // those that were asked for; of one that is not there without its name
+};
 struct Launch {
 	const Kernel *kernel;
 	int64_t blocks;
@@ -57,7 +61,6 @@ struct Event { int64_t at; };
 
 std::mutex mutex;
 std::mt19937_64 random_bits(said("MODELLED_SEED", 1));
-std::map<std::string, Kernel> kernels;
 std::map<uint64_t, size_t> live;
 uint64_t next_address = 1ull << 40;
 Stream default_stream;
@@ -149,12 +152,18 @@ int cuStreamDestroy_v2(Stream *stream) { delete stream; return 0; }
 int cuStreamSynchronize(Stream *stream) { Costs c(2000); wait(of(stream)->end); return 0; }
 int cuStreamWaitEvent(Stream *stream, Event *event, unsigned) { Costs c(1000); stream->end = std::max(stream->end, event->at); return 0; }
 
-int cuModuleLoadData(void **module, const void *) { Costs c(3000000); *module = malloc(1); return 0; }
-int cuModuleUnload(void *module) { free(module); return 0; }
-int cuModuleGetFunction(const Kernel **function, void *, const char *name) {
-	Costs c(500);
-	*function = &kernels.emplace(name, Kernel{name}).first->second;
+int cuModuleLoadData(Module **module, const char *image) {
+	Costs c(3000000);
+	*module = new Module{std::string(image, 16 + *reinterpret_cast<const uint64_t *>(image + 8)), {}}; // the header of a fatbin has its size
 	return 0;
+}
+int cuModuleUnload(Module *module) { delete module; return 0; }
+int cuModuleGetFunction(const Kernel **function, Module *module, const char *name) {
+	auto known = module->kernels.find(name);
+	if (known == module->kernels.end()) known = module->kernels.emplace(name, Kernel{module->image.find(std::string(".text.") + name + '\0') < std::string::npos ? name : ""}).first;
+	Costs c(500);
+	*function = &known->second;
+	return known->second.name.empty() ? 500 : 0;
 }
 int cuFuncSetAttribute(const Kernel *, int, int) { Costs c(300); return 0; }
 

@@ -82,7 +82,7 @@ inline double took(const std::string &name, const char *params, int64_t blocks, 
 		touch(1, backward ? y : x);
 		touch(2, filter ? x : w);
 		if (!backward) touch(4, y);
-		double tile = has(name, "_large") ? 128 : 64, k = 32 * ceil((filter ? N * PQ : (backward ? K : C) / groups) / 32) * (filter ? 1 : RS);
+		double tile = has(name, "_large") ? 128 : 64, k = 32 * ceil(RS * (backward ? K : C) / groups / 32);
 		if (depthwise) {
 			compute = 2 * N * PQ * K * RS / (20e3 * clock); // 20 TFLOP/s
 			break;
