@@ -18,7 +18,7 @@ demo: build ## the whole flow on Fashion-MNIST in three minutes; ends with a tab
 test: ## everything that can be tested without a GPU
 	go vet ./...
 	go test ./...
-	@$(MAKE) --no-print-directory -j2 test-emu test-asan test-cuda-build
+	@$(MAKE) --no-print-directory -j2 test-emu test-asan test-check test-cuda-build
 
 # What needs g++ or nvcc is left out where they cannot be had, and says so.
 .PHONY: cuda
@@ -37,6 +37,12 @@ test-emu: ## every kernel and the code that launches it, on this machine's proce
 test-asan: ## the kernels' reads and writes, under AddressSanitizer (g++)
 	@command -v g++ >/dev/null || { echo "$@ is left out: g++ is not installed"; exit 0; }; \
 	set -x; CGO_ENABLED=1 CGO_CXXFLAGS='-O1 -g -fsanitize-sections=emu_shared' ASAN_OPTIONS=detect_leaks=0 go test -asan -tags emu -run 'TestConformance/shuffled|TestMasked/(fp32|bf16)|TestPrecision/.*(fp32|bf16)' ./engine/cuda
+
+# Every access of a kernel is looked at (kernels/check.cpp), and its integer arithmetic.
+.PHONY: test-check
+test-check: ## the kernels under checks for races, memory that holds nothing, alignment and overflow (g++)
+	@command -v g++ >/dev/null || { echo "$@ is left out: g++ is not installed"; exit 0; }; \
+	set -x; CGO_ENABLED=1 CGO_CXXFLAGS='-O1 -fsanitize=thread,alignment,bounds,shift,signed-integer-overflow,float-cast-overflow --param=tsan-instrument-func-entry-exit=0' go test -tags emu -run 'TestConformance/shuffled' ./engine/cuda
 
 .PHONY: test-cuda-build
 test-cuda-build: ## the kernels for a GPU and bin/mdp-cuda, as far as they can be tested without one (g++, nvcc)

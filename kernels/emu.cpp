@@ -16,8 +16,6 @@
 #include <sanitizer/common_interface_defs.h>
 #endif
 
-extern "C" char __start_emu_shared[] __attribute__((weak)), __stop_emu_shared[] __attribute__((weak));
-
 namespace {
 
 constexpr int max_threads = 1024, warp = 32, warpgroup = 4 * warp;
@@ -85,6 +83,7 @@ struct Fiber {
 struct Warp {
 	uint64_t brought[2][warp]; // what lanes exchange: one is written while the other is read
 	int arrived, exchanges;
+	int line; // where the first of them waits
 };
 
 // The machine: one launch at a time.
@@ -97,6 +96,7 @@ Context scheduler;
 Fiber *running;
 Fiber *fiber_of[max_threads]; // by thread, null before it starts
 State state[max_threads];
+int line_of[max_threads]; // of the barrier that a thread waits at
 Warp warps[max_threads / warp];
 int arrived[max_threads / warpgroup]; // of each warpgroup
 emu::Factors factors_of[max_threads / warp][2];
@@ -115,6 +115,7 @@ size_t scheduler_stack_bytes;
 #endif
 
 void to_scheduler(Fiber *f) {
+	emu::in_kernel = false;
 #ifdef __SANITIZE_ADDRESS__
 	void *fake;
 	__sanitizer_start_switch_fiber(&fake, scheduler_stack, scheduler_stack_bytes);
@@ -128,6 +129,7 @@ void to_scheduler(Fiber *f) {
 void resume(Fiber *f) {
 	running = f;
 	threadIdx.x = f->thread;
+	emu::in_kernel = true;
 #ifdef __SANITIZE_ADDRESS__
 	void *fake;
 	__sanitizer_start_switch_fiber(&fake, f->stack, stack_bytes);
@@ -194,8 +196,14 @@ bool all_done() {
 bool open_block_barrier() {
 	for (int t = 0; t < threads; t++)
 		if (state[t] != at_block_barrier) return false;
+	for (int t = 1; t < threads; t++)
+		if (line_of[t] != line_of[0]) {
+			snprintf(failure, sizeof failure, "block (%u,%u,%u): thread 0 is at __syncthreads of line %d while thread %d is at that of line %d", blockIdx.x, blockIdx.y, blockIdx.z, line_of[0], t, line_of[t]);
+			return false;
+		}
 	for (int t = 0; t < threads; t++) state[t] = ready;
 	emu::show();
+	emu::check_barrier();
 	return true;
 }
 
@@ -210,6 +218,7 @@ void stuck() {
 }
 
 void run_block(emu_order how) {
+	emu::check_block();
 	char poison = how == EMU_DESCENDING ? 0x7f : 0xff;
 	if (__start_emu_shared) fill(__start_emu_shared, __stop_emu_shared, poison);
 	fill(shared, shared + shared_bytes, poison);
@@ -245,7 +254,7 @@ void run_block(emu_order how) {
 			stuck();
 			return;
 		}
-	} while (open_block_barrier() || !all_done());
+	} while ((open_block_barrier() || !all_done()) && !failure[0]);
 }
 
 } // namespace
@@ -255,17 +264,20 @@ emu_kernel::emu_kernel(const char *name, emu::Invoker invoker, int threads)
 	kernels = this;
 }
 
-void emu::block_barrier() {
+void emu::block_barrier(int line) {
 	Fiber *f = running;
+	line_of[f->thread] = line;
 	state[f->thread] = at_block_barrier;
 	to_scheduler(f);
 }
 
-void emu::warp_barrier(unsigned mask) {
+void emu::warp_barrier(unsigned mask, int line, bool orders_memory) {
 	if (mask != ~0u) return fail("calls on part of its warp, which is not emulated");
 	Fiber *f = running;
 	Warp &w = warps[f->thread / warp];
 	int first = f->thread / warp * warp, last = threads - first < warp ? threads : first + warp;
+	if (w.arrived > 0 && line != w.line) return fail("and another of its warp wait for it at different places");
+	w.line = line;
 	if (++w.arrived < last - first) {
 		state[f->thread] = at_warp_barrier;
 		to_scheduler(f);
@@ -273,6 +285,7 @@ void emu::warp_barrier(unsigned mask) {
 	}
 	w.arrived = 0;
 	w.exchanges++;
+	if (orders_memory) check_warp(f->thread / warp);
 	for (int t = first; t < last; t++) state[t] = ready;
 }
 
@@ -290,11 +303,11 @@ void emu::warpgroup_barrier(void (*last)(int)) {
 	for (int t = first; t < first + warpgroup; t++) state[t] = ready;
 }
 
-uint64_t *emu::exchange(unsigned mask, uint64_t mine) {
+uint64_t *emu::exchange(unsigned mask, uint64_t mine, int line) {
 	Warp &w = warps[running->thread / warp];
 	uint64_t *brought = w.brought[w.exchanges % 2];
 	brought[running->thread % warp] = mine;
-	warp_barrier(mask);
+	warp_barrier(mask, line);
 	return brought;
 }
 
@@ -318,33 +331,48 @@ const emu_kernel *emu_find(const char *name) {
 	return nullptr;
 }
 
+#ifndef __SANITIZE_THREAD__
+void *emu_alloc(size_t bytes) {
+	void *p;
+	if (posix_memalign(&p, 256, bytes ? bytes : 1)) return nullptr;
+	return memset(p, 0xff, bytes);
+}
+void emu_free(void *p) { free(p); }
+void emu_written(const void *, size_t) {}
+#endif
+
 size_t emu_params(const emu_kernel *k) { return k->invoker.params; }
 
+const char *emu_refused(const emu_kernel *k, const int grid[3], int block_threads, size_t dynamic_shared) {
+	static char why[100];
+	why[0] = 0;
+	if (block_threads != k->threads)
+		snprintf(why, sizeof why, "%d threads a block, the kernel is made for %d", block_threads, k->threads);
+	if (grid[0] < 1 || grid[1] < 1 || grid[2] < 1 || grid[1] > 65535 || grid[2] > 65535)
+		snprintf(why, sizeof why, "a grid of %dx%dx%d blocks", grid[0], grid[1], grid[2]);
+	if (dynamic_shared > 227 << 10)
+		snprintf(why, sizeof why, "%zu bytes of shared memory, a block has 227 KiB", dynamic_shared);
+	return why[0] ? why : nullptr;
+}
+
 const char *emu_launch(const emu_kernel *k, const void *p, const int grid[3], int block_threads, size_t dynamic_shared, emu_order how) {
-	if (block_threads != k->threads) {
-		snprintf(failure, sizeof failure, "%d threads a block, the kernel is made for %d", block_threads, k->threads);
-		return failure;
-	}
-	if (grid[0] < 1 || grid[1] < 1 || grid[2] < 1 || grid[1] > 65535 || grid[2] > 65535) {
-		snprintf(failure, sizeof failure, "a grid of %dx%dx%d blocks", grid[0], grid[1], grid[2]);
-		return failure;
-	}
+	if (const char *why = emu_refused(k, grid, block_threads, dynamic_shared)) return why;
 	failure[0] = 0;
 	kernel = k, params = p, threads = block_threads;
 	shared_bytes = dynamic_shared;
-	shared = static_cast<char *>(malloc(dynamic_shared));
+	shared = emu::check_launch(dynamic_shared);
 	random_state = 0x9e3779b97f4a7c15;
 	for (int i = 0; i < threads; i++) order[i] = how == EMU_DESCENDING ? threads - 1 - i : i;
-	gridDim = {unsigned(grid[0]), unsigned(grid[1]), unsigned(grid[2])};
-	blockDim = {unsigned(threads), 1, 1};
+	gridDim = {emu_count(grid[0]), emu_count(grid[1]), emu_count(grid[2])};
+	blockDim = {emu_count(threads), 1, 1};
 	threadIdx.y = threadIdx.z = 0;
 	int64_t plane = int64_t(grid[0]) * grid[1], blocks = plane * grid[2];
 	for (int64_t i = 0; i < blocks && !failure[0]; i++) {
 		int64_t b = how == EMU_ASCENDING ? i : blocks - 1 - i;
-		blockIdx = {unsigned(b % grid[0]), unsigned(b / grid[0] % grid[1]), unsigned(b / plane)};
+		blockIdx = {emu_count(b % grid[0]), emu_count(b / grid[0] % grid[1]), emu_count(b / plane)};
 		run_block(how);
 	}
-	free(shared);
+	emu::check_end(shared);
 	if (!failure[0]) return nullptr;
 	fiber_count = idle_count = 0; // fibers left in the middle start anew
 	return failure;

@@ -9,6 +9,9 @@ package kernels
 enum emu_order { EMU_ASCENDING, EMU_DESCENDING, EMU_SHUFFLED };
 const void *emu_find(const char *);
 size_t emu_params(const void *);
+void *emu_alloc(size_t);
+void emu_free(void *);
+void emu_written(const void *, size_t);
 const char *emu_launch(const void *, const void *params, const int *grid, int threads, size_t shared, enum emu_order);
 */
 import "C"
@@ -48,6 +51,24 @@ func Find(name string) (Kernel, error) {
 	}
 	return Kernel{name, k}, nil
 }
+
+// Alloc returns device memory of 0xff on a 256-byte boundary, nil where there is not as much.
+func Alloc(bytes int64) unsafe.Pointer {
+	launching.Lock()
+	defer launching.Unlock()
+	return C.emu_alloc(C.size_t(bytes))
+}
+
+// Free what Alloc returned.
+func Free(p unsafe.Pointer) {
+	launching.Lock()
+	defer launching.Unlock()
+	C.emu_free(p)
+}
+
+// Written says that the host has put so many bytes there: what checks reads of memory
+// that holds nothing (check.h) must know.
+func Written(p unsafe.Pointer, bytes int64) { C.emu_written(p, C.size_t(bytes)) }
 
 var launching sync.Mutex // the emulation runs one grid at a time
 

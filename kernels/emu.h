@@ -16,6 +16,8 @@
 #include <chrono>
 #include <vector>
 
+#include "check.h"
+
 extern "C" {
 // The order threads and blocks run in, and the byte that shared memory is filled
 // with: 0xff makes NaN, 0x7f a large number.
@@ -25,10 +27,23 @@ struct emu_kernel;
 const struct emu_kernel *emu_find(const char *name); // NULL where there is none
 size_t emu_params(const struct emu_kernel *);        // bytes
 
+// Device memory of 0xff on a 256-byte boundary, or NULL. What the host puts there it tells
+// with emu_written; words of EMU_UNWRITTEN count as none.
+void *emu_alloc(size_t bytes);
+void emu_free(void *);
+void emu_written(const void *, size_t bytes);
+enum { EMU_UNWRITTEN = 0x7fc5a5a5 };
+
+// What the driver answers CUDA_ERROR_INVALID_VALUE to, or NULL.
+const char *emu_refused(const struct emu_kernel *, const int grid[3], int threads, size_t shared);
+
 // Runs a grid and returns NULL, or what went wrong, valid until the next launch.
 // One launch at a time.
 const char *emu_launch(const struct emu_kernel *, const void *params, const int grid[3], int threads, size_t shared, enum emu_order);
 }
+
+// Where __shared__ arrays lie.
+extern "C" char __start_emu_shared[] __attribute__((weak)), __stop_emu_shared[] __attribute__((weak));
 
 #define __device__
 #define __host__
@@ -38,13 +53,14 @@ const char *emu_launch(const struct emu_kernel *, const void *params, const int 
 
 #define KERNEL(threads, name, params)                                      \
 	extern "C" void name(params);                                          \
+	static_assert((threads) <= 1024 && (threads) % 32 == 0, "whole warps"); \
 	static emu_kernel emu_kernel_##name{#name, emu::invoker(name), threads}; \
 	extern "C" void name(params)
 
 #define DYNAMIC_SHARED(type, name) type *name = static_cast<type *>(emu::dynamic_shared())
 
-struct uint3 { unsigned x, y, z; };
-struct dim3 { unsigned x, y, z; };
+struct uint3 { emu_count x, y, z; };
+struct dim3 { emu_count x, y, z; };
 struct alignas(16) float4 { float x, y, z, w; };
 inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
 
@@ -53,9 +69,10 @@ inline dim3 blockDim, gridDim;
 
 namespace emu {
 
-void block_barrier();
-void warp_barrier(unsigned mask);
-uint64_t *exchange(unsigned mask, uint64_t mine); // what each lane of the warp brought
+// Who meets does so at one place, for which its line stands.
+void block_barrier(int line);
+void warp_barrier(unsigned mask, int line, bool orders_memory = false);
+uint64_t *exchange(unsigned mask, uint64_t mine, int line); // what each lane of the warp brought
 
 // What the lanes of a warp bring to a product, there for all of them after
 // warp_barrier and until the one after that.
@@ -71,17 +88,18 @@ struct Invoker {
 };
 
 template <class P> Invoker invoker(void (*kernel)(P)) {
+	static_assert(sizeof(P) <= 4 << 10, "a kernel's parameters");
 	auto call = [](const void *kernel, const void *params) {
 		reinterpret_cast<void (*)(P)>(const_cast<void *>(kernel))(*static_cast<const P *>(params));
 	};
 	return {sizeof(P), call, reinterpret_cast<const void *>(kernel)};
 }
 
-template <class T> T from_lane(unsigned mask, T value, int lane) {
+template <class T> T from_lane(unsigned mask, T value, int lane, int line) {
 	static_assert(sizeof(T) <= sizeof(uint64_t));
 	uint64_t bits = 0;
 	memcpy(&bits, &value, sizeof value);
-	bits = exchange(mask, bits)[lane];
+	bits = exchange(mask, bits, line)[lane];
 	memcpy(&value, &bits, sizeof value);
 	return value;
 }
@@ -132,40 +150,42 @@ struct emu_kernel {
 // The clock that a kernel reads; here a cycle is a nanosecond.
 inline int64_t clock64() { return std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1); }
 
-inline void __syncthreads() { emu::block_barrier(); }
-inline void __syncwarp(unsigned mask = ~0u) { emu::warp_barrier(mask); }
+#define EMU_HERE int line = __builtin_LINE() // of the call
+
+inline void __syncthreads(EMU_HERE) { emu::block_barrier(line); }
+inline void __syncwarp(unsigned mask = ~0u, EMU_HERE) { emu::warp_barrier(mask, line, true); }
 
 // A lane outside its group of width keeps its own value, as on the device.
-template <class T> T __shfl_sync(unsigned mask, T v, int from, int width = 32) {
-	return emu::from_lane(mask, v, (emu::lane() & -width) + (from & (width - 1)));
+template <class T> T __shfl_sync(unsigned mask, T v, int from, int width = 32, EMU_HERE) {
+	return emu::from_lane(mask, v, (emu::lane() & -width) + (from & (width - 1)), line);
 }
-template <class T> T __shfl_xor_sync(unsigned mask, T v, int flip, int width = 32) {
+template <class T> T __shfl_xor_sync(unsigned mask, T v, int flip, int width = 32, EMU_HERE) {
 	int from = emu::lane() ^ flip;
-	return emu::from_lane(mask, v, from < (emu::lane() & -width) + width ? from : emu::lane());
+	return emu::from_lane(mask, v, from < (emu::lane() & -width) + width ? from : emu::lane(), line);
 }
-template <class T> T __shfl_down_sync(unsigned mask, T v, int by, int width = 32) {
+template <class T> T __shfl_down_sync(unsigned mask, T v, int by, int width = 32, EMU_HERE) {
 	int from = emu::lane() + by;
-	return emu::from_lane(mask, v, from < (emu::lane() & -width) + width ? from : emu::lane());
+	return emu::from_lane(mask, v, from < (emu::lane() & -width) + width ? from : emu::lane(), line);
 }
-template <class T> T __shfl_up_sync(unsigned mask, T v, int by, int width = 32) {
+template <class T> T __shfl_up_sync(unsigned mask, T v, int by, int width = 32, EMU_HERE) {
 	int from = emu::lane() - by;
-	return emu::from_lane(mask, v, from >= (emu::lane() & -width) ? from : emu::lane());
+	return emu::from_lane(mask, v, from >= (emu::lane() & -width) ? from : emu::lane(), line);
 }
 
-inline unsigned __ballot_sync(unsigned mask, int predicate) {
-	const uint64_t *votes = emu::exchange(mask, predicate != 0);
+inline unsigned __ballot_sync(unsigned mask, int predicate, EMU_HERE) {
+	const uint64_t *votes = emu::exchange(mask, predicate != 0, line);
 	unsigned ballot = 0;
 	for (int i = 0; i < 32; i++)
 		if (mask >> i & 1 && votes[i]) ballot |= 1u << i;
 	return ballot;
 }
-inline int __any_sync(unsigned mask, int predicate) { return __ballot_sync(mask, predicate) != 0; }
-inline int __all_sync(unsigned mask, int predicate) { return __ballot_sync(mask, predicate) == mask; }
+inline int __any_sync(unsigned mask, int predicate, EMU_HERE) { return __ballot_sync(mask, predicate, line) != 0; }
+inline int __all_sync(unsigned mask, int predicate, EMU_HERE) { return __ballot_sync(mask, predicate, line) == mask; }
 
 // Fibers change only at barriers: a plain update is atomic.
-template <class T> T atomicAdd(T *p, T v) { T old = *p; *p = old + v; return old; }
-template <class T> T atomicMax(T *p, T v) { T old = *p; *p = old < v ? v : old; return old; }
-template <class T> T atomicCAS(T *p, T expected, T v) { T old = *p; if (old == expected) *p = v; return old; }
+template <class T> UNCHECKED T atomicAdd(T *p, T v) { emu::access(p, sizeof v, emu::ATOMIC); T old = *p; *p = old + v; return old; }
+template <class T> UNCHECKED T atomicMax(T *p, T v) { emu::access(p, sizeof v, emu::ATOMIC); T old = *p; *p = old < v ? v : old; return old; }
+template <class T> UNCHECKED T atomicCAS(T *p, T expected, T v) { emu::access(p, sizeof v, emu::ATOMIC); T old = *p; if (old == expected) *p = v; return old; }
 
 inline int min(int a, int b) { return a < b ? a : b; }
 inline int max(int a, int b) { return a > b ? a : b; }

@@ -100,6 +100,8 @@ template <int bytes> __device__ __forceinline__ void cp_async(void *to, const vo
 	emu::Copies &mine = emu::copies[threadIdx.x];
 	if ((uintptr_t(to) | uintptr_t(from)) % bytes) emu::fail("copies from or to an address that is no multiple of the copy's size");
 	emu::copy_begins(to);
+	if (from) emu::access(from, bytes, emu::READ);
+	emu::access(to, bytes, emu::BEGUN);
 	mine.waiting.push_back({to, from, mine.groups, bytes});
 #endif
 }
@@ -120,6 +122,7 @@ template <int n> __device__ __forceinline__ void cp_async_wait() {
 	size_t done = 0;
 	for (; done < mine.waiting.size() && mine.waiting[done].group < mine.groups - n; done++) {
 		const emu::Copy &c = mine.waiting[done];
+		emu::access(c.to, c.bytes, emu::WRITE);
 		if (c.from) memcpy(c.to, c.from, c.bytes);
 		else memset(c.to, 0, c.bytes);
 		emu::copy_ends(c.to);
@@ -147,7 +150,7 @@ template <int k, class Element> void mma(float d[4], const uint32_t a[4], const 
 		for (int i = 0; i < 4; i++) all.a[g + i % 2 * 8][i / 2 * k / 2 + t * each + e] = element(a[i], e);
 		for (int i = 0; i < 2; i++) all.b[g][i * k / 2 + t * each + e] = element(b[i], e);
 	}
-	warp_barrier(~0u);
+	warp_barrier(~0u, __LINE__);
 	const float *a0 = all.a[g], *a1 = all.a[g + 8], *b0 = all.b[2 * t], *b1 = all.b[2 * t + 1];
 	float d0 = d[0], d1 = d[1], d2 = d[2], d3 = d[3];
 	for (int i = 0; i < k; i++) {

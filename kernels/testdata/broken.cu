@@ -1,11 +1,12 @@
-// Kernels that are wrong on purpose, and one that is right. Every one but the
-// last two reverses its block's 64 numbers.
+// Kernels that are wrong on purpose, and some that are right. Most of them reverse their
+// block's 64 numbers. Of those whose names begin with blocks there are two blocks.
 #include "../ptx.cuh"
 
 struct Reverse {
 	float *y;
 	const float *x;
-	int n;
+	int n;   // 64
+	float *z; // 64 zeros
 };
 
 KERNEL(64, right, Reverse p) {
@@ -13,6 +14,34 @@ KERNEL(64, right, Reverse p) {
 	a[threadIdx.x] = p.x[threadIdx.x];
 	__syncthreads();
 	p.y[threadIdx.x] = a[63 - threadIdx.x];
+}
+
+KERNEL(64, blocks_right, Reverse p) { // sums need no order where they are atomic
+	atomicAdd(&p.z[63 - threadIdx.x], p.x[threadIdx.x] / 2);
+}
+
+KERNEL(64, right_in_warps, Reverse p) {
+	__shared__ float a[64];
+	for (int i = 0; i < 3; i++) {
+		a[threadIdx.x] = p.x[threadIdx.x];
+		__syncwarp();
+		float v = a[threadIdx.x ^ 31];
+		__syncwarp();
+		a[threadIdx.x] = v;
+	}
+	__syncthreads();
+	p.y[threadIdx.x] = a[threadIdx.x ^ 32];
+}
+
+KERNEL(64, right_copies, Reverse p) {
+	__shared__ float4 a[2][16];
+	for (int i = 0; i < 4; i++) {
+		if (threadIdx.x < 16) cp_async<16>(&a[i % 2][threadIdx.x], p.x + 4 * threadIdx.x);
+		cp_async_commit();
+		cp_async_wait<0>();
+		__syncthreads();
+		p.y[threadIdx.x] = reinterpret_cast<float *>(a[i % 2])[63 - threadIdx.x];
+	}
 }
 
 KERNEL(64, missing_barrier, Reverse p) {
@@ -117,4 +146,111 @@ KERNEL(64, divergent_shuffle, Reverse p) {
 	float v = p.x[threadIdx.x];
 	if (threadIdx.x % 32 < 16) v = __shfl_xor_sync(~0u, v, 1);
 	p.y[threadIdx.x] = v;
+}
+
+KERNEL(64, different_barriers, Reverse p) {
+	if (threadIdx.x < 32) {
+		__syncthreads();
+	} else {
+		__syncthreads();
+	}
+	p.y[threadIdx.x] = p.x[threadIdx.x];
+}
+
+KERNEL(64, different_shuffles, Reverse p) {
+	float v = p.x[threadIdx.x];
+	if (threadIdx.x % 32 < 16)
+		v = __shfl_xor_sync(~0u, v, 1);
+	else
+		v = __shfl_xor_sync(~0u, v, 2);
+	p.y[threadIdx.x] = v;
+}
+
+KERNEL(64, half_a_warp, Reverse p) {
+	float v = p.x[threadIdx.x];
+	if (threadIdx.x % 32 < 16) v = __shfl_xor_sync(0xffff, v, 1);
+	p.y[threadIdx.x] = v;
+}
+
+KERNEL(64, divergent_product, Reverse p) {
+	float d[4] = {};
+	uint32_t a[4] = {}, b[2] = {};
+	if (threadIdx.x % 32 < 31) mma_bf16(d, a, b);
+	p.y[threadIdx.x] = d[0];
+}
+
+// What follows is wrong where only check.cpp looks.
+
+KERNEL(64, shuffle_orders_nothing, Reverse p) { // it makes a warp meet, and says nothing of memory
+	__shared__ float a[64];
+	a[threadIdx.x] = p.x[threadIdx.x];
+	int other = __shfl_xor_sync(~0u, int(threadIdx.x), 31);
+	p.y[threadIdx.x] = a[other];
+}
+
+KERNEL(64, overtaken, Reverse p) { // a warp may come round again before another has read
+	__shared__ float a[64];
+	for (int i = 0; i < 2; i++) {
+		a[threadIdx.x] = p.x[threadIdx.x];
+		__syncthreads();
+		p.y[threadIdx.x] = a[63 - threadIdx.x];
+	}
+}
+
+KERNEL(64, copy_over_readers, Reverse p) { // as the one before, by a copy
+	__shared__ float4 a[16];
+	for (int i = 0; i < 2; i++) {
+		if (threadIdx.x < 16) cp_async<16>(&a[threadIdx.x], p.x + 4 * threadIdx.x);
+		cp_async_commit();
+		cp_async_wait<0>();
+		__syncthreads();
+		p.y[threadIdx.x] = reinterpret_cast<float *>(a)[63 - threadIdx.x];
+	}
+}
+
+KERNEL(64, same_place, Reverse p) { // though it is the same number
+	p.y[threadIdx.x / 2] = p.x[threadIdx.x / 2];
+}
+
+KERNEL(64, blocks_same_place, Reverse p) {
+	p.y[threadIdx.x] = p.x[threadIdx.x];
+}
+
+KERNEL(64, blocks_read_blocks, Reverse p) { // the second block counts on the first
+	if (blockIdx.x == 0) p.z[threadIdx.x] = p.x[63 - threadIdx.x];
+	else p.y[threadIdx.x] = p.z[threadIdx.x];
+}
+
+KERNEL(64, blocks_read_a_sum, Reverse p) { // which may not be complete
+	atomicAdd(&p.z[threadIdx.x], 1.f);
+	if (blockIdx.x == 1) p.y[threadIdx.x] = p.z[threadIdx.x];
+}
+
+KERNEL(64, uninitialised, Reverse p) {
+	p.y[threadIdx.x] = p.x[threadIdx.x] + (threadIdx.x == 7 ? p.y[7] * 0 : 0);
+}
+
+KERNEL(64, misaligned_quad, Reverse p) {
+	float4 v = *reinterpret_cast<const float4 *>(p.x + threadIdx.x % 16 + 1);
+	p.y[threadIdx.x] = v.x + v.w;
+}
+
+KERNEL(64, misaligned_pair, Reverse p) {
+	__shared__ uint32_t a[66];
+	*reinterpret_cast<uint64_t *>(&a[threadIdx.x + 1]) = threadIdx.x;
+	p.y[threadIdx.x] = p.x[threadIdx.x];
+}
+
+KERNEL(64, large_index, Reverse p) {
+	int at = p.n * (1 << 26) + threadIdx.x;
+	p.y[threadIdx.x] = p.x[at & 63];
+}
+
+KERNEL(64, large_place, Reverse p) { // counts of blocks and threads are unsigned
+	index_t at = (blockDim.x << 16) * (gridDim.x + 1024) + threadIdx.x;
+	p.y[threadIdx.x] = p.x[at & 63];
+}
+
+KERNEL(64, large_float, Reverse p) { // a GPU makes the largest int of it, a processor the smallest
+	p.y[threadIdx.x] = int(p.x[threadIdx.x] * 1e9f);
 }

@@ -7,17 +7,22 @@
 int main(int argc, char **argv) {
 	if (argc != 3) return 2;
 	emu_order how = argv[2][0] == 'a' ? EMU_ASCENDING : argv[2][0] == 'd' ? EMU_DESCENDING : EMU_SHUFFLED;
-	float *x = (float *)malloc(64 * sizeof *x), *y = (float *)malloc(64 * sizeof *y);
-	for (int i = 0; i < 64; i++) x[i] = i, y[i] = -1;
-	Reverse p = {y, x, 64};
-	int grid[3] = {2, 1, 1};
-	const char *error = emu_launch(emu_find(argv[1]), &p, grid, 64, 64 * sizeof(float), how);
+	constexpr int bytes = 64 * sizeof(float);
+	float *x = (float *)emu_alloc(bytes), *y = (float *)emu_alloc(bytes), *z = (float *)emu_alloc(bytes);
+	for (int i = 0; i < 64; i++) x[i] = i, z[i] = 0;
+	emu_written(x, bytes);
+	emu_written(z, bytes);
+	Reverse p = {y, x, 64, z};
+	bool blocks = !strncmp(argv[1], "blocks", 6);
+	int grid[3] = {blocks ? 2 : 1, 1, 1};
+	const char *error = emu_launch(emu_find(argv[1]), &p, grid, 64, bytes, how);
 	if (error) {
 		printf("%s\n", error);
 		return 1;
 	}
-	for (int i = 0; i < 64; i++) printf("%g ", y[i]);
+	for (int i = 0; i < 64; i++) printf("%g ", strcmp(argv[1], "blocks_right") ? y[i] : z[i]);
 	printf("\n");
-	free(x);
-	free(y);
+	emu_free(x);
+	emu_free(y);
+	emu_free(z);
 }

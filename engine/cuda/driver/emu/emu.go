@@ -4,7 +4,6 @@
 package emu
 
 /*
-#include <stdlib.h>
 #include <string.h>
 */
 import "C"
@@ -37,11 +36,10 @@ func (d *Device) Info() driver.Info {
 
 // Alloc fills new memory with 0xff: what is read before it is written is NaN.
 func (d *Device) Alloc(bytes int64) (driver.Pointer, error) {
-	var p unsafe.Pointer
-	if C.posix_memalign(&p, 256, C.size_t(max(bytes, 1))) != 0 {
+	p := kernels.Alloc(bytes)
+	if p == nil {
 		return 0, &driver.OutOfMemory{Need: bytes}
 	}
-	C.memset(p, 0xff, C.size_t(bytes))
 	d.live[driver.Pointer(uintptr(p))] = bytes
 	return driver.Pointer(uintptr(p)), nil
 }
@@ -51,18 +49,20 @@ func (d *Device) Free(p driver.Pointer) error {
 		return fmt.Errorf("emu: free of %#x, which was not allocated", uint64(p))
 	}
 	delete(d.live, p)
-	C.free(host(p))
+	kernels.Free(host(p))
 	return nil
 }
 
 func (d *Device) Zero(dst driver.Pointer, bytes int64) error {
 	C.memset(host(dst), 0, C.size_t(bytes))
+	kernels.Written(host(dst), bytes)
 	return nil
 }
 
 func (d *Device) Upload(dst driver.Pointer, src []float32) error {
 	if len(src) > 0 {
 		C.memcpy(host(dst), unsafe.Pointer(&src[0]), C.size_t(4*len(src)))
+		kernels.Written(host(dst), 4*int64(len(src)))
 	}
 	return nil
 }
