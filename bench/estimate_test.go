@@ -30,15 +30,24 @@ func TestEstimate(t *testing.T) {
 	assert.Zero(t, estimate(4))
 }
 
-// What a row costs is foretold from two calls: as many rounds as its rule asks for,
-// of its copies and of its layer's largest.
+// What a row costs is foretold from a few calls: as many rounds as its rule asks for,
+// of its copies and of its layer's largest, and of writing what they read.
 func TestSpeed(t *testing.T) {
 	var s speed
 	c := conv(8, 8)
-	s.learn(c, int64(3*size(c)), int64(3*size(c)*2*(copies+1)+5*size(c)))
-	assert.Equal(t, float64(3*size(c)), s.latencyNS(c))
+	each := 3 * size(c)
+	round := 2 * each * (copies + 1) // the writing taken to be as long
+	s.learn(c, int64(each), int64(3*round+5*size(c)))
+	assert.Equal(t, float64(each), s.latencyNS(c))
 	rule := Rule{WarmUpNS: 100, MinSamples: 2 * copies, MinTotalNS: 1}
-	assert.Equal(t, float64(5*size(c)+100+3*3*size(c)*(copies+1)), s.costNS(rule, c, c), "three rounds, one of them to warm up")
-	rule.MinTotalNS = int64(12 * size(c) * copies) // four rounds of samples
-	assert.Equal(t, float64(5*size(c)+100+5*3*size(c)*(copies+1)), s.costNS(rule, c, c))
+	assert.Equal(t, float64(5*size(c)+100+4*round), s.costNS(rule, c, c), "two rounds, one to touch all and one to warm up")
+	rule.MinTotalNS = int64(4 * each * copies) // four rounds of samples
+	assert.Equal(t, float64(5*size(c)+100+6*round), s.costNS(rule, c, c))
+	rule.MinClock, rule.MinTotalNS = 0.75, 1
+	assert.Equal(t, float64(5*size(c)+(1+steadyLaps)*round), s.costNS(rule, c, c), "laps that show a steady clock are samples")
+
+	small := conv(1, 1)
+	s.learn(small, int64(100*size(small)), 1e6)
+	assert.Equal(t, float64(each), s.latencyNS(c), "the fastest per element")
+	assert.Less(t, s.costNS(rule, small, small), s.costNS(rule, c, c))
 }

@@ -28,6 +28,7 @@ func undisturbed(r Result) Result {
 type InNetwork struct {
 	program *engine.Program
 	samples []networkSample
+	took    time.Duration // all of them
 }
 
 // networkSample is a network's latency end to end, and that of each call in another run.
@@ -47,8 +48,18 @@ type Observed struct {
 // NewInNetwork needs a program with weights and an image on the device: zeros can be fast.
 func NewInNetwork(p *engine.Program) *InNetwork { return &InNetwork{program: p} }
 
+// networkShare is how much of a table's time the network may have: where rows take
+// less than it does, not every one has a sample behind it.
+const networkShare = 0.2
+
+// due says that so long after the table was begun there is time for a sample.
+func (n *InNetwork) due(elapsed time.Duration) bool {
+	return float64(n.took) <= networkShare*float64(elapsed)
+}
+
 // sample times the network, as Networks does, and then its calls.
 func (n *InNetwork) sample() error {
+	defer func(begun time.Time) { n.took += time.Since(begun) }(time.Now())
 	latencyNS, err := twice(n.program, time.Now)
 	if err != nil {
 		return err

@@ -11,9 +11,8 @@ import (
 )
 
 // Measure adds the rows that the table lacks, each timed beside the largest of
-// calls of its layer and on disk before the next is
-// begun; when it ends early, through ctx or an error, calling it again goes on
-// from there. progress, if not nil, is called before the first row and after
+// calls of its layer, all of them on disk when it returns; when it ends early,
+// through ctx or an error, calling it again goes on from there. progress, if not nil, is called before the first row and after
 // each, with how long the rest will take if it goes on as so far (0 at first).
 //
 // A call of which no sample could be taken because the clock was low is left out, and
@@ -24,7 +23,8 @@ func (t *Table) Measure(ctx context.Context, b engine.Backend, calls []engine.Ca
 
 // MeasureAmong is Measure of some of the calls among which the largest are: what
 // another table measured beside them goes with these rows.
-func (t *Table) MeasureAmong(ctx context.Context, b engine.Backend, calls, among []engine.Call, progress func(done, total int, left time.Duration)) error {
+func (t *Table) MeasureAmong(ctx context.Context, b engine.Backend, calls, among []engine.Call, progress func(done, total int, left time.Duration)) (err error) {
+	defer func() { err = errors.Join(err, t.settle()) }()
 	if b.Name() != t.header.Backend {
 		return fmt.Errorf("the table is of backend %q, not %q; measure into another folder", t.header.Backend, b.Name())
 	}
@@ -65,7 +65,7 @@ func (t *Table) MeasureAmong(ctx context.Context, b engine.Backend, calls, among
 		if err := t.append(row); err != nil {
 			return err
 		}
-		if t.InNetwork != nil {
+		if t.InNetwork != nil && t.InNetwork.due(time.Since(start)) {
 			if err := t.InNetwork.sample(); err != nil {
 				return err
 			}

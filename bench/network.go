@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -59,8 +60,8 @@ func (t *Table) Network(ctx context.Context, key string, p *engine.Program, refe
 	if err != nil {
 		return err
 	}
-	return t.append(Row{
+	return errors.Join(t.append(Row{
 		Key: key, StartedAt: begun.UTC().Truncate(time.Millisecond), CostNS: time.Since(begun).Nanoseconds(),
 		Reference: reference, ReferenceNS: r[0].MedianNS, Result: r[1],
-	})
+	}), t.settle())
 }

@@ -14,7 +14,7 @@ import (
 func coarseFirst(calls []engine.Call) []engine.Call {
 	type cell struct {
 		engine.Call
-		in, out, depth, rank, layer int
+		in, out, size, depth, rank, layer int
 	}
 	var layers [][]*cell
 	number := map[string]int{}
@@ -27,7 +27,7 @@ func coarseFirst(calls []engine.Call) []engine.Call {
 			layers = append(layers, nil)
 		}
 		in, out := channels(c)
-		layers[n] = append(layers[n], &cell{Call: c, in: in, out: out, layer: n})
+		layers[n] = append(layers[n], &cell{Call: c, in: in, out: out, size: size(c), layer: n})
 	}
 	var all []*cell
 	for _, of := range layers {
@@ -41,7 +41,7 @@ func coarseFirst(calls []engine.Call) []engine.Call {
 			c.depth = max(in[c.in], out[c.out])
 		}
 		slices.SortStableFunc(of, func(a, b *cell) int {
-			return cmp.Or(cmp.Compare(a.depth, b.depth), cmp.Compare(size(b.Call), size(a.Call)))
+			return cmp.Or(cmp.Compare(a.depth, b.depth), cmp.Compare(b.size, a.size))
 		})
 		for i, c := range of {
 			if i > 0 && of[i-1].depth == c.depth {

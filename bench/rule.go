@@ -31,7 +31,7 @@ type Rule struct {
 	Caches Caches `json:"caches,omitempty"`
 
 	// Where MinClock is positive the device's clock is watched: the warm-up ends when
-	// four readings lie within Steady of one another and of the row before, or after
+	// three readings lie within Steady of one another and of the row before, or after
 	// WarmUpNS; samples taken below MinClock of the highest clock seen are thrown away.
 	MinClock float64 `json:"minClock,omitempty"`
 	Steady   float64 `json:"steady,omitempty"`
@@ -56,6 +56,15 @@ func TableRule(device engine.Info, caches Caches) Rule {
 		r.PlateauWindow, r.PlateauEvery = 32, 8
 	}
 	return r
+}
+
+// RunRule suits one call of a run's own table: on a GPU as any table's, whose clock may
+// fall; a processor's pace is that of the network between its rows.
+func RunRule(device engine.Info) Rule {
+	if device.Device == "cpu" {
+		return CallRule()
+	}
+	return TableRule(device, AsInNetwork)
 }
 
 // NetworkRule suits whole programs on a processor: about a second for each.

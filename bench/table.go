@@ -16,8 +16,8 @@ import (
 )
 
 // Table is a file of measured configurations, latency.jsonl: a header, then one
-// row a line, each on disk before the next is measured. One process at a time
-// has it open; ReadTable reads it beside.
+// row a line, each on disk before the next is written: the disk takes its time while
+// that is measured. One process at a time has it open; ReadTable reads it beside.
 type Table struct {
 	Sensor    sensor.Sensor // read after each row, unless nil
 	InNetwork *InNetwork    // timed after each row, unless nil
@@ -27,6 +27,10 @@ type Table struct {
 	file   *os.File
 	size   int64 // of the header and whole rows
 	notice string
+
+	syncing chan error // tells of the last row, once the disk has it; nil when it has
+	last    string     // its key
+	before  int64      // the size without it
 }
 
 // OpenTable opens the table at path, or starts one. It drops a last line whose
@@ -84,6 +88,9 @@ func (t *Table) resume() error {
 	if err := t.write(t.header); err != nil {
 		return err
 	}
+	if err := t.file.Sync(); err != nil {
+		return t.unwritten(err)
+	}
 	return syncFolder(filepath.Dir(t.file.Name()))
 }
 
@@ -109,37 +116,59 @@ func (t *Table) Find(key string) (Row, bool) {
 func (t *Table) Rows() []Row { return slices.Collect(maps.Values(t.rows)) }
 
 // Close lets other processes have the table.
-func (t *Table) Close() error { return t.file.Close() }
+func (t *Table) Close() error { return errors.Join(t.settle(), t.file.Close()) }
 
-// append puts a row on disk, then in memory.
+// append writes a row and has it on its way to the disk: settle waits for that.
 func (t *Table) append(r Row) error {
 	if _, ok := t.rows[r.Key]; ok {
 		panic("bench: the table already has a row " + r.Key)
 	}
+	if err := t.settle(); err != nil {
+		return err
+	}
+	before := t.size
 	if err := t.write(r); err != nil {
 		return err
 	}
 	t.rows[r.Key] = r
+	t.last, t.before, t.syncing = r.Key, before, make(chan error, 1)
+	go func(told chan<- error) { told <- t.file.Sync() }(t.syncing)
 	return nil
 }
 
-// write adds a line and waits until the disk has it. Whatever fails, the file
-// ends as it did before.
+// settle waits until the disk has the last row. If it will not, the table is as
+// without it.
+func (t *Table) settle() error {
+	if t.syncing == nil {
+		return nil
+	}
+	err := <-t.syncing
+	t.syncing = nil
+	if err == nil {
+		return nil
+	}
+	delete(t.rows, t.last)
+	t.size = t.before
+	return t.unwritten(err)
+}
+
+// write adds a line. Whatever fails, the file ends as it did before.
 func (t *Table) write(v any) error {
 	line, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
 	line = append(line, '\n')
-	_, err = t.file.WriteAt(line, t.size)
-	if err == nil {
-		err = t.file.Sync()
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("write a row: %w; the table keeps its %d rows: make room and measure again", err, len(t.rows)), t.cut())
+	if _, err := t.file.WriteAt(line, t.size); err != nil {
+		return t.unwritten(err)
 	}
 	t.size += int64(len(line))
 	return nil
+}
+
+// unwritten puts the file back to the whole rows.
+func (t *Table) unwritten(err error) error {
+	return errors.Join(fmt.Errorf("write a row: %w; the table keeps its %d rows: make room and measure again", err, len(t.rows)), t.cut())
 }
 
 // cut drops what lies beyond the whole rows.

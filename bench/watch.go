@@ -111,6 +111,15 @@ func (s *stand) watch(ctx context.Context, exec engine.Executor, round *round) (
 		}
 	}
 
+	rouse := func() error { // a device that was left alone has slowed down by itself
+		for start := s.now(); s.now().Sub(start) < time.Duration(s.rule.WarmUpNS); {
+			if l, err := turn(); err != nil || l.mhz >= s.rule.MinClock*s.clock.mostMHz {
+				return err
+			}
+		}
+		return nil
+	}
+
 	var samples run
 	var beside, clocks []int64
 	pause, paused, low := firstPause, time.Duration(0), 0
@@ -128,6 +137,9 @@ func (s *stand) watch(ctx context.Context, exec engine.Executor, round *round) (
 					return m, err
 				}
 				pause, paused = min(2*pause, mostPause), paused+pause
+				if err := rouse(); err != nil {
+					return m, err
+				}
 			}
 		} else {
 			pause, low = firstPause, 0
@@ -154,10 +166,10 @@ func (s *stand) watch(ctx context.Context, exec engine.Executor, round *round) (
 }
 
 // steadyLaps in a row tell that the clock is steady.
-const steadyLaps = 4
+const steadyLaps = 3
 
 // steady says that the last clocks lie within a share of one another and of the
-// row before. While it still rises, or falls, four in a row are alike, too; so the
+// row before. While it still rises, or falls, those in a row are alike, too; so the
 // first row, and one that finds another clock, warm up for as long as they may.
 func (k *clock) steady(laps []lap, within float64) bool {
 	if len(laps) < steadyLaps || k.rowMHz == 0 {

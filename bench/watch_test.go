@@ -88,12 +88,12 @@ func TestClockThatDrops(t *testing.T) {
 	})
 	s.clock, err = newClock(context.Background(), s.backend)
 	require.NoError(t, err)
-	s.clock.rowMHz = 2000
+	s.clock.rowMHz, s.rule.WarmUpNS = 2000, 20e6
 	from = since(s.now()) + 500*time.Microsecond // after the warm-up
 	got, err := s.time(context.Background(), conv(8, 8), conv(8, 8))
 	require.NoError(t, err)
 	assert.Positive(t, got.discarded)
-	assert.GreaterOrEqual(t, *paused, 200*time.Millisecond)
+	assert.GreaterOrEqual(t, *paused, 100*time.Millisecond)
 	assert.Less(t, *paused, 600*time.Millisecond, "pauses double, and end")
 	assert.Equal(t, want.MedianNS, got.MedianNS)
 	assert.Equal(t, want.LowNS, got.LowNS)
@@ -119,6 +119,33 @@ func TestClockThatStaysLow(t *testing.T) {
 	s.sleep = func(context.Context, time.Duration) error { return context.Canceled }
 	_, err = s.time(context.Background(), conv(8, 8), conv(8, 8))
 	require.ErrorIs(t, err, context.Canceled, "a pause can be stopped")
+}
+
+// A device whose clock falls when it is left alone is not left alone for ever: after a
+// pause it has the time of a warm-up to rise again.
+func TestPauseLetsTheClockFall(t *testing.T) {
+	var s *stand
+	begun, idle := time.Time{}, time.Time{} // since when it runs, and when it was last seen to
+	s, paused := watched(func(at time.Time) float64 {
+		if at.Sub(idle) > 40*time.Millisecond {
+			begun = at
+		}
+		idle = at
+		if since(at) > 200*time.Millisecond && since(at) < 260*time.Millisecond {
+			return 1200 // what makes it pause
+		}
+		return min(2000, 1200+800*at.Sub(begun).Seconds()/0.005) // in 5 ms
+	})
+	var err error
+	s.clock, err = newClock(context.Background(), s.backend)
+	require.NoError(t, err)
+	s.rule.WarmUpNS, s.rule.MinTotalNS, s.rule.MaxSamples = 20e6, 100e6, 1<<20
+	m, err := s.time(context.Background(), conv(8, 8), conv(8, 8))
+	require.NoError(t, err)
+	assert.Positive(t, m.discarded)
+	assert.Positive(t, *paused)
+	assert.Less(t, *paused, 300*time.Millisecond, "pauses follow one another")
+	assert.NotEqual(t, Timeout, m.Stop)
 }
 
 // Sampling begins when the clock is steady, not after so many rounds.

@@ -254,7 +254,7 @@ func BudgetNS(s string, denseNS int64) (int64, error) {
 }
 
 func (c Config) device() device.Options {
-	return device.Options{Name: c.Device, Precision: c.Precision, Storage: c.Storage, Atomics: c.Atomics, Threads: c.Threads, ISA: c.ISA}
+	return device.Options{Name: c.Device, Precision: c.Precision, Storage: c.Storage, Atomics: c.Atomics, Keep: true, Threads: c.Threads, ISA: c.ISA}
 }
 
 func (c Config) training() train.Config {

@@ -137,7 +137,7 @@ func (p *Pipeline) measureAround(ctx context.Context, answers []Answer) (measure
 	defer release()
 	sensor := p.device.Sensor()
 	defer sensor.Close()
-	now, err := p.header(bench.CallRule(), sensor)
+	now, err := p.header(bench.RunRule(p.Backend.Info()), sensor)
 	if err != nil {
 		return 0, err
 	}

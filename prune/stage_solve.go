@@ -21,7 +21,7 @@ func (p *Pipeline) bench(ctx context.Context) error {
 	c := p.Config
 	sensor := p.device.Sensor()
 	defer sensor.Close()
-	header, err := p.header(bench.CallRule(), sensor)
+	header, err := p.header(bench.RunRule(p.Backend.Info()), sensor)
 	if err != nil {
 		return err
 	}
