@@ -64,6 +64,11 @@ func runRoofline(ctx context.Context, o *rooflineOptions) error {
 	if err != nil {
 		return err
 	}
+	release, err := bench.Exclude(d.Place)
+	if err != nil {
+		return errors.Join(err, d.Close())
+	}
+	defer release()
 	roofline, err := bench.MeasureRoofline(ctx, d, g, engine.Options{Mode: mode, Batch: batch}, bench.NetworkRule())
 	if errors.Is(err, context.Canceled) {
 		err = errors.New("stopped; a roofline keeps nothing")

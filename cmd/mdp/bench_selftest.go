@@ -39,6 +39,11 @@ func runSelfTest(ctx context.Context, o *selfTestOptions) error {
 	if err != nil {
 		return err
 	}
+	release, err := bench.Exclude(d.Place)
+	if err != nil {
+		return errors.Join(err, d.Close())
+	}
+	defer release()
 	tell, done := narrate(o.stderr, o.quiet, 1)
 	event := prune.Event{Stage: prune.StageBench, Kind: prune.Begin, Text: "self-test"}
 	tell(event)

@@ -27,7 +27,7 @@ func TestEmulatedDriver(t *testing.T) {
 	require.NoError(t, err, "%s", out)
 	for _, pkg := range []string{".", "../..", "../../../../prune", "../../../../cmd/mdp"} {
 		c := exec.Command("go", "test", "-tags", "cuda", "-count=1", "-short", "-v", "-run", "^Test(Device|Memory|Timer|AnyThread|NoSuchDevice|Training|GPU)", pkg)
-		c.Env = append(os.Environ(), emulatedKey+"=1", "LD_LIBRARY_PATH="+dir)
+		c.Env = append(os.Environ(), emulatedKey+"=1", "LD_LIBRARY_PATH="+dir, "TMPDIR="+dir) // where the lock of its GPU is: the same tests may run elsewhere
 		out, err := c.CombinedOutput()
 		require.NoError(t, err, "%s", out)
 		require.NotContains(t, string(out), "no NVIDIA GPU", "the emulated driver was not found")

@@ -135,7 +135,7 @@ int cuDeviceGet(int *device, int ordinal) { *device = ordinal; return ordinal ? 
 int cuDeviceGetName(char *name, int len, int) { snprintf(name, len, "modelled GPU"); return 0; }
 int cuDeviceTotalMem_v2(size_t *bytes, int) { *bytes = total; return 0; }
 int cuDeviceGetAttribute(int *v, int attribute, int) {
-	static const std::map<int, int> values = {{13, int(most_mhz * 1000)}, {16, multiprocessors}, {36, 3201000}, {37, 6144}, {38, int(cache_bytes)}, {75, 9}};
+	static const std::map<int, int> values = {{13, int(most_mhz * 1000)}, {16, multiprocessors}, {33, 0x1b}, {36, 3201000}, {37, 6144}, {38, int(cache_bytes)}, {75, 9}};
 	auto at = values.find(attribute);
 	*v = at == values.end() ? 0 : at->second;
 	return 0;
