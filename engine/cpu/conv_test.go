@@ -117,30 +117,39 @@ func convCases() []convCase {
 	add(geometry(1, 3, 300, 17, 33, 1, 3, same(1), [2]int{0, 1}, same(1), 1))
 	add(geometry(1, 1, 1, 300, 1000, 1, 1, same(1), same(0), same(1), 1)) // linear
 	add(geometry(1, 6, 6, 4, 4, 3, 3, same(1), same(2), same(1), 1))      // more output than input
-	for _, g := range []engine.Conv{                                      // by Winograd's transforms
-		geometry(13, 7, 7, 48, 32, 3, 3, same(1), same(1), same(1), 1),
-		geometry(1, 30, 29, 48, 16, 3, 3, same(1), same(0), same(1), 1),
-		geometry(2, 18, 23, 32, 80, 3, 3, same(1), same(2), same(1), 1),
-		geometry(3, 16, 16, 400, 32, 3, 3, same(1), same(1), same(1), 1),
-		geometry(1, 14, 15, 64, 192, 3, 3, same(1), same(1), same(1), 1), // few tiles
-	} {
-		add(g)
-		add(g) // with and without what comes every other time
-		add(g)
-	}
 	below := geometry(2, 8, 8, 5, 6, 3, 3, same(2), same(0), same(1), 1)
 	below.P, below.Q = 4, 4 // padded below and right only, as TensorFlow's SAME is
 	add(below)
 	return cases
 }
 
+// winogradCases are large enough for Winograd's transforms, each with and without what comes every other time.
+func winogradCases() []convCase {
+	var cases []convCase
+	for _, g := range []engine.Conv{
+		geometry(13, 7, 7, 48, 32, 3, 3, same(1), same(1), same(1), 1),
+		geometry(1, 30, 29, 48, 16, 3, 3, same(1), same(0), same(1), 1),
+		geometry(2, 18, 23, 32, 80, 3, 3, same(1), same(2), same(1), 1),
+		geometry(3, 16, 16, 400, 32, 3, 3, same(1), same(1), same(1), 1),
+		geometry(1, 14, 15, 64, 192, 3, 3, same(1), same(1), same(1), 1), // few tiles
+	} {
+		for i := range 3 {
+			cases = append(cases, convCase{g, i != 1, i == 0, i == 1, engine.Act(i)})
+		}
+	}
+	return cases
+}
+
 func TestConv(t *testing.T) {
 	for _, c := range convCases() {
-		testConv(t, c)
+		testConv(t, c, all())
+	}
+	for _, c := range winogradCases() {
+		testConv(t, c, available(FP32)) // bf16 has no transforms
 	}
 }
 
-func testConv(t *testing.T, c convCase) {
+func testConv(t *testing.T, c convCase, isas []isa) {
 	h := fnv.New64()
 	fmt.Fprint(h, c)
 	seed := int64(h.Sum64())
@@ -150,7 +159,7 @@ func testConv(t *testing.T, c convCase) {
 	x, dy, w := newGuarded(in, small), newGuarded(out, small), newGuarded(fil, small)
 	b, z, dx := newGuarded(c.K, small), newGuarded(out, small), newGuarded(in, small)
 	wantY, wantDX, wantDW := reference(c, x.data, dy.data, w.data, b.data, z.data, dx.data)
-	for _, isa := range all() {
+	for _, isa := range isas {
 		sameY, sameDX, sameDW := requireSame, requireSame, requireSame
 		if newWinograd(isa, forwardParts(isa, c.Conv, nil, 1), 1) != nil {
 			sameY = requireIntegers
@@ -281,7 +290,7 @@ func TestDepthwise(t *testing.T) {
 		if g.P < 1 || g.Q < 1 || g.H+2*pad[0] < dil[0]*(taps-1)+1 || g.W+2*pad[1] < dil[1]*(taps-1)+1 {
 			continue
 		}
-		testConv(t, convCase{g, rng.Intn(2) == 0, rng.Intn(2) == 0, rng.Intn(2) == 0, engine.Act(rng.Intn(3))})
+		testConv(t, convCase{g, rng.Intn(2) == 0, rng.Intn(2) == 0, rng.Intn(2) == 0, engine.Act(rng.Intn(3))}, all())
 	}
 }
 
