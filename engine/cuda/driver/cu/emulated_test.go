@@ -26,10 +26,13 @@ func TestEmulatedDriver(t *testing.T) {
 		"-o", filepath.Join(dir, "libcuda.so.1"), "testdata/libcuda.cpp", kernels+"emu.cpp", kernels+"wgmma.cpp", kernels+"host.cpp").CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	for _, pkg := range []string{".", "../..", "../../../../prune", "../../../../cmd/mdp"} {
-		c := exec.Command("go", "test", "-tags", "cuda", "-count=1", "-short", "-v", "-run", "^Test(Device|Memory|Timer|AnyThread|NoSuchDevice|Training|GPU)", pkg)
-		c.Env = append(os.Environ(), emulatedKey+"=1", "LD_LIBRARY_PATH="+dir, "TMPDIR="+dir) // where the lock of its GPU is: the same tests may run elsewhere
-		out, err := c.CombinedOutput()
-		require.NoError(t, err, "%s", out)
-		require.NotContains(t, string(out), "no NVIDIA GPU", "the emulated driver was not found")
+		t.Run(pkg, func(t *testing.T) {
+			t.Parallel() // one core is enough for each
+			c := exec.Command("go", "test", "-vet=off", "-tags", "cuda", "-count=1", "-short", "-v", "-run", "^Test(Device|Memory|Timer|AnyThread|NoSuchDevice|Training|GPU)", pkg)
+			c.Env = append(os.Environ(), emulatedKey+"=1", "LD_LIBRARY_PATH="+dir, "TMPDIR="+t.TempDir()) // where the lock of its GPU is: the same tests may run elsewhere
+			out, err := c.CombinedOutput()
+			require.NoError(t, err, "%s", out)
+			require.NotContains(t, string(out), "no NVIDIA GPU", "the emulated driver was not found")
+		})
 	}
 }
