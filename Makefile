@@ -59,6 +59,10 @@ test-cuda-build: ## their build for a GPU, and bin/mdp-cuda here (g++, nvcc)
 test-onnx: ## ONNX's tests, others' models; counts: bench/results/onnx.md
 	scripts/test-onnx
 
+.PHONY: test-slurm
+test-slurm: ## a sweep as a job array on a Slurm of Debian's packages, on this machine alone (root; apt-get install slurmctld slurmd slurm-client munge)
+	scripts/test-slurm
+
 .PHONY: gpu-bundle
 gpu-bundle: ## bin/gpu-bundle: gpu-check proves the kernels without Go
 	scripts/gpu-bundle

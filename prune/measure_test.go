@@ -31,7 +31,7 @@ func TestMeasuringExcludesOthers(t *testing.T) {
 
 	release, err = bench.Exclude(p.device.Place)
 	require.NoError(t, err)
-	_, err = p.Verify(context.Background(), 1, briskly())
+	_, err = p.Verify(context.Background(), 1, briskly)
 	require.ErrorContains(t, err, "another mdp bench is measuring")
 	_, err = p.Refine(context.Background())
 	require.ErrorContains(t, err, "another mdp bench is measuring")

@@ -28,10 +28,11 @@ const StageVerify Stage = "verify"
 //
 // All are at the pace of the dense network in the same rounds. Leaves verify.jsonl,
 // raw and resumed, verify.json and verify.svg.
-func (p *Pipeline) Verify(ctx context.Context, n int, rule bench.Rule) (v report.Verification, err error) {
+func (p *Pipeline) Verify(ctx context.Context, n int, ruleOf func(engine.Info) bench.Rule) (v report.Verification, err error) {
 	if err := errors.Join(p.openDevice(), p.Lock()); err != nil {
 		return v, err
 	}
+	rule := ruleOf(p.Backend.Info())
 	release, err := bench.Exclude(p.device.Place)
 	if err != nil {
 		return v, err
@@ -90,10 +91,14 @@ func spreadPct(samplesNS []int64) float64 {
 	return 100 * float64(x[3*n/4]-x[n/4]) / float64(max(1, x[n/2]))
 }
 
-// VerifyRule suits pairs of whole programs: a second or two for each.
-func VerifyRule() bench.Rule {
+// VerifyRule suits pairs of whole programs: a second or two for each on a processor,
+// and a tenth of that on a GPU, which nothing else runs on.
+func VerifyRule(device engine.Info) bench.Rule {
 	r := bench.NetworkRule()
 	r.WarmUpNS, r.MinTotalNS, r.MaxRSD = 20e6, 600e6, 0.02
+	if device.Device != "cpu" {
+		r.MinTotalNS = 60e6
+	}
 	return r
 }
 

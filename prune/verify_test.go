@@ -15,7 +15,7 @@ import (
 )
 
 // briskly is a rule that takes milliseconds.
-func briskly() bench.Rule {
+func briskly(engine.Info) bench.Rule {
 	return bench.Rule{MinSamples: 2, MaxRSD: 10, PlateauWindow: 2, PlateauEvery: 1, MaxSamples: 3, TimeoutNS: 1e9}
 }
 
@@ -27,7 +27,7 @@ func TestVerify(t *testing.T) {
 	_, _, err := stages(t, dir, c, StageTrain, StageScore, StageBench, StageSolve)
 	require.NoError(t, err)
 	p, _, _ := stages(t, dir, c)
-	v, err := p.Verify(context.Background(), 5, briskly())
+	v, err := p.Verify(context.Background(), 5, briskly)
 	require.NoError(t, err)
 	require.NoError(t, p.Close())
 
@@ -45,7 +45,7 @@ func TestVerify(t *testing.T) {
 	require.NoError(t, err)
 
 	again, _, _ := stages(t, dir, c)
-	same, err := again.Verify(context.Background(), 5, briskly())
+	same, err := again.Verify(context.Background(), 5, briskly)
 	require.NoError(t, err)
 	require.Equal(t, v, same)
 	after, err := os.ReadFile(p.Path("verify.jsonl"))
@@ -85,7 +85,7 @@ func TestVerify(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, table.Close())
 	stale, _, _ := stages(t, dir, c)
-	_, err = stale.Verify(context.Background(), 1, briskly())
+	_, err = stale.Verify(context.Background(), 1, briskly)
 	require.ErrorContains(t, err, "another build")
 }
 

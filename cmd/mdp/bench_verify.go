@@ -53,7 +53,7 @@ func runBenchVerify(ctx context.Context, o *verifyOptions, folder string) error 
 	}
 	var v report.Verification
 	return o.inRun(ctx, folder, c, func(p *prune.Pipeline) (err error) {
-		v, err = p.Verify(ctx, o.n, prune.VerifyRule())
+		v, err = p.Verify(ctx, o.n, prune.VerifyRule)
 		return err
 	}, func(p *prune.Pipeline) error { return o.print(verification{v, p.Path("verify.svg")}, o.json) })
 }
