@@ -5,7 +5,8 @@
 Same layout (channels_last), same precision, the cache taken before each sample, cuDNN's choice
 of algorithm by measurement. What is bf16 or fp16 lies in memory so here; there, a line says. A
 whole network in 16 bits is PyTorch's autocast, without its loss scale. Two lines more: the copy bandwidth and the peak of a
-matrix product. `--list` prints what is parsed; `--cpu` goes through all of it on a processor.
+matrix product. bfloat16 comes first, and of each precision the networks: it may be cut off. Exits with 3 where there is
+no PyTorch with CUDA. `--list` prints what is parsed; `--cpu` goes through all of it on a processor.
 """
 import json
 import re
@@ -18,6 +19,7 @@ NAME = re.compile(
     r"_s(\d+)x(\d+)_p(\d+)x(\d+)_d(\d+)x(\d+)_g(\d+)_o(\d+)x(\d+)$")
 FIELDS = "n h w c k r s stride0 stride1 pad0 pad1 dilation0 dilation1 groups p q".split()
 DEVICE = "cpu" if "--cpu" in sys.argv else "cuda"
+ORDER = ["bf16", "tf32", "fp32", "fp16"]
 HALVES = {"bf16": "bfloat16", "fp16": "float16"}
 
 
@@ -135,13 +137,29 @@ def network(torch, mode, precision, batch):
     return train if mode == "train" else infer
 
 
+def networks(path):
+    """Yields (precision, what) of each network once, whatever its storage."""
+    seen = []
+    for row in rows(path):
+        if row.get("network") == "resnet50":
+            what = {key: row[key] for key in ("network", "mode", "precision", "batch")}
+            if what not in seen:
+                seen.append(what)
+                yield row["precision"], what
+
+
 def main():
     path = sys.argv[-1]
     if "--list" in sys.argv:
         for call in convolutions(path):
             print(*call)
         return
-    import torch
+    try:
+        import torch
+    except ImportError as error:
+        sys.exit(print(error, file=sys.stderr) or 3)
+    if DEVICE == "cuda" and not torch.cuda.is_available():
+        sys.exit(print("PyTorch finds no GPU", file=sys.stderr) or 3)
     torch.backends.cudnn.benchmark = True
     gib, side = (1 << 30, 8192) if DEVICE == "cuda" else (1 << 20, 64)
     name = torch.cuda.get_device_name() if DEVICE == "cuda" else DEVICE
@@ -157,30 +175,24 @@ def main():
     a, b = torch.empty(gib, dtype=torch.uint8, device=DEVICE), torch.empty(gib, dtype=torch.uint8, device=DEVICE)
     report(times_ns(torch, lambda: a.copy_(b), flush), call="copy", bytes=2 * gib)
     del a, b
-    for precision in "fp32", "tf32", *HALVES:
+    for precision in ORDER:
         allow_tf32(torch, precision)
         m = torch.randn(side, side, device=DEVICE, dtype=dtype_of(torch, precision))
         report(times_ns(torch, lambda: m @ m, flush), call="matmul", precision=precision, flop=2 * side**3)
         del m
-    done = []
-    for row in rows(path):
-        if row.get("network") == "resnet50":
-            what = {key: row[key] for key in ("network", "mode", "precision", "batch")}
-            if what in done:  # in another storage
-                continue
-            done.append(what)
-            allow_tf32(torch, row["precision"])
+    for precision in ORDER:
+        allow_tf32(torch, precision)
+        for _, what in filter(lambda n: n[0] == precision, networks(path)):
             try:
-                taken = times_ns(torch, network(torch, row["mode"], row["precision"], row["batch"]))
-                report(taken, **what, images_per_s=row["batch"] / statistics.median(taken) * 1e9)
+                taken = times_ns(torch, network(torch, what["mode"], precision, what["batch"]))
+                report(taken, **what, images_per_s=what["batch"] / statistics.median(taken) * 1e9)
             except RuntimeError as error:
                 failed(error, **what)
-    for call, precision, direction, g in convolutions(path):
-        allow_tf32(torch, precision)
-        try:
-            report(times_ns(torch, convolution(torch, precision, direction, g), flush), call=call, precision=precision)
-        except RuntimeError as error:
-            failed(error, call=call, precision=precision)
+        for call, _, direction, g in filter(lambda c: c[1] == precision, convolutions(path)):
+            try:
+                report(times_ns(torch, convolution(torch, precision, direction, g), flush), call=call, precision=precision)
+            except RuntimeError as error:
+                failed(error, call=call, precision=precision)
 
 
 main()

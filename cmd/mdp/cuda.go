@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mdp/engine/cuda/cudnn"
 	"mdp/engine/cuda/driver/cu"
 )
 
@@ -16,7 +17,7 @@ func cudaFindings() []finding {
 	if err != nil {
 		return []finding{{Name: "cuda", Detail: oneLine(err)}}
 	}
-	findings := []finding{{"cuda", true, "driver " + cu.Driver()}, there("cudnn", cu.CuDNN)}
+	findings := []finding{{"cuda", true, "driver " + cu.Driver()}, there("cudnn", cuDNN)}
 	for _, d := range all {
 		name := fmt.Sprintf("cuda:%d", d.Ordinal)
 		if err := d.Supported(); err != nil {
@@ -27,6 +28,15 @@ func cudaFindings() []finding {
 			d.Name, d.Capability[0], d.Capability[1], float64(d.MemoryBytes)/(1<<30), d.MemoryClockMHz, d.MemoryBusBits, d.SMs, d.ClockMHz)})
 	}
 	return findings
+}
+
+// cuDNN is the one that tables are measured with, and its file.
+func cuDNN() (string, error) {
+	l, err := cudnn.Open()
+	if err != nil {
+		return "", err
+	}
+	return l.Version() + ", " + l.Path(), nil
 }
 
 func cudaCommands(a *app) []*cobra.Command { return []*cobra.Command{newKernelsCmd(a)} }

@@ -3,12 +3,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -38,7 +40,8 @@ the training step by itself: convolutions in every precision, with activations
 in 16 bits, too, in every variant of the bfloat16 kernels, and masked to half of
 their input and half of their output channels in chunks of 32; the rest in each
 storage. Prints JSON, a line each: first the machine, then the network, then the
-calls, the costliest first, until all are timed or the time is over.`,
+calls: what is nearest to how one would train before what it is compared with,
+and of either the costliest first, until all are timed or the time is over.`,
 		Example: `  mdp kernels --device cuda:0 > kernels.jsonl
   mdp kernels --net mobilenet_v1 --batch 64 --time 1m`,
 		Args: cobra.NoArgs,
@@ -134,7 +137,7 @@ type timedRow interface {
 // kernelRows are a line for each kernel of each call, on a GPU with a cache of so
 // many bytes.
 func kernelRows(calls []engine.Call, cacheBytes int) []timedRow {
-	var rows []timedRow
+	var rows []*kernelRow
 	for _, c := range calls {
 		for _, o := range kernelsOf(c) {
 			work := bench.WorkOf(c, o.Storage)
@@ -145,7 +148,30 @@ func kernelRows(calls []engine.Call, cacheBytes int) []timedRow {
 				Precision: o.Precision, Storage: o.Storage, Variant: o.Variant})
 		}
 	}
-	return rows
+	slices.SortStableFunc(rows, func(a, b *kernelRow) int { return cmp.Compare(a.rank(), b.rank()) })
+	timed := make([]timedRow, len(rows))
+	for i, r := range rows {
+		timed[i] = r
+	}
+	return timed
+}
+
+// rank is small for what must be known when the time is over: what multiplies in
+// bfloat16 and what moves memory, then the other precisions, then masks, then the
+// variants that were not chosen. Half precision is as fast as bfloat16, and last.
+func (r *kernelRow) rank() int {
+	_, multiplies := geometry(r.call)
+	switch {
+	case r.Precision == cuda.Float16:
+		return 4
+	case r.Variant != cuda.Chosen:
+		return 3
+	case isMasked(r.call):
+		return 2
+	case multiplies && r.Precision != cuda.BFloat16:
+		return 1
+	}
+	return 0
 }
 
 func (r *kernelRow) options() cuda.Options {

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"mdp/engine/cuda"
 	"mdp/engine/cuda/driver/cu"
 )
 
@@ -52,6 +53,7 @@ func TestGPUBadInput(t *testing.T) {
 	const train = "train --quiet --run run --net resnet8-cifar --width 0.25 --data synthetic --epochs 1 --device cuda:0"
 	for _, c := range []struct{ name, environment, args, says string }{
 		{"no GPU", "EMULATED_DEVICES=0", train, "no NVIDIA GPU: libcuda.so.1 was not found, or finds no device"},
+		{"a driver that does not start", "EMULATED_FAILURE=cuInit=803", train, "finds no device: it does not start: system has unsupported display driver / cuda driver combination (CUDA error 803)"},
 		{"no such GPU", "", train[:len(train)-1] + "7", "there is no device cuda:7; this machine has cuda:0 alone"},
 		{"no such GPU of two", "EMULATED_DEVICES=2", train[:len(train)-1] + "7", "there is no device cuda:7; this machine has cuda:0 to cuda:1"},
 		{"an old GPU", "EMULATED_CAPABILITY_MAJOR=7", train, "emulated driver has compute capability 7.0; the kernels need 8.0 or newer"},
@@ -70,6 +72,33 @@ func TestGPUBadInput(t *testing.T) {
 			assertRefused(t, execute(t, command(t, t.TempDir(), strings.Fields(c.args)...)), exitFailed, c.says)
 		})
 	}
+}
+
+// What must be known is timed before what it is compared with.
+func TestKernelsInOrder(t *testing.T) {
+	calls, err := trainingCalls("resnet8-cifar", 8)
+	require.NoError(t, err)
+	rows := kernelRows(calls, 1<<20)
+	var order []string
+	for _, r := range rows {
+		k := r.(*kernelRow)
+		kind := "variant"
+		switch _, multiplies := geometry(k.call); {
+		case k.Precision == cuda.Float16:
+			kind = "fp16"
+		case k.Variant != cuda.Chosen:
+		case isMasked(k.call):
+			kind = "masked"
+		case k.Precision == cuda.BFloat16 || !multiplies:
+			kind = "first"
+		default:
+			kind = "exact"
+		}
+		if len(order) == 0 || order[len(order)-1] != kind {
+			order = append(order, kind)
+		}
+	}
+	assert.Equal(t, []string{"first", "exact", "masked", "variant", "fp16"}, order)
 }
 
 func TestGPUKernels(t *testing.T) {

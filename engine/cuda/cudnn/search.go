@@ -3,9 +3,13 @@
 package cudnn
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
+	"time"
 )
 
 // name is the library as its packages install it, for every release of cuDNN 9.
@@ -34,7 +38,24 @@ func places() []string {
 			add(filepath.Join(root, "lib", "python3*", packages, "nvidia", "cudnn", "lib", name))
 		}
 	}
+	for _, packages := range pythonPath() {
+		if p := filepath.Join(packages, "nvidia", "cudnn", "lib", name); !slices.Contains(found, p) {
+			add(p)
+		}
+	}
 	return found
+}
+
+// pythonPath is where python3 itself looks for packages, which may be a link, or start
+// another, whose folders lie elsewhere. Nothing where it does not say so soon.
+func pythonPath() []string {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, "python3", "-c", "import sys; print('\\n'.join(p for p in sys.path if p))").Output()
+	if err != nil {
+		return nil
+	}
+	return strings.Split(strings.TrimSpace(string(out)), "\n")
 }
 
 // pythons are the roots of Python's environments.

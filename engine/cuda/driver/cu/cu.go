@@ -136,10 +136,16 @@ func (d *Device) Kernel(name string) (driver.Kernel, error) {
 	k := kernel{name: name}
 	err := d.do(func() (err error) {
 		for _, m := range d.modules {
-			if k.function, err = m.Function(name); err == nil {
-				d.kernels[name] = k
-				return nil
+			if k.function, err = m.Function(name); err == cu.NotFound {
+				continue
 			}
+			if err == nil {
+				err = k.load()
+			}
+			if err == nil {
+				d.kernels[name] = k
+			}
+			return err
 		}
 		return fmt.Errorf("there is no kernel %q", name)
 	})
@@ -148,14 +154,21 @@ func (d *Device) Kernel(name string) (driver.Kernel, error) {
 
 func (d *Device) Synchronize() error { return d.do(d.stream.Synchronize) }
 
-// Close unloads the kernels. Nothing may use the device any more.
+// Close unloads the kernels, when what was asked for is done. Nothing may use the
+// device any more.
 func (d *Device) Close() error {
 	err := d.do(func() error {
 		var errs []error
+		if d.stream != cu.NoStream {
+			errs = append(errs, explain(d.stream.Synchronize()))
+		}
 		for _, m := range d.modules {
-			errs = append(errs, m.Unload())
+			errs = append(errs, explain(m.Unload()))
+		}
+		if d.stream != cu.NoStream {
+			errs = append(errs, explain(d.stream.Destroy()))
 		}
 		return errors.Join(errs...)
 	})
-	return errors.Join(err, d.stream.Destroy(), d.device.ReleasePrimaryCtx())
+	return errors.Join(err, explain(d.device.ReleasePrimaryCtx()))
 }

@@ -6,33 +6,62 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 )
 
-// emulatedKey is set in processes whose driver is testdata/libcuda.cpp.
+// emulatedKey is set in processes whose driver is testdata/libcuda.
 const emulatedKey = "MDP_TEST_EMULATED_DRIVER"
 
+// emulatedDriver builds the driver into a folder for LD_LIBRARY_PATH, and the program
+// that breaks its rules beside it.
+func emulatedDriver(t *testing.T) (dir, rules string) {
+	dir = t.TempDir()
+	gcc := func(args ...string) {
+		out, err := exec.Command("g++", append([]string{"-std=c++17", "-O2", "-Wall", "-Wno-unknown-pragmas"}, args...)...).CombinedOutput()
+		require.NoError(t, err, "%s", out)
+	}
+	headers := strings.Fields(os.Getenv("CGO_CFLAGS"))
+	library, rules := filepath.Join(dir, "libcuda.so.1"), filepath.Join(dir, "rules")
+	args := append(headers, "-shared", "-fPIC", "-I../../../../kernels", "-o", library)
+	for _, sources := range []string{"testdata/libcuda/*.cpp", "../../../../kernels/*.cpp"} {
+		files, err := filepath.Glob(sources)
+		require.NoError(t, err)
+		args = append(args, files...)
+	}
+	gcc(args...)
+	gcc(append(headers, "-o", rules, "testdata/rules.cpp", library, "-lpthread")...)
+	return dir, rules
+}
+
 // TestEmulatedDriver runs this package's tests, and what runs through it, again in
-// such processes.
+// such processes, with streams that are late or eager.
 func TestEmulatedDriver(t *testing.T) {
 	if os.Getenv(emulatedKey) != "" {
 		return
 	}
-	dir := t.TempDir()
-	const kernels = "../../../../kernels/"
-	out, err := exec.Command("g++", "-shared", "-fPIC", "-std=c++17", "-O2", "-Wno-unknown-pragmas", "-I"+kernels,
-		"-o", filepath.Join(dir, "libcuda.so.1"), "testdata/libcuda.cpp", kernels+"emu.cpp", kernels+"wgmma.cpp", kernels+"host.cpp").CombinedOutput()
-	require.NoError(t, err, "%s", out)
+	dir, rules := emulatedDriver(t)
+	run := func(t *testing.T, name string, args ...string) string {
+		c := exec.Command(name, args...)
+		c.Env = append(os.Environ(), emulatedKey+"=1", "LD_LIBRARY_PATH="+dir, "TMPDIR="+t.TempDir()) // where the lock of its GPU is: the same tests may run elsewhere
+		out, err := c.CombinedOutput()
+		require.NoError(t, err, "%s", out)
+		return string(out)
+	}
+	require.Contains(t, run(t, rules), " 0 wrong")
 	for _, pkg := range []string{".", "../..", "../../../../prune", "../../../../cmd/mdp"} {
 		t.Run(pkg, func(t *testing.T) {
 			t.Parallel() // one core is enough for each
-			c := exec.Command("go", "test", "-vet=off", "-tags", "cuda", "-count=1", "-short", "-v", "-run", "^Test(Device|Memory|Timer|AnyThread|NoSuchDevice|Training|GPU)", pkg)
-			c.Env = append(os.Environ(), emulatedKey+"=1", "LD_LIBRARY_PATH="+dir, "TMPDIR="+t.TempDir()) // where the lock of its GPU is: the same tests may run elsewhere
-			out, err := c.CombinedOutput()
-			require.NoError(t, err, "%s", out)
-			require.NotContains(t, string(out), "no NVIDIA GPU", "the emulated driver was not found")
+			out := run(t, "go", "test", "-vet=off", "-tags", "cuda", "-count=1", "-short", "-v", "-run", "^Test(Device|Memory|Timer|AnyThread|NoSuchDevice|Upload|Training|GPU)", pkg)
+			require.NotContains(t, out, "no NVIDIA GPU", "the emulated driver was not found")
+		})
+	}
+	for _, streams := range []string{"1", "2", "3"} { // a bit for each that is eager
+		t.Run("eager "+streams, func(t *testing.T) {
+			t.Parallel()
+			run(t, "env", "EMULATED_EAGER="+streams, "go", "test", "-vet=off", "-tags", "cuda", "-count=1", "-short", "-run", "^Test(Timer|Upload|DeviceThatIsLost|Training)", ".", "../..")
 		})
 	}
 }

@@ -2,17 +2,8 @@
 
 package cu
 
-/*
-#cgo LDFLAGS: -ldl
-#include <dlfcn.h>
-
-// The version of cuDNN, 0 where it does not load.
-static size_t cudnn_version(void) {
-	void *library = dlopen("libcudnn.so.9", RTLD_NOW | RTLD_LOCAL);
-	size_t (*version)(void) = library ? (size_t (*)(void))dlsym(library, "cudnnGetVersion") : 0;
-	return version ? version() : 0;
-}
-*/
+// #include <cuda.h>
+// extern int mdp_driver;
 import "C"
 
 import (
@@ -31,6 +22,11 @@ import (
 func Devices() ([]driver.Info, error) {
 	n, err := cu.NumDevices()
 	if err == nil && n == 0 {
+		// What the driver said when the program started: scripts/cuda-toolchain.
+		if started := C.CUresult(C.mdp_driver); started > 0 && started != C.CUDA_ERROR_NO_DEVICE {
+			err = check("it does not start", started)
+			return nil, fmt.Errorf("cuda: %w: %w", ErrNoDevice, err)
+		}
 		return nil, fmt.Errorf("cuda: %w", ErrNoDevice)
 	}
 	if err != nil {
@@ -77,13 +73,4 @@ func Driver() string {
 		}
 	}
 	return fmt.Sprintf("%s, for CUDA %d.%d", version, v/1000, v%1000/10)
-}
-
-// CuDNN is the version of the cuDNN that comparisons can use, or why there is none.
-func CuDNN() (string, error) {
-	v := int(C.cudnn_version())
-	if v == 0 {
-		return "", errors.New("libcudnn.so.9 does not load; only comparisons need it")
-	}
-	return fmt.Sprintf("%d.%d.%d", v/10000, v%10000/100, v%100), nil
 }

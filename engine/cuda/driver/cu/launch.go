@@ -42,11 +42,23 @@ type kernel struct {
 	function cu.Function
 }
 
+// load puts the kernel's code on the device now: a driver that does so when a kernel is
+// first launched does not while a graph is captured, and takes its time.
+func (k kernel) load() error {
+	r := C.cuFuncLoad(k.c())
+	if r == C.CUDA_ERROR_NOT_SUPPORTED { // a driver before 12.4
+		return nil
+	}
+	return check("load "+k.name, r)
+}
+
+// c is the driver's handle: gorgonia.org/cu's are structs of one pointer.
+func (k kernel) c() C.CUfunction { return *(*C.CUfunction)(unsafe.Pointer(&k.function)) }
+
 // Launch does not wait.
 func (d *Device) Launch(l driver.Launch) error {
 	k := l.Kernel.(kernel)
-	// gorgonia.org/cu's handles are structs of one pointer.
-	r := C.launch(*(*C.CUcontext)(unsafe.Pointer(&d.context)), *(*C.CUfunction)(unsafe.Pointer(&k.function)),
+	r := C.launch(*(*C.CUcontext)(unsafe.Pointer(&d.context)), k.c(),
 		(*C.int)(&l.Grid[0]), C.uint(l.Threads), C.uint(l.Shared), *(*C.CUstream)(unsafe.Pointer(&d.stream)),
 		unsafe.Pointer(&l.Params[0]), C.size_t(len(l.Params)))
 	return check(k.name, r)

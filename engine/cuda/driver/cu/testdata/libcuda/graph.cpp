@@ -1,0 +1,70 @@
+// Graphs of what a stream captured.
+#include "emulated.h"
+
+Handles<CUgraph, Graph> graphs;
+Handles<CUgraphExec, Exec> execs;
+
+extern "C" {
+
+CUresult cuStreamBeginCapture(CUstream stream, CUstreamCaptureMode mode) {
+	ENTER_CONTEXT;
+	if (!stream || stream == CU_STREAM_LEGACY) return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+	Stream *s = streams.find(stream);
+	if (!s) return CUDA_ERROR_INVALID_HANDLE;
+	if (s->capture) return CUDA_ERROR_ILLEGAL_STATE;
+	s->capture.reset(new Capture{std::this_thread::get_id(), mode, {}, false});
+	return CUDA_SUCCESS;
+}
+
+CUresult cuStreamEndCapture(CUstream stream, CUgraph *graph) {
+	ENTER_CONTEXT;
+	*graph = nullptr;
+	Stream *s = streams.find(stream);
+	if (!s) return CUDA_ERROR_INVALID_HANDLE;
+	if (!s->capture) return CUDA_ERROR_ILLEGAL_STATE;
+	if (s->capture->mode != CU_STREAM_CAPTURE_MODE_RELAXED && s->capture->thread != std::this_thread::get_id()) return CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD;
+	std::unique_ptr<Capture> c = std::move(s->capture);
+	if (c->invalid) return CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
+	*graph = graphs.make({current, std::move(c->work)});
+	return CUDA_SUCCESS;
+}
+
+CUresult cuGraphInstantiateWithFlags(CUgraphExec *exec, CUgraph graph, unsigned long long flags) {
+	ENTER_CONTEXT;
+	Graph *g = graphs.find(graph);
+	if (!g) return CUDA_ERROR_INVALID_HANDLE;
+	if (flags) return CUDA_ERROR_NOT_SUPPORTED; // by the emulation
+	Exec e;
+	static_cast<Graph &>(e) = *g;
+	*exec = execs.make(std::move(e));
+	return CUDA_SUCCESS;
+}
+
+CUresult cuGraphDestroy(CUgraph graph) {
+	ENTER_CONTEXT;
+	if (!graphs.find(graph)) return CUDA_ERROR_INVALID_HANDLE;
+	graphs.live.erase(graph);
+	return CUDA_SUCCESS;
+}
+
+CUresult cuGraphExecDestroy(CUgraphExec exec) {
+	ENTER_CONTEXT;
+	if (!execs.find(exec)) return CUDA_ERROR_INVALID_HANDLE;
+	execs.live.erase(exec);
+	return CUDA_SUCCESS;
+}
+
+CUresult cuGraphLaunch(CUgraphExec exec, CUstream stream) {
+	ENTER_CONTEXT;
+	Exec *e = execs.find(exec);
+	Stream *s = streams.find(stream);
+	if (!e || !s) return CUDA_ERROR_INVALID_HANDLE;
+	if (s->capture) return CUDA_ERROR_NOT_SUPPORTED; // by the emulation
+	for (const Work &w : e->work) {
+		if (w.function && !functions.find(w.function)) return CUDA_ERROR_INVALID_HANDLE;
+		s->add(w);
+	}
+	settle();
+	return CUDA_SUCCESS;
+}
+}
