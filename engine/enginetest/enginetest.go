@@ -115,7 +115,7 @@ func compare(b engine.Backend, c testCase, integers bool, tolerance float64) err
 		return err
 	}
 	for i, v := range got {
-		if !rig.writable(i) && math.Float32bits(v) != math.Float32bits(image[i]) {
+		if math.Float32bits(v) != math.Float32bits(image[i]) && !rig.writable(i) {
 			return fmt.Errorf("the call wrote to %s", rig.describe(i))
 		}
 	}
@@ -138,7 +138,7 @@ func compare(b engine.Backend, c testCase, integers bool, tolerance float64) err
 		return err
 	}
 	for i, v := range again {
-		if !rig.scratch(i) && math.Float32bits(v) != math.Float32bits(got[i]) {
+		if math.Float32bits(v) != math.Float32bits(got[i]) && !rig.scratch(i) {
 			return fmt.Errorf("a second run differs at %s: %g, then %g", rig.describe(i), got[i], v)
 		}
 	}
