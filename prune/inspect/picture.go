@@ -91,7 +91,7 @@ func (n *Network) WriteSVG(w io.Writer) error {
 	}
 	columns, width := columnsFrom(left+boxWidth+12, words)
 	height := top + len(n.Rows)*rowHeight + 10
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" font-family="Helvetica Neue,Helvetica,Arial,Liberation Sans,sans-serif" font-size="11">`+"\n", width, height, width, height)
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" font-family="Helvetica Neue,Helvetica,Arial,Liberation Sans,Arimo,Nimbus Sans,DejaVu Sans Condensed,sans-serif" font-size="11">`+"\n", width, height, width, height)
 	fmt.Fprintf(&b, "<title>%s</title><rect width=\"%d\" height=\"%d\" fill=\"#fefefe\"/>\n", html.EscapeString(n.Name), width, height)
 	for i, head := range words[0] {
 		fmt.Fprintf(&b, `<text x="%d" y="18" fill="#5a6672">%s</text>`+"\n", columns[i], head)

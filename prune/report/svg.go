@@ -46,8 +46,8 @@ func seriesInk(i int) ink { return series[1+i%(len(series)-1)] }
 func inks() []ink { return append([]ink{paper, text, muted, rule, track, band, missed}, series...) }
 
 // fonts is what stands in for the plots' Liberation Sans: these families
-// share its widths, so that no label grows past the room measured for it.
-const fonts = "Helvetica Neue,Helvetica,Arial,Liberation Sans,sans-serif"
+// share its widths, the last nearly, so that no label grows past the room measured for it.
+const fonts = "Helvetica Neue,Helvetica,Arial,Liberation Sans,Arimo,Nimbus Sans,DejaVu Sans Condensed,sans-serif"
 
 const fontSize = vg.Length(12)
 
