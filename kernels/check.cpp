@@ -7,6 +7,7 @@
 // Undefined arithmetic and addresses that are no multiple of what lies there come from
 // -fsanitize=undefined, whose reports are launch errors, too.
 #ifdef __SANITIZE_THREAD__
+#pragma GCC optimize("O3")
 #include "emu.h"
 
 #include <stdio.h>
@@ -120,8 +121,9 @@ UNCHECKED void visit_all(const char *p, size_t bytes, emu::Access a) {
 		return; // the thread's own, or the emulation's
 	}
 	const Byte before = b[0];
-	for (size_t i = 0; i < bytes; i++) // mostly, all of them have the same past
-		if (i > 0 && !memcmp(b + i, &before, sizeof before)) b[i] = b[0];
+	visit(b[0], p, mine ? block_from : launch_from, mine, a);
+	for (size_t i = 1; i < bytes; i++) // mostly, all of them have the same past
+		if (!memcmp(b + i, &before, sizeof before)) b[i] = b[0];
 		else visit(b[i], p + i, mine ? block_from : launch_from, mine, a);
 }
 
