@@ -57,6 +57,9 @@ func TestBadLaunchesAreErrors(t *testing.T) {
 		"128 threads a block":                  func(l *driver.Launch) { l.Threads = 128 },
 		"a grid of 0x1x1 blocks":               func(l *driver.Launch) { l.Grid[0] = 0 },
 		"a grid of 1x70000x1 blocks":           func(l *driver.Launch) { l.Grid[1] = 70000 },
+		"a grid of 1x1x65536 blocks":           func(l *driver.Launch) { l.Grid[2] = 65536 },
+		"a grid of -2147483648x1x1 blocks":     func(l *driver.Launch) { l.Grid[0] = math.MinInt32 },
+		"232449 bytes of shared memory":        func(l *driver.Launch) { l.Shared = 227<<10 + 1 },
 	} {
 		l := good
 		change(&l)
