@@ -366,10 +366,13 @@ const char *emu_launch(const emu_kernel *k, const void *p, const int grid[3], in
 	gridDim = {emu_count(grid[0]), emu_count(grid[1]), emu_count(grid[2])};
 	blockDim = {emu_count(threads), 1, 1};
 	threadIdx.y = threadIdx.z = 0;
-	int64_t plane = int64_t(grid[0]) * grid[1], blocks = plane * grid[2];
+	int64_t run[3]; // blocks of each axis
+	for (int i = 0; i < 3; i++) run[i] = how == EMU_ENDS ? min(grid[i], 2) : grid[i];
+	auto place = [&](int axis, int64_t i) { return emu_count(how == EMU_ENDS && i > 0 ? grid[axis] - 1 : i); };
+	int64_t plane = run[0] * run[1], blocks = plane * run[2];
 	for (int64_t i = 0; i < blocks && !failure[0]; i++) {
-		int64_t b = how == EMU_ASCENDING ? i : blocks - 1 - i;
-		blockIdx = {emu_count(b % grid[0]), emu_count(b / grid[0] % grid[1]), emu_count(b / plane)};
+		int64_t b = how == EMU_DESCENDING || how == EMU_SHUFFLED ? blocks - 1 - i : i;
+		blockIdx = {place(0, b % run[0]), place(1, b / run[0] % run[1]), place(2, b / plane)};
 		run_block(how);
 	}
 	emu::check_end(shared);

@@ -6,7 +6,7 @@ package kernels
 #cgo CXXFLAGS: -std=c++17 -O2 -Wall -Wno-unknown-pragmas -Wno-sign-compare
 #include <stdlib.h>
 
-enum emu_order { EMU_ASCENDING, EMU_DESCENDING, EMU_SHUFFLED };
+enum emu_order { EMU_ASCENDING, EMU_DESCENDING, EMU_SHUFFLED, EMU_ENDS };
 const void *emu_find(const char *);
 size_t emu_params(const void *);
 void *emu_alloc(size_t);
@@ -26,14 +26,18 @@ import (
 // Order is how the emulation takes turns. Results must not depend on it.
 type Order int
 
-// The orders of threads and blocks.
+// The orders of threads and blocks. Of Ends, only the first and the last block of each of
+// a grid's axes run.
 const (
 	Ascending Order = iota
 	Descending
 	Shuffled
+	Ends
 )
 
-func (o Order) String() string { return [...]string{"ascending", "descending", "shuffled"}[o] }
+func (o Order) String() string {
+	return [...]string{"ascending", "descending", "shuffled", "first and last blocks"}[o]
+}
 
 // A Kernel compiled for the host.
 type Kernel struct {

@@ -10,6 +10,7 @@ import "C"
 
 import (
 	"fmt"
+	"syscall"
 	"time"
 	"unsafe"
 
@@ -25,7 +26,8 @@ type Device struct {
 
 var _ driver.Device = (*Device)(nil)
 
-// Open returns a device that runs threads and blocks in the given order.
+// Open returns a device that runs threads and blocks in the given order. Memory of one that
+// runs the first and last blocks alone is zero, and only virtual where it is not written.
 func Open(o kernels.Order) *Device {
 	return &Device{o, map[driver.Pointer]int64{}}
 }
@@ -36,7 +38,7 @@ func (d *Device) Info() driver.Info {
 
 // Alloc fills new memory with 0xff: what is read before it is written is NaN.
 func (d *Device) Alloc(bytes int64) (driver.Pointer, error) {
-	p := kernels.Alloc(bytes)
+	p := d.memory(bytes)
 	if p == nil {
 		return 0, &driver.OutOfMemory{Need: bytes}
 	}
@@ -45,15 +47,36 @@ func (d *Device) Alloc(bytes int64) (driver.Pointer, error) {
 }
 
 func (d *Device) Free(p driver.Pointer) error {
-	if _, ok := d.live[p]; !ok {
+	bytes, ok := d.live[p]
+	if !ok {
 		return fmt.Errorf("emu: free of %#x, which was not allocated", uint64(p))
 	}
 	delete(d.live, p)
-	kernels.Free(host(p))
-	return nil
+	if d.order != kernels.Ends {
+		kernels.Free(host(p))
+		return nil
+	}
+	return syscall.Munmap(unsafe.Slice((*byte)(host(p-around)), bytes+2*around))
+}
+
+// around sparse memory there is none: an address that is wrong by 2³¹ elements is found.
+const around = 16 << 30
+
+func (d *Device) memory(bytes int64) unsafe.Pointer {
+	if d.order != kernels.Ends {
+		return kernels.Alloc(bytes)
+	}
+	all, err := syscall.Mmap(-1, 0, int(bytes+2*around), syscall.PROT_NONE, syscall.MAP_ANON|syscall.MAP_PRIVATE|syscall.MAP_NORESERVE)
+	if err != nil || syscall.Mprotect(all[around:around+bytes], syscall.PROT_READ|syscall.PROT_WRITE) != nil {
+		return nil
+	}
+	return unsafe.Pointer(&all[around])
 }
 
 func (d *Device) Zero(dst driver.Pointer, bytes int64) error {
+	if d.order == kernels.Ends { // it is, and writing it would make it real
+		return nil
+	}
 	C.memset(host(dst), 0, C.size_t(bytes))
 	kernels.Written(host(dst), bytes)
 	return nil
