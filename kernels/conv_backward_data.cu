@@ -10,18 +10,18 @@
 // Masked, one group: k runs over the channels that are on alone, and dx is 0 where c
 // is off, or what it was with accumulate. Bit for bit the dense kernel on zeroed data.
 #include "conv.cuh"
-#include "pipeline.cuh"
+#include "wgmma.cuh"
 
-template <class T> struct ConvBackwardData {
+template <class T, class W> struct ConvBackwardData {
 	T *dx;
 	const T *dy;
-	const float *w;
+	const W *w;
 	Conv g;
 	int accumulate;
 };
 
-template <class T> struct MaskedConvBackwardData {
-	ConvBackwardData<T> o;
+template <class T, class W> struct MaskedConvBackwardData {
+	ConvBackwardData<T, W> o;
 	Mask in, out;
 };
 
@@ -46,10 +46,10 @@ struct Taps {
 };
 
 // With plain there is one tap, which reads each pixel once: A is dy as it lies.
-template <class T, class Channels, bool plain = false> struct DataProblem {
+template <class T, class W, class Channels, bool plain = false> struct DataProblem {
 	typedef T A;
-	typedef float B;
-	const ConvBackwardData<T> &o;
+	typedef W B;
+	const ConvBackwardData<T, W> &o;
 	int group, phase_h, phase_w, rows_h, rows_w; // the phase's pixels in one image
 	Taps r, s;
 	int k_first, k_last;
@@ -90,30 +90,42 @@ template <class T, class Channels, bool plain = false> struct DataProblem {
 		if (!takes(k) || !within(p, o.g.p) || !within(q, o.g.q)) return nullptr;
 		return &o.dy[m.image + (index_t(p) * o.g.q + q) * o.g.k + k.channel];
 	}
-	__device__ const float *b(const Common &k, const Column &n) const {
+	__device__ const W *b(const Common &k, const Column &n) const {
 		if (!takes(k) || !n.valid) return nullptr;
 		const Conv &g = o.g;
 		if (plain) return &o.w[index_t(group * g.kg() + k.k) * g.cg() + n.c];
 		return &o.w[((index_t(group * g.kg() + k.channel) * g.r + r.first + k.j * r.step) * g.s + s.first + k.i * s.step) * g.cg() + n.c];
 	}
 	__device__ bool any(int k, int last) const { return out.any(k, last); }
-	__device__ void store(int m, int c, float v) const {
+	// Where dx of a row and a column lies, null where there is none.
+	__device__ T *dx(int m, int c) const {
 		const Conv &g = o.g;
 		int j = m % rows_w, i = m / rows_w % rows_h, n = m / rows_w / rows_h;
-		if (n >= g.n || c >= g.cg()) return;
+		if (n >= g.n || c >= g.cg()) return nullptr;
+		return &o.dx[g.x(n, phase_h + i * g.stride[0], phase_w + j * g.stride[1]) + group * g.cg() + in.at(c)];
+	}
+	__device__ void store(int m, int c, float v) const {
+		T *at = dx(m, c);
+		if (!at) return;
 		if (c >= in.kept()) v = 0;
-		T *dx = &o.dx[g.x(n, phase_h + i * g.stride[0], phase_w + j * g.stride[1]) + group * g.cg() + in.at(c)];
-		*dx = o.accumulate ? *dx + v : v;
+		*at = o.accumulate ? *at + v : v;
+	}
+	__device__ void store(int m, int c, Eight<float> v) const {
+		T *at = dx(m, c);
+		if (!at) return;
+		if (c >= in.kept()) v = {};
+		if (o.accumulate) add_eight(v, eight_at(at));
+		put_eight(at, v);
 	}
 };
 
-template <class Gemm, bool plain, class T, class Channels>
-__device__ void conv_backward_data_by(const ConvBackwardData<T> &o, const Channels &in, const Channels &out) {
+template <class Gemm, bool plain, class T, class W, class Channels>
+__device__ void conv_backward_data_by(const ConvBackwardData<T, W> &o, const Channels &in, const Channels &out) {
 	const Conv &g = o.g;
 	int phase_w = blockIdx.z % g.stride[1], phase_h = blockIdx.z / g.stride[1] % g.stride[0];
 	if (phase_h >= g.h || phase_w >= g.w) return; // more stride than image
 	Taps r(phase_h, g.r, g.stride[0], g.pad[0], g.dilation[0]), s(phase_w, g.s, g.stride[1], g.pad[1], g.dilation[1]);
-	DataProblem<T, Channels, plain> problem = {
+	DataProblem<T, W, Channels, plain> problem = {
 		o, int(blockIdx.z) / g.stride[1] / g.stride[0], phase_h, phase_w,
 		ceil_div(g.h - phase_h, g.stride[0]), ceil_div(g.w - phase_w, g.stride[1]),
 		r, s, 0, r.count * s.count * g.kg(), in, out};
@@ -123,15 +135,15 @@ __device__ void conv_backward_data_by(const ConvBackwardData<T> &o, const Channe
 }
 
 #define DENSE_BACKWARD_DATA(T, suffix, Gemm) \
-	KERNEL(THREADS(Gemm::threads, Gemm::blocks<T>), conv_backward_data##suffix, ConvBackwardData<T> o) { \
+	KERNEL(THREADS(Gemm::threads, Gemm::blocks<T>), conv_backward_data##suffix, ConvBackwardData<T, Gemm::Weight> o) { \
 		conv_backward_data_by<Gemm, false>(o, AllChannels{o.g.cg()}, AllChannels{o.g.kg()}); \
 	}
 #define PLAIN_BACKWARD_DATA(T, suffix, Gemm) \
-	KERNEL(THREADS(Gemm::threads, Gemm::blocks<T>), conv_backward_data##suffix, ConvBackwardData<T> o) { \
+	KERNEL(THREADS(Gemm::threads, Gemm::blocks<T>), conv_backward_data##suffix, ConvBackwardData<T, Gemm::Weight> o) { \
 		conv_backward_data_by<Gemm, true>(o, AllChannels{o.g.cg()}, AllChannels{o.g.kg()}); \
 	}
 #define MASKED_BACKWARD_DATA(T, suffix, Gemm) \
-	KERNEL(THREADS(Gemm::threads, Gemm::blocks<T>), masked_conv_backward_data##suffix, MaskedConvBackwardData<T> m) { \
+	KERNEL(THREADS(Gemm::threads, Gemm::blocks<T>), masked_conv_backward_data##suffix, MaskedConvBackwardData<T, Gemm::Weight> m) { \
 		conv_backward_data_by<Gemm, false>(m.o, MaskedChannels(m.in, m.o.g.c, INPUT), MaskedChannels(m.out, m.o.g.k, OUTPUT)); \
 	}
 EACH_GEMM(DENSE_BACKWARD_DATA)
@@ -139,3 +151,6 @@ EACH_GEMM(MASKED_BACKWARD_DATA)
 EACH_ONES(DENSE_BACKWARD_DATA)
 EACH_ONES(MASKED_BACKWARD_DATA)
 EACH_1X1(PLAIN_BACKWARD_DATA)
+EACH_WARPGROUP(DENSE_BACKWARD_DATA)
+EACH_WARPGROUP(MASKED_BACKWARD_DATA)
+WARPGROUP_1X1(PLAIN_BACKWARD_DATA)

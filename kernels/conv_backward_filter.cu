@@ -11,7 +11,7 @@
 // Masked, one group: dw is 0 where k or c is off, and only the rest is computed. Bit
 // for bit the dense kernel on zeroed data.
 #include "conv.cuh"
-#include "pipeline.cuh"
+#include "wgmma.cuh"
 
 template <class T> struct ConvBackwardFilter {
 	float *dw; // [parts, k, r, s, cg]
@@ -90,6 +90,15 @@ template <class T, class Channels, bool plain = false> struct FilterProblem {
 		Tap t = tap(n);
 		put(&dw[(index_t(group) * o.g.kg() + out.at(m)) * n_last + t.rs * o.g.cg() + t.c], v);
 	}
+	__device__ void store(int m, int n, Eight<float> v) const {
+		if (m >= o.g.kg() || n >= n_last) return;
+		if (m >= out.kept() || n >= columns_on()) v = {};
+		Tap t = plain ? Tap{0, n} : tap(n);
+		float *at = &dw[(index_t(group) * o.g.kg() + out.at(m)) * n_last + t.rs * o.g.cg() + t.c];
+		if (!o.atomics) return put_eight(at, v);
+#pragma unroll
+		for (int i = 0; i < 8; i++) atomicAdd(at + i, v.at[i]);
+	}
 	__device__ void put(float *at, float v) const {
 		if (o.atomics) atomicAdd(at, v);
 		else *at = v;
@@ -124,3 +133,6 @@ EACH_GEMM(MASKED_BACKWARD_FILTER)
 EACH_ONES(DENSE_BACKWARD_FILTER)
 EACH_ONES(MASKED_BACKWARD_FILTER)
 EACH_1X1(PLAIN_BACKWARD_FILTER)
+EACH_WARPGROUP(DENSE_BACKWARD_FILTER)
+EACH_WARPGROUP(MASKED_BACKWARD_FILTER)
+WARPGROUP_1X1(PLAIN_BACKWARD_FILTER)

@@ -10,21 +10,21 @@
 // is off, or what it was with leave. Bit for bit the dense kernel on zeroed data.
 #include "conv_forward.cuh"
 
-template <class T> struct MaskedConvForward {
-	ConvForward<T> o;
+template <class T, class W> struct MaskedConvForward {
+	ConvForward<T, W> o;
 	Mask in, out;
 	int leave;
 };
 
 // A block less than the gradients, for the registers of the epilogue.
 #define DENSE_FORWARD(T, suffix, Gemm) \
-	KERNEL(THREADS(Gemm::threads, Gemm::blocks<T> ? 3 : 0), conv_forward##suffix, ConvForward<T> o) { Gemm::run(dense(o), blockIdx.x * Gemm::m, blockIdx.y * Gemm::n); }
+	KERNEL(THREADS(Gemm::threads, Gemm::blocks<T> ? 3 : 0), conv_forward##suffix, ConvForward<T, Gemm::Weight> o) { Gemm::run(dense(o), blockIdx.x * Gemm::m, blockIdx.y * Gemm::n); }
 #define PLAIN_FORWARD(T, suffix, Gemm) \
-	KERNEL(THREADS(Gemm::threads, Gemm::blocks<T> ? 3 : 0), conv_forward##suffix, ConvForward<T> o) { Gemm::run(dense<true>(o), blockIdx.x * Gemm::m, blockIdx.y * Gemm::n); }
+	KERNEL(THREADS(Gemm::threads, Gemm::blocks<T> ? 3 : 0), conv_forward##suffix, ConvForward<T, Gemm::Weight> o) { Gemm::run(dense<true>(o), blockIdx.x * Gemm::m, blockIdx.y * Gemm::n); }
 #define MASKED_FORWARD(T, suffix, Gemm) \
-	KERNEL(THREADS(Gemm::threads, Gemm::blocks<T> ? 3 : 0), masked_conv_forward##suffix, MaskedConvForward<T> m) { \
+	KERNEL(THREADS(Gemm::threads, Gemm::blocks<T> ? 3 : 0), masked_conv_forward##suffix, MaskedConvForward<T, Gemm::Weight> m) { \
 		const Conv &g = m.o.g; \
-		ForwardProblem<T, MaskedChannels> problem = { \
+		ForwardProblem<T, Gemm::Weight, MaskedChannels> problem = { \
 			m.o, 0, g.n * g.p * g.q, 0, g.r * g.s * g.c, {m.in, g.c, INPUT}, {m.out, g.k, OUTPUT}, bool(m.leave)}; \
 		int n0 = blockIdx.y * Gemm::n; \
 		if (n0 >= problem.out.kept()) problem.k_first = problem.k_last; /* nothing but zeros to write */ \
@@ -35,3 +35,6 @@ EACH_GEMM(MASKED_FORWARD)
 EACH_ONES(DENSE_FORWARD)
 EACH_ONES(MASKED_FORWARD)
 EACH_1X1(PLAIN_FORWARD)
+EACH_WARPGROUP(DENSE_FORWARD)
+EACH_WARPGROUP(MASKED_FORWARD)
+WARPGROUP_1X1(PLAIN_FORWARD)

@@ -3,22 +3,23 @@
 #pragma once
 
 #include "conv.cuh"
-#include "pipeline.cuh"
+#include "wgmma.cuh"
 
-template <class T> struct ConvForward {
+template <class T, class W> struct ConvForward {
 	T *y;
 	const T *x;
-	const float *w, *b;
+	const W *w;
+	const float *b;
 	const T *z;
 	Conv g;
 	int act;
 };
 
 // With plain there is one tap, which reads each pixel once: A is x as it lies.
-template <class T, class Channels, bool plain = false> struct ForwardProblem {
+template <class T, class W, class Channels, bool plain = false> struct ForwardProblem {
 	typedef T A;
-	typedef float B;
-	const ConvForward<T> &o;
+	typedef W B;
+	const ConvForward<T, W> &o;
 	int group, m_last, k_first, k_last;
 	Channels in, out;
 	bool leave;
@@ -57,7 +58,7 @@ template <class T, class Channels, bool plain = false> struct ForwardProblem {
 		if (k.k >= k_last || !in.on(k.c) || !within(h, o.g.h) || !within(w, o.g.w)) return nullptr;
 		return &o.x[m.image + (index_t(h) * o.g.w + w) * o.g.c + k.c];
 	}
-	__device__ const float *b(const Common &k, const Column &n) const {
+	__device__ const W *b(const Common &k, const Column &n) const {
 		return n.valid && k.k < k_last && in.on(k.c) ? &o.w[n.filter + k.k] : nullptr;
 	}
 	__device__ bool any(int k, int last) const { return in.any(k, last); }
@@ -73,9 +74,23 @@ template <class T, class Channels, bool plain = false> struct ForwardProblem {
 		if (o.z) v += o.z[at];
 		o.y[at] = activated(o.act, v);
 	}
+	__device__ void store(int m, int n, Eight<float> v) const {
+		if (m >= m_last || n >= o.g.kg()) return;
+		int k = group * o.g.kg() + out.at(n);
+		index_t at = index_t(m) * o.g.k + k;
+		if (n >= out.kept()) {
+			if (!leave) put_eight(&o.y[at], {});
+			return;
+		}
+		if (o.b) add_eight(v, eight_at(&o.b[k]));
+		if (o.z) add_eight(v, eight_at(&o.z[at]));
+#pragma unroll
+		for (int i = 0; i < 8; i++) v.at[i] = activated(o.act, v.at[i]);
+		put_eight(&o.y[at], v);
+	}
 };
 
-template <bool plain = false, class T> __device__ __forceinline__ ForwardProblem<T, AllChannels, plain> dense(const ConvForward<T> &o) {
+template <bool plain = false, class T, class W> __device__ __forceinline__ ForwardProblem<T, W, AllChannels, plain> dense(const ConvForward<T, W> &o) {
 	const Conv &g = o.g;
 	return {o, int(blockIdx.z), g.n * g.p * g.q, 0, g.r * g.s * g.cg(), {g.cg()}, {g.kg()}, false};
 }

@@ -5,24 +5,16 @@
 // for its statistics (moments.cuh). A tile goes through shared memory once it is
 // summed, so that a thread has a part of a column, and a warp stores 32 neighbours.
 // Grid: that of conv_forward.
-// Bound: 2·N·P·Q·K·R·S·Cg FLOP, and once over x, w and y; 12/64 or 12/128 bytes for each y more.
+// Bound: 2·N·P·Q·K·R·S·Cg FLOP, and once over x, w and y; 12/64, 12/128 or 12/256 bytes for each y more.
 #include "conv_forward.cuh"
 #include "moments.cuh"
 
-template <class T> struct ConvMoments {
-	ConvForward<T> o; // that ends in nothing and adds its bias alone
+template <class T, class W> struct ConvMoments {
+	ConvForward<T, W> o; // that ends in nothing and adds its bias alone
 	float *partial;
 };
 
-// A tile of sums in shared memory, whose lines' starts lie in different banks.
-template <int n> struct Staged {
-	static constexpr int line = n + 8;
-	float *at;
-	__device__ float &in(int m, int column) const { return at[m * line + column]; }
-	__device__ void store(int m, int column, float v) const { in(m, column) = v; }
-};
-
-template <class Gemm, bool plain, class T> __device__ void conv_moments_by(const ConvMoments<T> &p) {
+template <class Gemm, bool plain, class T, class W> __device__ void conv_moments_by(const ConvMoments<T, W> &p) {
 	constexpr int shares = Gemm::threads / Gemm::n; // of a column
 	const Conv &g = p.o.g;
 	auto problem = dense<plain>(p.o);
@@ -63,9 +55,11 @@ template <class Gemm, bool plain, class T> __device__ void conv_moments_by(const
 
 // A block less than its like, for the registers of the statistics.
 #define CONV_MOMENTS(T, suffix, Gemm) \
-	KERNEL(THREADS(Gemm::threads, Gemm::blocks<T> ? 3 : 0), conv_moments##suffix, ConvMoments<T> p) { conv_moments_by<Gemm, false>(p); }
+	KERNEL(THREADS(Gemm::threads, Gemm::blocks<T> ? 3 : 0), conv_moments##suffix, ConvMoments<T, Gemm::Weight> p) { conv_moments_by<Gemm, false>(p); }
 #define PLAIN_MOMENTS(T, suffix, Gemm) \
-	KERNEL(THREADS(Gemm::threads, Gemm::blocks<T> ? 3 : 0), conv_moments##suffix, ConvMoments<T> p) { conv_moments_by<Gemm, true>(p); }
+	KERNEL(THREADS(Gemm::threads, Gemm::blocks<T> ? 3 : 0), conv_moments##suffix, ConvMoments<T, Gemm::Weight> p) { conv_moments_by<Gemm, true>(p); }
 EACH_GEMM(CONV_MOMENTS)
 EACH_ONES(CONV_MOMENTS)
 EACH_1X1(PLAIN_MOMENTS)
+EACH_WARPGROUP(CONV_MOMENTS)
+WARPGROUP_1X1(PLAIN_MOMENTS)

@@ -18,8 +18,8 @@
 
 #ifdef __CUDACC__
 #define THREADS(threads, blocks) threads, blocks
-#define KERNEL(threads, name, params) \
-	extern "C" __global__ void __launch_bounds__(threads) name(const __grid_constant__ params)
+#define KERNEL(threads, name, ...) \
+	extern "C" __global__ void __launch_bounds__(threads) name(const __grid_constant__ __VA_ARGS__)
 // The shared memory whose size the launch says.
 #define DYNAMIC_SHARED(type, name) extern __shared__ __align__(16) type name[]
 #else

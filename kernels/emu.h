@@ -53,16 +53,17 @@ extern "C" char __start_emu_shared[] __attribute__((weak)), __stop_emu_shared[] 
 #define __restrict__ __restrict
 #define __shared__ static __attribute__((section("emu_shared"), used))
 
-#define KERNEL(threads, name, params)                                      \
-	extern "C" void name(params);                                          \
+#define KERNEL(threads, name, ...)                                         \
+	extern "C" void name(__VA_ARGS__);                                     \
 	static_assert((threads) <= 1024 && (threads) % 32 == 0, "whole warps"); \
 	static emu_kernel emu_kernel_##name{#name, emu::invoker(name), threads}; \
-	extern "C" void name(params)
+	extern "C" void name(__VA_ARGS__)
 
 #define DYNAMIC_SHARED(type, name) type *name = static_cast<type *>(emu::dynamic_shared())
 
 struct uint3 { emu_count x, y, z; };
 struct dim3 { emu_count x, y, z; };
+struct alignas(8) float2 { float x, y; };
 struct alignas(16) float4 { float x, y, z, w; };
 inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
 

@@ -6,6 +6,7 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -17,8 +18,12 @@ var gen embed.FS
 
 const suffix = ".fatbin.zst"
 
-// Fatbins are the compiled kernels, by the name of their source without .cu.
-func Fatbins() (map[string]string, error) {
+// warpgroups is how the names of those end that only a GPU of compute capability 9.0 runs.
+const warpgroups = ".sm_90a"
+
+// Fatbins are the compiled kernels for GPUs of a compute capability, by the name of their
+// source without .cu, and what that has for warpgroups by the name with .sm_90a.
+func Fatbins(capability [2]int) (map[string]string, error) {
 	paths, err := fs.Glob(gen, "gen/*"+suffix)
 	if err != nil || len(paths) == 0 {
 		return nil, fmt.Errorf("the kernels were not compiled: run kernels/compile and build again")
@@ -30,6 +35,10 @@ func Fatbins() (map[string]string, error) {
 	defer unpack.Close()
 	images := map[string]string{}
 	for _, path := range paths {
+		name := path[len("gen/") : len(path)-len(suffix)]
+		if strings.HasSuffix(name, warpgroups) && capability != [2]int{9, 0} {
+			continue
+		}
 		packed, err := gen.ReadFile(path)
 		if err != nil {
 			return nil, err
@@ -38,7 +47,7 @@ func Fatbins() (map[string]string, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
-		images[path[len("gen/"):len(path)-len(suffix)]] = string(image)
+		images[name] = string(image)
 	}
 	return images, nil
 }

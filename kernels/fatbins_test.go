@@ -27,19 +27,26 @@ func TestFatbinsAreOfTheseSources(t *testing.T) {
 	}
 	slices.Sort(names)
 	all := sha256.New()
-	images, err := Fatbins()
+	images, err := Fatbins([2]int{9, 0})
 	require.NoError(t, err)
-	sources := 0
+	others, err := Fatbins([2]int{8, 6})
+	require.NoError(t, err)
+	sources, ofWarpgroups := 0, 0
 	for _, name := range names {
 		text, err := Sources.ReadFile(name)
 		require.NoError(t, err)
 		fmt.Fprintf(all, "%x  %s\n", sha256.Sum256(text), name)
 		if base, ok := strings.CutSuffix(name, ".cu"); ok {
 			sources++
-			assert.Contains(t, images, base)
+			assert.Contains(t, others, base)
+			if strings.Contains(string(text), "WARPGROUP") {
+				ofWarpgroups++
+				assert.Contains(t, images, base+warpgroups)
+			}
 		}
 	}
-	assert.Len(t, images, sources)
+	assert.Len(t, others, sources)
+	assert.Len(t, images, sources+ofWarpgroups)
 	manifest, err := gen.ReadFile("gen/manifest")
 	require.NoError(t, err)
 	lines := strings.Split(strings.TrimSpace(string(manifest)), "\n")

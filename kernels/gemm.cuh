@@ -18,6 +18,7 @@
 //   const A *a(Row, Common)   const B *b(Common, Column)   where an element lies, null where there is none: 0
 //   a_along_k, b_along_k                       the direction in which memory runs
 //   void store(int m, int n, float v)          called also beyond the last
+//   void store(int m, int n, Eight<float> v)   of n to n+7, where there are all or none of them
 //
 // The order of summation is the order of k: results repeat bit for bit, and a tile
 // of zeros that is left out changes no bit of them.
@@ -33,6 +34,15 @@ template <class T> __device__ __forceinline__ float value(const T *at) { return 
 // The tiles of A and B, rows of k. The last 4 keep loads along k from meeting in one bank.
 struct GemmTiles {
 	alignas(16) float a[tile_k][tile_m + 4], b[tile_k][tile_n + 4];
+};
+
+// A tile of sums in shared memory, whose lines' starts lie in different banks.
+template <int n> struct Staged {
+	static constexpr int line = n + 8;
+	float *at;
+	__device__ float &in(int m, int column) const { return at[m * line + column]; }
+	__device__ void store(int m, int column, float v) const { in(m, column) = v; }
+	__device__ void store(int m, int column, float v, float next) const { *reinterpret_cast<float2 *>(&in(m, column)) = {v, next}; }
 };
 
 // Which element thread t loads as its i-th, in a tile of 64.
@@ -120,6 +130,7 @@ template <class Half> struct Halves : WarpSums {
 };
 
 template <class Math> struct TiledGemm {
+	typedef float Weight; // what a filter lies in memory as
 	static constexpr int m = tile_m, n = tile_n, threads = gemm_threads;
 	template <class T> static constexpr int blocks = 0;
 

@@ -27,6 +27,7 @@
 #include "max_pool_backward.cu"
 #include "max_pool_forward.cu"
 #include "mul.cu"
+#include "narrow.cu"
 #include "record.cu"
 #include "scale.cu"
 #include "sgd.cu"

@@ -49,7 +49,10 @@ template <class Half> __device__ __forceinline__ ShortQuad quad_of(Half a, Half 
 	return {a.bits | uint32_t(b.bits) << 16, c.bits | uint32_t(d.bits) << 16};
 }
 
-template <class T, bool along_k, int rows> struct OperandTile {
+template <class T, bool along_k_, int rows_> struct OperandTile {
+	typedef T Element;
+	static constexpr bool along_k = along_k_;
+	static constexpr int rows = rows_, depth = ::depth;
 	alignas(16) T at[rows * depth];
 
 	static __device__ int place(int row, int k) {
@@ -67,7 +70,9 @@ template <class T, bool along_k, int rows> struct OperandTile {
 
 // Loader is one thread's share of an operand's copies, of so many elements each: whole
 // quads, which lie side by side in the tile, too. Line is Row or Column.
-template <bool along_k, int rows, int threads, int each, class Line, class Common> struct Loader {
+template <class Tile, int threads, int each, class Line, class Common> struct Loader {
+	static constexpr bool along_k = Tile::along_k;
+	static constexpr int rows = Tile::rows, depth = Tile::depth;
 	static constexpr int per_line = (along_k ? depth : rows) / each; // copies
 	static constexpr int step = threads / per_line;                  // lines that all threads copy at once
 	static constexpr int loads = (along_k ? rows : depth) / step;
@@ -84,8 +89,7 @@ template <bool along_k, int rows, int threads, int each, class Line, class Commo
 		common = problem.common(k + (along_k ? side : first));
 	}
 
-	template <class Problem, class T, class Find> __device__ void load(const Problem &problem, OperandTile<T, along_k, rows> &tile, int k0, Find find) {
-		typedef OperandTile<T, along_k, rows> Tile;
+	template <class Problem, class Find> __device__ void load(const Problem &problem, Tile &tile, int k0, Find find) {
 		int side = each * (threadIdx.x % per_line), first = threadIdx.x / per_line;
 		problem.advance(common, k0 - k);
 		k = k0;
@@ -93,10 +97,10 @@ template <bool along_k, int rows, int threads, int each, class Line, class Commo
 		for (int i = 0; i < loads; i++) {
 			int line = first + i * step;
 			if (along_k) {
-				cp_async<each * sizeof(T)>(&tile.at[Tile::place(line, side)], find(lines[i], common));
+				cp_async<each * sizeof(typename Tile::Element)>(&tile.at[Tile::place(line, side)], find(lines[i], common));
 				continue;
 			}
-			cp_async<each * sizeof(T)>(&tile.at[Tile::place(side, line)], find(lines[0], common));
+			cp_async<each * sizeof(typename Tile::Element)>(&tile.at[Tile::place(side, line)], find(lines[0], common));
 			problem.advance(common, step);
 			k += step;
 		}
@@ -105,7 +109,9 @@ template <bool along_k, int rows, int threads, int each, class Line, class Commo
 
 // OneLoader copies single elements. Neighbouring threads take what memory has side by
 // side: of a row 8 elements at a time, of a common index whatever rows there are.
-template <bool along_k, int rows, int threads, int, class Line, class Common> struct OneLoader {
+template <class Tile, int threads, int, class Line, class Common> struct OneLoader {
+	static constexpr bool along_k = Tile::along_k;
+	static constexpr int rows = Tile::rows, depth = Tile::depth;
 	static constexpr int abreast = along_k ? 8 : rows;
 	static constexpr int step = threads / abreast;
 	static constexpr int lines_each = along_k ? rows / step : 1;
@@ -122,8 +128,7 @@ template <bool along_k, int rows, int threads, int, class Line, class Common> st
 		common = problem.common(k + (along_k ? side : first));
 	}
 
-	template <class Problem, class T, class Find> __device__ void load(const Problem &problem, OperandTile<T, along_k, rows> &tile, int k0, Find find) {
-		typedef OperandTile<T, along_k, rows> Tile;
+	template <class Problem, class Find> __device__ void load(const Problem &problem, Tile &tile, int k0, Find find) {
 		int side = threadIdx.x % abreast, first = threadIdx.x / abreast;
 		problem.advance(common, k0 - k);
 		k = k0;
@@ -132,7 +137,7 @@ template <bool along_k, int rows, int threads, int, class Line, class Common> st
 			int at = along_k ? side : first;
 #pragma unroll
 			for (int i = 0; i < lines_each; i++)
-				cp_async<sizeof(T)>(&tile.at[Tile::place(along_k ? first + i * step : side, at + j * advances)], find(lines[i], common));
+				cp_async<sizeof(typename Tile::Element)>(&tile.at[Tile::place(along_k ? first + i * step : side, at + j * advances)], find(lines[i], common));
 			problem.advance(common, advances);
 			k += advances;
 		}
@@ -232,7 +237,8 @@ template <class Shape, class Quads> struct TensorSums {
 };
 
 // Shorts is how many elements of 16 bits are in a copy.
-template <class Shape, class Sums, int shorts = 8, template <bool, int, int, int, class, class> class Copies = Loader> struct PipelinedGemm : Shape {
+template <class Shape, class Sums, int shorts = 8, template <class, int, int, class, class> class Copies = Loader> struct PipelinedGemm : Shape {
+	typedef float Weight;
 	template <class T> static constexpr int blocks = sizeof(T) == 4 ? Shape::most : 0;
 	template <class T> static constexpr int each = sizeof(T) == 2 ? shorts : 4;
 
@@ -240,14 +246,16 @@ template <class Shape, class Sums, int shorts = 8, template <bool, int, int, int
 
 	template <class Problem> static __device__ Sums sums(const Problem &problem, int m0, int n0) {
 		typedef typename Problem::Common Common;
+		typedef OperandTile<typename Problem::A, Problem::a_along_k, Shape::m> TileA;
+		typedef OperandTile<typename Problem::B, Problem::b_along_k, Shape::n> TileB;
 		struct Stage {
-			OperandTile<typename Problem::A, Problem::a_along_k, Shape::m> a;
-			OperandTile<typename Problem::B, Problem::b_along_k, Shape::n> b;
+			TileA a;
+			TileB b;
 		};
 		DYNAMIC_SHARED(float4, shared);
 		Stage *stage = reinterpret_cast<Stage *>(shared);
-		Copies<Problem::a_along_k, Shape::m, Shape::threads, each<typename Problem::A>, typename Problem::Row, Common> a(problem, [&](int m) { return problem.row(m0 + m); });
-		Copies<Problem::b_along_k, Shape::n, Shape::threads, each<typename Problem::B>, typename Problem::Column, Common> b(problem, [&](int n) { return problem.column(n0 + n); });
+		Copies<TileA, Shape::threads, each<typename Problem::A>, typename Problem::Row, Common> a(problem, [&](int m) { return problem.row(m0 + m); });
+		Copies<TileB, Shape::threads, each<typename Problem::B>, typename Problem::Column, Common> b(problem, [&](int n) { return problem.column(n0 + n); });
 
 		// The first tile from k on that has anything but zeros.
 		auto seek = [&](int k) {
@@ -293,25 +301,3 @@ template <class Half> using OnesHalf = PipelinedGemm<Small, TensorSums<Small, Ha
 typedef PipelinedGemm<Large, ExactSums<Large>> LargeExact;
 typedef PipelinedGemm<Large, TensorSums<Large, Tf32Quads>> LargeTf32;
 template <class Half> using LargeHalf = PipelinedGemm<Large, TensorSums<Large, HalfQuads<Half>>>;
-
-// KERNELS(T, suffix, Gemm) makes a convolution's kernels of one variant, whose images
-// lie in memory as T: masked, dense, and dense of one tap, which needs no geometry.
-// Half precisions round what they multiply, or have it in memory so.
-#define EACH_GEMM(KERNELS) \
-	KERNELS(float, , TiledExact) KERNELS(float, _small, SmallExact) KERNELS(float, _large, LargeExact) \
-	KERNELS(float, _tf32, TiledTf32) KERNELS(float, _tf32_small, SmallTf32) KERNELS(float, _tf32_large, LargeTf32) \
-	HALF_GEMM(KERNELS, bf16) HALF_GEMM(KERNELS, fp16)
-#define HALF_GEMM(KERNELS, half) \
-	KERNELS(float, _##half, TiledHalf<half>) KERNELS(float, _##half##_small, SmallHalf<half>) KERNELS(float, _##half##_large, LargeHalf<half>) \
-	KERNELS(half, _in_##half, TiledHalf<half>) KERNELS(half, _in_##half##_small_short, ShortHalf<half>) \
-	KERNELS(half, _in_##half##_small, SmallHalf<half>) KERNELS(half, _in_##half##_large, LargeHalf<half>)
-#define EACH_ONES(KERNELS) \
-	KERNELS(float, _ones, OnesExact) KERNELS(float, _tf32_ones, OnesTf32) \
-	KERNELS(float, _bf16_ones, OnesHalf<bf16>) KERNELS(float, _fp16_ones, OnesHalf<fp16>)
-#define EACH_1X1(KERNELS) \
-	KERNELS(float, _small_1x1, SmallExact) KERNELS(float, _large_1x1, LargeExact) \
-	KERNELS(float, _tf32_small_1x1, SmallTf32) KERNELS(float, _tf32_large_1x1, LargeTf32) \
-	HALF_1X1(KERNELS, bf16) HALF_1X1(KERNELS, fp16)
-#define HALF_1X1(KERNELS, half) \
-	KERNELS(float, _##half##_small_1x1, SmallHalf<half>) KERNELS(float, _##half##_large_1x1, LargeHalf<half>) \
-	KERNELS(half, _in_##half##_small_1x1, SmallHalf<half>) KERNELS(half, _in_##half##_large_1x1, LargeHalf<half>)

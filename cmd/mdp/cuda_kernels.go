@@ -202,7 +202,7 @@ var (
 )
 
 // kernelsOf are the kernels that a call has: of a convolution one in each precision,
-// and in bfloat16 every variant; of what multiplies nothing one in each storage, of
+// and in bfloat16 every variant, those above the large one in 16 bits; of what multiplies nothing one in each storage, of
 // which the two of 16 bits move as much, and of what has no activations one.
 func kernelsOf(c engine.Call) []cuda.Options {
 	conv, ok := geometry(c)
@@ -219,6 +219,9 @@ func kernelsOf(c engine.Call) []cuda.Options {
 	}
 	for _, v := range variants {
 		all = append(all, cuda.Options{Precision: cuda.BFloat16, Variant: v})
+	}
+	for _, v := range []cuda.Variant{cuda.Large, cuda.Warpgroup} {
+		all = append(all, cuda.Options{Precision: cuda.BFloat16, Storage: engine.BFloat16, Variant: v})
 	}
 	return all
 }

@@ -31,6 +31,7 @@ func TestDevice(t *testing.T) {
 	t.Run("fp32", func(t *testing.T) { enginetest.Run(t, backend(t, d, Float32)) })
 	if testing.Short() {
 		t.Run("in bf16 large", func(t *testing.T) { checkPrecision(t, in(t, d, engine.BFloat16, Large)) })
+		t.Run("in bf16 warpgroup", func(t *testing.T) { checkPrecision(t, in(t, d, engine.BFloat16, Warpgroup)) })
 		t.Run("norm tf32 large", func(t *testing.T) { checkNorm(t, variant(t, d, TF32, Large)) })
 		t.Run("masked fp16 small", func(t *testing.T) { checkMasked(t, variant(t, d, Float16, Small)) })
 		t.Run("images", func(t *testing.T) { checkImages(t, backend(t, d, Float32)) })

@@ -59,7 +59,7 @@ func New(d driver.Device, o Options) (*Backend, error) {
 		return nil, fmt.Errorf("cuda: activations in %v go with products in %v, not in %s", o.Storage, o.Storage, o.Precision)
 	}
 	if _, ok := gemms[o.Variant]; !ok && o.Variant != Chosen {
-		return nil, fmt.Errorf("cuda: there is no variant %q; it is %s, %s, %s, %s, %s or %s", o.Variant, Tiled, Small, Large, Short, SmallGeneral, LargeGeneral)
+		return nil, fmt.Errorf("cuda: there is no variant %q; it is %s, %s, %s, %s, %s, %s, %s or %s", o.Variant, Tiled, Small, Large, Short, Warpgroup, SmallGeneral, LargeGeneral, WarpgroupGeneral)
 	}
 	if o.Library != nil && o.Storage != engine.Float32 {
 		return nil, fmt.Errorf("cuda: %s's convolutions go with activations in %v, not in %v", o.Library.Name(), engine.Float32, o.Storage)
@@ -181,8 +181,8 @@ const maxCount = 1 << 30
 // supportsConv checks what a kernel counts in 31 bits and what a grid counts in 16.
 func supportsConv(c engine.Call, g engine.Conv) error {
 	pixels := g.N * max((g.H+g.Stride[0])*(g.W+g.Stride[1]), g.P*g.Q)
-	filter := g.K * g.R * g.S * (g.C / g.Groups)
-	layers := g.Groups * max(g.Stride[0]*g.Stride[1], filterParts(g), g.R*g.S/g.Groups)
+	filter := filterLen(g)
+	layers := g.Groups * max(g.Stride[0]*g.Stride[1], filterProduct(g).parts(gemms[Small]), g.R*g.S/g.Groups)
 	if pixels > maxCount || filter > maxCount || layers > maxGrid || max(g.C, g.K)/g.Groups/tile >= maxGrid {
 		return fmt.Errorf("cuda: %v: too large: %w", c, engine.ErrUnsupported)
 	}
@@ -195,20 +195,28 @@ func (b *Backend) Slicer() engine.Slicer { return nil }
 // Workspace is where parts of sums lie until they are added up.
 func (b *Backend) Workspace(c engine.Call) int {
 	switch c := c.(type) {
+	case engine.ConvForward:
+		return b.filterWords(forwardProduct(c.Conv), filterLen(c.Conv))
+	case engine.MaskedConvForward:
+		return b.Workspace(c.ConvForward)
+	case engine.ConvBackwardData:
+		return b.filterWords(dataProduct(c.Conv), filterLen(c.Conv))
+	case engine.MaskedConvBackwardData:
+		return b.Workspace(c.ConvBackwardData)
 	case engine.MaskedConvBackwardFilter:
 		return b.Workspace(c.ConvBackwardFilter)
 	case engine.ConvBackwardFilter:
-		filter := c.K * c.R * c.S * (c.C / c.Groups)
 		if c.Depthwise() {
-			return pixels(c.Conv).chunks() * filter
+			return pixels(c.Conv).chunks() * filterLen(c.Conv)
 		}
-		if parts := filterParts(c.Conv); parts > 1 && !b.atomics {
-			return parts * filter
+		p := filterProduct(c.Conv)
+		if parts := max(p.parts(b.choose(p)), p.parts(gemms[Small])); parts > 1 && !b.atomics { // Small's where activations are in float32 after all
+			return parts * filterLen(c.Conv)
 		}
 	case engine.BiasBackward:
 		return columnsOf(c.Rows, c.C).chunks() * c.C
 	case engine.ConvBatchNorm:
-		return momentsLen(c)
+		return b.Workspace(c.ConvForward) + momentsLen(c)
 	case engine.BatchNormForward:
 		return 3 * columnsOf(c.Rows, c.C).chunks() * c.C
 	case engine.BatchNormBackward:

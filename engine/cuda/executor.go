@@ -53,7 +53,7 @@ func (e *executor) lower(b *Backend) error {
 		} else if taken {
 			continue
 		}
-		l := lowering{device: e.device, gemm: suffix[b.precision], variant: b.variant, atomics: b.atomics, at: e.at}
+		l := lowering{device: e.device, gemm: suffix[b.precision], variant: b.variant, warpgroups: b.warpgroups(), atomics: b.atomics, at: e.at}
 		storage, err := e.storage(c)
 		if err == nil && storage != engine.Float32 {
 			err = l.store(b.precision, storage)

@@ -9,39 +9,48 @@ type Variant string
 // The variants. Small and Large need channels in fours; where they are not, as in a
 // network's first convolution, both are Small with 4 bytes a load. Of 16 bits in memory
 // they need them in eights, or else are Short. One tap that reads each pixel once needs
-// no geometry; the general ones do as with many.
+// no geometry; the general ones do as with many. Warpgroup is for compute capability 9.0
+// and 16 bits in memory in eights; what it does not do is done by Large.
 const (
-	Chosen       Variant = ""      // by the convolution's sizes alone
-	Tiled        Variant = "tiled" // kernels/gemm.cuh: element by element, nothing ahead
-	Small        Variant = "small" // kernels/pipeline.cuh: loads ahead of the sums, 16 bytes each
-	Large        Variant = "large" // the same with four times the tile: half the loads for a product
-	Short        Variant = "short" // Small with 8 bytes a load of what has 16 bits in memory
-	SmallGeneral Variant = "small general"
-	LargeGeneral Variant = "large general"
+	Chosen           Variant = ""          // by the convolution's sizes, and whether there are warpgroups
+	Tiled            Variant = "tiled"     // kernels/gemm.cuh: element by element, nothing ahead
+	Small            Variant = "small"     // kernels/pipeline.cuh: loads ahead of the sums, 16 bytes each
+	Large            Variant = "large"     // the same with four times the tile: half the loads for a product
+	Short            Variant = "short"     // Small with 8 bytes a load of what has 16 bits in memory
+	Warpgroup        Variant = "warpgroup" // kernels/wgmma.cuh: operands are read from shared memory, while the next ones come
+	SmallGeneral     Variant = "small general"
+	LargeGeneral     Variant = "large general"
+	WarpgroupGeneral Variant = "warpgroup general"
 )
 
 // gemm is what a launch must know of a variant.
 type gemm struct {
 	suffix        string
-	tile, threads int
-	shared        int    // bytes, where all of it is float32
+	rows, columns int // of a tile
+	threads       int
+	shared        int    // bytes, where all of it is float32; of a warpgroup's, what it is
 	plain         string // what its name ends with where there is one tap
+	warpgroup     bool
 }
 
 var gemms = map[Variant]gemm{
-	Tiled:        {suffix: "", tile: tile, threads: blockThreads, shared: 2 * 4 * tileK * (tile + 4)},
-	Small:        {"_small", 64, 128, stages * 2 * 4 * 64 * depth, "_1x1"},
-	Large:        {"_large", 128, 256, stages * 2 * 4 * 128 * depth, "_1x1"},
-	Short:        {"_small_short", 64, 128, stages * 2 * 4 * 64 * depth, ""},
-	SmallGeneral: {"_small", 64, 128, stages * 2 * 4 * 64 * depth, ""},
-	LargeGeneral: {"_large", 128, 256, stages * 2 * 4 * 128 * depth, ""},
+	Tiled:            {"", tile, tile, blockThreads, 2 * 4 * tileK * (tile + 4), "", false},
+	Small:            {"_small", 64, 64, 128, stages * 2 * 4 * 64 * depth, "_1x1", false},
+	Large:            {"_large", 128, 128, 256, stages * 2 * 4 * 128 * depth, "_1x1", false},
+	Short:            {"_small_short", 64, 64, 128, stages * 2 * 4 * 64 * depth, "", false},
+	Warpgroup:        {"_warpgroup", 256, 128, 256, warpgroupBytes, "_1x1", true},
+	SmallGeneral:     {"_small", 64, 64, 128, stages * 2 * 4 * 64 * depth, "", false},
+	LargeGeneral:     {"_large", 128, 128, 256, stages * 2 * 4 * 128 * depth, "", false},
+	WarpgroupGeneral: {"_warpgroup", 256, 128, 256, warpgroupBytes, "", true},
 }
 
-var onesGemm = gemm{"_ones", 64, 128, stages * 2 * 4 * 64 * depth, ""}
+var onesGemm = gemm{"_ones", 64, 64, 128, stages * 2 * 4 * 64 * depth, "", false}
 
 const (
 	depth  = 32 // of a stage in kernels/pipeline.cuh
 	stages = 3
+
+	warpgroupBytes = 4*(256+128)*64*2 + 1024 // stages of kernels/wgmma.cuh, and up to 1 KiB before the first
 )
 
 // product is the matrices that one direction of a convolution multiplies: layers
@@ -49,23 +58,25 @@ const (
 type product struct {
 	rows, columns, layers int
 	columnsFirst          bool // in the grid's x
+	length                int  // of a sum that is split into parts, 0 where it is not
 	quads, octets         bool // memory holds what is multiplied in fours, in eights
+	warpgroups            bool // there are kernels of warpgroups for it
 	plain                 bool // one tap reads each pixel once
 	activations           int  // how many of the two matrices are of these: in 16 bits, they take half the room
 }
 
 func forwardProduct(g engine.Conv) product {
 	c := g.C / g.Groups
-	return product{rows: g.N * g.P * g.Q, columns: g.K / g.Groups, layers: g.Groups, activations: 1, quads: c%4 == 0, octets: c%8 == 0, plain: plain(g)}
+	return product{rows: g.N * g.P * g.Q, columns: g.K / g.Groups, layers: g.Groups, activations: 1, quads: c%4 == 0, octets: c%8 == 0, warpgroups: bothIn(8, g), plain: plain(g)}
 }
 
 func dataProduct(g engine.Conv) product {
 	phase := g.N * ceilDiv(g.H, g.Stride[0]) * ceilDiv(g.W, g.Stride[1]) // pixels of the largest
-	return product{rows: phase, columns: g.C / g.Groups, layers: g.Groups * g.Stride[0] * g.Stride[1], activations: 1, quads: bothIn(4, g), octets: bothIn(8, g), plain: plain(g)}
+	return product{rows: phase, columns: g.C / g.Groups, layers: g.Groups * g.Stride[0] * g.Stride[1], activations: 1, quads: bothIn(4, g), octets: bothIn(8, g), warpgroups: bothIn(8, g), plain: plain(g)}
 }
 
 func filterProduct(g engine.Conv) product {
-	return product{rows: g.K / g.Groups, columns: g.R * g.S * (g.C / g.Groups), layers: g.Groups * filterParts(g), columnsFirst: true, activations: 2, quads: bothIn(4, g), octets: bothIn(8, g), plain: plain(g)}
+	return product{rows: g.K / g.Groups, columns: g.R * g.S * (g.C / g.Groups), layers: g.Groups, columnsFirst: true, length: g.N * g.P * g.Q, activations: 2, quads: bothIn(4, g), octets: bothIn(8, g), warpgroups: bothIn(8, g), plain: plain(g)}
 }
 
 func bothIn(n int, g engine.Conv) bool { return g.C/g.Groups%n == 0 && g.K/g.Groups%n == 0 }
@@ -82,25 +93,53 @@ func (p product) masked() product {
 }
 
 func (p product) grid(k gemm) grid {
-	rows, columns := int32(ceilDiv(p.rows, k.tile)), int32(ceilDiv(p.columns, k.tile))
+	rows, columns, layers := int32(ceilDiv(p.rows, k.rows)), int32(ceilDiv(p.columns, k.columns)), int32(p.layers*p.parts(k))
 	if p.columnsFirst {
-		return grid{columns, rows, int32(p.layers)}
+		return grid{columns, rows, layers}
 	}
-	return grid{rows, columns, int32(p.layers)}
+	return grid{rows, columns, layers}
+}
+
+// parts is into how many sums a long one is split: enough blocks to fill a GPU, where each
+// still has 16 steps to make. Blocks of warpgroups, of which a multiprocessor of 132 has
+// one, are not more than two for each.
+func (p product) parts(k gemm) int {
+	if p.length == 0 {
+		return 1
+	}
+	if k.warpgroup {
+		tiles := p.layers * ceilDiv(p.rows, k.rows) * ceilDiv(p.columns, k.columns)
+		return max(1, min(2*132/tiles, ceilDiv(p.length, 16*64)))
+	}
+	tiles := p.layers * ceilDiv(p.rows, tile) * ceilDiv(p.columns, tile)
+	return max(1, min(ceilDiv(512, tiles), ceilDiv(p.length, 16*tileK)))
 }
 
 // enoughBlocks is one for nearly each multiprocessor of the largest GPUs.
 const enoughBlocks = 108
 
-// choose prefers the large tile where it is filled and there are enough of them. What
-// is narrow has 16 bits in memory.
-func (p product) choose(v Variant, narrow bool) gemm {
-	if v == Chosen {
+// fills says that a variant's tiles are filled by more than half, and enough.
+func (p product) fills(v Variant) bool {
+	k := gemms[v]
+	g := p.grid(k)
+	return 2*p.rows > k.rows && 2*p.columns > k.columns && int(g[0])*int(g[1])*int(g[2]) >= enoughBlocks
+}
+
+// choose prefers large tiles, and those of warpgroups where there are any. What is narrow
+// has 16 bits in memory.
+func (p product) choose(v Variant, narrow, warpgroups bool) gemm {
+	warpgroups = warpgroups && narrow && p.warpgroups
+	switch {
+	case v == Chosen && warpgroups && p.fills(Warpgroup):
+		v = Warpgroup
+	case v == Chosen && p.fills(Large):
+		v = Large
+	case v == Chosen:
 		v = Small
-		g := p.grid(gemms[Large])
-		if min(p.rows, p.columns) > gemms[Small].tile && int(g[0])*int(g[1])*int(g[2]) >= enoughBlocks {
-			v = Large
-		}
+	case v == Warpgroup && !warpgroups:
+		v = Large
+	case v == WarpgroupGeneral && !warpgroups:
+		v = LargeGeneral
 	}
 	k := gemms[v]
 	switch {
@@ -114,7 +153,7 @@ func (p product) choose(v Variant, narrow bool) gemm {
 	case !narrow && v == Short: // a copy is 16 bytes anyway
 		k = gemms[SmallGeneral]
 	}
-	if narrow && k.suffix != "" { // its tiles hold what memory does
+	if narrow && k.suffix != "" && !k.warpgroup { // its tiles hold what memory does
 		k.shared = k.shared * (4 - p.activations) / 4
 	}
 	if p.plain {
@@ -125,7 +164,44 @@ func (p product) choose(v Variant, narrow bool) gemm {
 
 // launchGemm adds the variant of a kernel that suits the product.
 func launchGemm[P any](l *lowering, name string, p product, params P) {
-	k := p.choose(l.variant, l.narrow())
+	k := l.choose(p)
 	launchOf(l, name+l.gemm+k.suffix, k.threads, p.grid(k), params)
 	l.launches[len(l.launches)-1].Shared = k.shared
+}
+
+func (l *lowering) choose(p product) gemm { return p.choose(l.variant, l.narrow(), l.warpgroups) }
+
+// filterWords is the scratch memory of a filter of n weights in 16 bits, where the
+// product wants it so.
+func (b *Backend) filterWords(p product, n int) int {
+	if !b.choose(p).warpgroup {
+		return 0
+	}
+	return narrowWords(n)
+}
+
+// choose for calls whose activations lie as the backend's programs have them.
+func (b *Backend) choose(p product) gemm {
+	return p.choose(b.variant, b.storage != engine.Float32, b.warpgroups())
+}
+
+// narrowWords is the room of n weights in 16 bits, which leaves what follows on 16 bytes.
+func narrowWords(n int) int { return 4 * ceilDiv(n, 8) }
+
+// warpgroups says that the device has them: compute capability 9.0, and the emulation.
+func (b *Backend) warpgroups() bool {
+	c := b.device.Info().Capability
+	return c == [2]int{9, 0} || c[0] == 0
+}
+
+// filter is where a product finds its filter of n weights, in 16 bits in the first of the
+// scratch memory where it wants it so.
+func (l *lowering) filter(w engine.Buffer, p product, n int) pointer {
+	if !l.choose(p).warpgroup {
+		return l.at(w)
+	}
+	narrow := l.scratch
+	launch(l, "narrow"+l.in, flat(n/8), narrowParams{narrow, l.at(w), int64(n)})
+	l.scratch = narrow.Offset(narrowWords(n))
+	return narrow
 }

@@ -54,14 +54,3 @@ func (c columns) partials() columns {
 
 // pixels is a convolution's output as a matrix.
 func pixels(g engine.Conv) columns { return columnsOf(g.N*g.P*g.Q, g.K) }
-
-// filterParts is into how many sums a weight gradient is split: enough blocks to
-// fill a GPU, where each still has 16 steps to make.
-func filterParts(g engine.Conv) int {
-	tiles := g.Groups * ceilDiv(g.K/g.Groups, tile) * ceilDiv(g.R*g.S*(g.C/g.Groups), tile)
-	most := ceilDiv(g.N*g.P*g.Q, 16*tileK)
-	return max(1, min(ceilDiv(512, tiles), most))
-}
-
-// filterChunk is how many pixels each part sums over.
-func filterChunk(g engine.Conv) int { return ceilDiv(g.N*g.P*g.Q, filterParts(g)) }

@@ -10,15 +10,16 @@ import (
 
 // lowering is one call on its way to launches.
 type lowering struct {
-	device   driver.Device
-	gemm     string // what the names of kernels that multiply end with
-	in       string // what those of kernels that read activations do
-	variant  Variant
-	atomics  bool
-	at       func(engine.Buffer) pointer
-	scratch  pointer
-	launches []driver.Launch
-	err      error // the first kernel that was not found
+	device     driver.Device
+	gemm       string // what the names of kernels that multiply end with
+	in         string // what those of kernels that read activations do
+	variant    Variant
+	warpgroups bool // the device has them
+	atomics    bool
+	at         func(engine.Buffer) pointer
+	scratch    pointer
+	launches   []driver.Launch
+	err        error // the first kernel that was not found
 }
 
 // suffix of the kernels of gemm.cuh for each precision.

@@ -32,31 +32,39 @@ func (l *lowering) convBackwardFilter(c engine.ConvBackwardFilter) {
 }
 
 func (l *lowering) sumFilterParts(c engine.ConvBackwardFilter) {
-	if parts := filterParts(c.Conv); parts > 1 && !l.atomics {
-		l.sumPartials(l.at(c.DW), c.K*c.R*c.S*(c.C/c.Groups), parts)
+	if parts := l.parts(c); parts > 1 && !l.atomics {
+		l.sumPartials(l.at(c.DW), filterLen(c.Conv), parts)
 	}
 }
 
+// parts of a weight gradient's sums.
+func (l *lowering) parts(c engine.ConvBackwardFilter) int {
+	p := filterProduct(c.Conv)
+	return p.parts(l.choose(p))
+}
+
 func (l *lowering) forwardParams(c engine.ConvForward) convForwardParams {
-	return convForwardParams{l.at(c.Y), l.at(c.X), l.at(c.W), l.at(c.B), l.at(c.Z), convOf(c.Conv), int32(c.Act)}
+	return convForwardParams{l.at(c.Y), l.at(c.X), l.filter(c.W, forwardProduct(c.Conv), filterLen(c.Conv)), l.at(c.B), l.at(c.Z), convOf(c.Conv), int32(c.Act)}
 }
 
 func (l *lowering) dataParams(c engine.ConvBackwardData) convBackwardDataParams {
-	return convBackwardDataParams{l.at(c.DX), l.at(c.DY), l.at(c.W), convOf(c.Conv), boolean(c.Accumulate)}
+	return convBackwardDataParams{l.at(c.DX), l.at(c.DY), l.filter(c.W, dataProduct(c.Conv), filterLen(c.Conv)), convOf(c.Conv), boolean(c.Accumulate)}
 }
 
 // filterParams leave parts of the sum in the scratch memory, where there are some, or
 // add them to zeros where atomics are allowed.
 func (l *lowering) filterParams(c engine.ConvBackwardFilter) convBackwardFilterParams {
-	parts, dw := filterParts(c.Conv), l.at(c.DW)
+	parts, dw := l.parts(c), l.at(c.DW)
 	atomics := l.atomics && parts > 1
-	if n := c.K * c.R * c.S * (c.C / c.Groups); atomics {
+	if n := filterLen(c.Conv); atomics {
 		launch(l, "zero", flat(n), zeroParams{dw, int64(n)})
 	} else if parts > 1 {
 		dw = l.scratch
 	}
-	return convBackwardFilterParams{dw, l.at(c.DY), l.at(c.X), convOf(c.Conv), int32(parts), int32(filterChunk(c.Conv)), boolean(atomics)}
+	return convBackwardFilterParams{dw, l.at(c.DY), l.at(c.X), convOf(c.Conv), int32(parts), int32(ceilDiv(c.N*c.P*c.Q, parts)), boolean(atomics)}
 }
+
+func filterLen(g engine.Conv) int { return g.K * g.R * g.S * (g.C / g.Groups) }
 
 func (l *lowering) mask(m engine.Mask, list engine.Buffer) maskParams {
 	return maskParams{l.at(list), int32(m.Chunk)}

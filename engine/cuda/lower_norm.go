@@ -12,9 +12,10 @@ func (l *lowering) batchNormForward(c engine.BatchNormForward) {
 // become few.
 func (l *lowering) convBatchNorm(c engine.ConvBatchNorm) {
 	p := forwardProduct(c.Conv)
-	gemm := p.choose(l.variant, l.narrow())
-	runs := runsOf(l.scratch, c.Norm.Rows, c.K, gemm.tile)
-	launchGemm(l, "conv_moments", p, convMomentsParams{l.forwardParams(c.ConvForward), l.scratch})
+	gemm := l.choose(p)
+	forward := l.forwardParams(c.ConvForward) // whose filter may lie before the moments
+	runs := runsOf(l.scratch, c.Norm.Rows, c.K, gemm.rows)
+	launchGemm(l, "conv_moments", p, convMomentsParams{forward, l.scratch})
 	last := &l.launches[len(l.launches)-1]
 	last.Shared = max(last.Shared, stagedBytes(gemm))
 	if chunks := runs.At.chunks(); chunks > 1 {
@@ -26,7 +27,7 @@ func (l *lowering) convBatchNorm(c engine.ConvBatchNorm) {
 }
 
 // stagedBytes is a tile of sums in kernels/conv_moments.cu.
-func stagedBytes(k gemm) int { return 4 * k.tile * (k.tile + 8) }
+func stagedBytes(k gemm) int { return 4 * k.rows * (k.columns + 8) }
 
 // runsOf is the moments of so many rows of c columns, in runs of a length.
 func runsOf(partial pointer, rows, c, run int) runsParams {

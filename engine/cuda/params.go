@@ -74,6 +74,10 @@ type (
 		State, Partial pointer
 		Parts, Growth  int32
 	}
+	narrowParams struct {
+		Y, X pointer
+		Len  int64
+	}
 	zeroParams struct {
 		Y   pointer
 		Len int64

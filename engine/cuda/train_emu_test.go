@@ -33,11 +33,12 @@ func TestTrainsIn16Bits(t *testing.T) {
 		Options
 	}{
 		{"resnet8-cifar", Options{Precision: BFloat16, Storage: engine.BFloat16}},
+		{"resnet8-cifar", Options{Precision: BFloat16, Storage: engine.BFloat16, Variant: Warpgroup}},
 		{"resnet8-cifar", Options{Precision: Float16}},
 		{"resnet8-cifar", Options{Precision: Float16, Storage: engine.Float16}},
 		{"mobilenet_v2", Options{Precision: Float16, Storage: engine.Float16}},
 	} {
-		t.Run(fmt.Sprintf("%s %s in %v", c.net, c.Precision, c.Storage), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%s %s in %v %s", c.net, c.Precision, c.Storage, c.Variant), func(t *testing.T) {
 			g, err := nets.Build(c.net, nets.Options{Classes: classes, Input: input, Width: 0.25})
 			require.NoError(t, err)
 			training, err := g.WithLoss(0.1)

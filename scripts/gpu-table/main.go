@@ -39,7 +39,7 @@ func run(w io.Writer, dir string) error {
 	t.machine()
 	t.network()
 	t.convolutions()
-	t.ladder()
+	t.ladders()
 	t.masks()
 	t.memoryBound()
 	t.layers()

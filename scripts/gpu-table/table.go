@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 
 	"gonum.org/v1/gonum/stat"
 )
@@ -71,13 +72,21 @@ func (t table) convolutions() {
 	}
 }
 
-// ladder is the bfloat16 kernels as they came to be, over the shapes that all of them ran.
-func (t table) ladder() {
-	t.line("\n| bf16, TFLOP/s | shapes | tiled | small | large | chosen |\n|---|--:|--:|--:|--:|--:|")
+// ladders are the bfloat16 kernels as they came to be, of activations in float32 and in
+// 16 bits.
+func (t table) ladders() {
+	t.ladder("bf16", "tiled", "small", "large")
+	t.ladder("bf16 in bf16", "large", "warpgroup")
+}
+
+// ladder is variants, and what the sizes choose, over the shapes that all of them ran.
+func (t table) ladder(arithmetic string, variants ...string) {
+	t.line("\n| %s, TFLOP/s | shapes | %s | chosen |\n|---|--:%s|--:|", arithmetic, strings.Join(variants, " | "), strings.Repeat("|--:", len(variants)))
+	variants = append(variants, "")
 	for _, d := range directions {
 		of := map[string]map[string]float64{} // by shape, by variant
-		for _, v := range []string{"tiled", "small", "large", ""} {
-			for _, c := range t.variant(d, "bf16", v) {
+		for _, v := range variants {
+			for _, c := range t.variant(d, arithmetic, v) {
 				if of[c.shape] == nil {
 					of[c.shape] = map[string]float64{}
 				}
@@ -86,13 +95,17 @@ func (t table) ladder() {
 		}
 		speed := map[string][]float64{}
 		for _, shape := range slices.Sorted(maps.Keys(of)) {
-			if len(of[shape]) == 4 {
+			if len(of[shape]) == len(variants) {
 				for v, s := range of[shape] {
 					speed[v] = append(speed[v], s)
 				}
 			}
 		}
-		t.line("| %s | %d | %s | %s | %s | %s |", d, len(speed[""]), number(mean(speed["tiled"])), number(mean(speed["small"])), number(mean(speed["large"])), number(mean(speed[""])))
+		line := fmt.Sprintf("| %s | %d |", d, len(speed[""]))
+		for _, v := range variants {
+			line += fmt.Sprintf(" %s |", number(mean(speed[v])))
+		}
+		t.line("%s", line)
 	}
 }
 

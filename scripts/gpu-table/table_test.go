@@ -27,6 +27,8 @@ var ours = strings.NewReplacer("SHAPE", shape).Replace(`{"device":{"name":"A GPU
 {"call":"add/10","precision":"fp32","bytes":120,"medianNS":2}
 {"call":"add/10","precision":"bf16","storage":"bf16","bytes":60,"medianNS":2}
 {"call":"conv_forward+bias/SHAPE","precision":"bf16","storage":"bf16","flop":8000,"bytes":300,"medianNS":1}
+{"call":"conv_forward+bias/SHAPE","precision":"bf16","storage":"bf16","variant":"large","flop":8000,"bytes":300,"medianNS":2}
+{"call":"conv_forward+bias/SHAPE","precision":"bf16","storage":"bf16","variant":"warpgroup","flop":8000,"bytes":300,"medianNS":1}
 {"network":"resnet50","mode":"train","precision":"bf16","storage":"bf16","batch":256,"images_per_s":4000,"medianNS":64000000}
 {"call":"cut off`)
 
@@ -55,6 +57,8 @@ func TestTable(t *testing.T) {
 		"| resnet50 infer | 256 | fp32 | – | – | – | – |",
 		"| conv_forward | bf16 | 2 | 1.00 | – | – | – |", // √(2 · 0.5)
 		"| conv_forward | 1 | 0.500 | 1.00 | 4.00 | 2.00 |",
+		"| bf16 in bf16, TFLOP/s | shapes | large | warpgroup | chosen |\n|---|--:|--:|--:|--:|",
+		"| conv_forward | 1 | 4.00 | 8.00 | 8.00 |",
 	} {
 		assert.Contains(t, alone, line+"\n")
 	}

@@ -71,7 +71,7 @@ func (d *Device) load() (err error) {
 	if d.stream, err = cu.MakeStream(cu.DefaultStream); err != nil {
 		return err
 	}
-	images, err := kernels.Fatbins()
+	images, err := kernels.Fatbins(d.info.Capability)
 	if err != nil {
 		return err
 	}

@@ -82,16 +82,17 @@ inline double took(const std::string &name, const char *params, int64_t blocks, 
 		touch(1, backward ? y : x);
 		touch(2, filter ? x : w);
 		if (!backward) touch(4, y);
-		double tile = has(name, "_large") ? 128 : 64, k = 32 * ceil(RS * (backward ? K : C) / groups / 32);
+		bool warpgroups = has(name, "_warpgroup"), large = warpgroups || has(name, "_large");
+		double tile_m = warpgroups ? 256 : large ? 128 : 64, tile_n = large ? 128 : 64, k = 32 * ceil(RS * (backward ? K : C) / groups / 32);
 		if (depthwise) {
 			compute = 2 * N * PQ * K * RS / (20e3 * clock); // 20 TFLOP/s
 			break;
 		}
-		if (filter) k = 32 * ceil(N * PQ / std::max(1., blocks / (ceil(K / tile) * ceil(RS * C / tile))) / 32);
+		if (filter) k = 32 * ceil(N * PQ / std::max(1., blocks / (ceil(K / tile_m) * ceil(RS * C / tile_n))) / 32);
 		if (backward && !filter) k /= double(n[9]) * n[10];
-		double peak = has(name, "bf16") || has(name, "fp16") ? 500e3 : has(name, "tf32") ? 250e3 : 50e3; // FLOP/ns, with mma.sync
-		compute = (waves * 2 * tile * tile * k) / (peak / multiprocessors * (tile > 64 ? 0.9 : 0.7) * clock);
-		bytes = std::max(bytes, double(blocks) * 2 * tile * k * width);
+		double peak = warpgroups ? 750e3 : has(name, "bf16") || has(name, "fp16") ? 500e3 : has(name, "tf32") ? 250e3 : 50e3; // FLOP/ns, with wgmma and mma.sync
+		compute = (waves * 2 * tile_m * tile_n * k) / (peak / multiprocessors * (large ? 0.9 : 0.7) * clock);
+		bytes = std::max(bytes, double(blocks) * (tile_m + tile_n) * k * width);
 	}
 	}
 	double spread = std::min(1., double(blocks) / multiprocessors); // few blocks ask for little
