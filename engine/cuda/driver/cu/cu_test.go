@@ -32,6 +32,15 @@ func TestNoSuchDevice(t *testing.T) {
 	}
 }
 
+// Where there is no driver at all, nothing is said of how it started.
+func TestNoDriver(t *testing.T) {
+	_, err := Devices()
+	if err == nil || os.Getenv(emulatedKey) != "" {
+		t.Skip("there is one")
+	}
+	require.EqualError(t, err, "cuda: no NVIDIA GPU: libcuda.so.1 was not found, or finds no device")
+}
+
 func TestDeviceThatIsTooOld(t *testing.T) {
 	if os.Getenv(emulatedKey) == "" {
 		t.Skip("only the emulated driver has such a device")

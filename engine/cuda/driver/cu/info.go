@@ -23,8 +23,8 @@ func Devices() ([]driver.Info, error) {
 	n, err := cu.NumDevices()
 	if err == nil && n == 0 {
 		// What the driver said when the program started: scripts/cuda-toolchain.
-		if started := C.CUresult(C.mdp_driver); started > 0 && started != C.CUDA_ERROR_NO_DEVICE {
-			err = check("it does not start", started)
+		if started := int(C.mdp_driver); started > 0 && started != C.CUDA_ERROR_NO_DEVICE {
+			err = check("it does not start", C.CUresult(started))
 			return nil, fmt.Errorf("cuda: %w: %w", ErrNoDevice, err)
 		}
 		return nil, fmt.Errorf("cuda: %w", ErrNoDevice)

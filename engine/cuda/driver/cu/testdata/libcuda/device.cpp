@@ -13,20 +13,18 @@ int said(const char *name, int otherwise) {
 	return value ? atoi(value) : otherwise;
 }
 
-// Calls of each function, written when the process ends.
-static struct Calls {
-	std::map<std::string, int> of;
-	~Calls() {
-		const char *path = getenv("EMULATED_CALLS");
-		FILE *f = path ? fopen(path, "w") : nullptr;
-		for (auto &c : of)
-			if (f) fprintf(f, "%s %d\n", c.first.c_str(), c.second);
-		if (f) fclose(f);
-	}
-} calls;
+static std::map<std::string, int> calls;
+
+static void write_calls() {
+	const char *path = getenv("EMULATED_CALLS");
+	FILE *f = path ? fopen(path, "w") : nullptr;
+	if (!f) return;
+	for (auto &c : calls) fprintf(f, "%s %d\n", c.first.c_str(), c.second);
+	fclose(f);
+}
 
 CUresult asked(const char *function) {
-	calls.of[function]++;
+	calls[function]++;
 	const char *failure = getenv("EMULATED_FAILURE");
 	size_t n = strlen(function);
 	return CUresult(failure && !strncmp(failure, function, n) && failure[n] == '=' ? atoi(failure + n + 1) : 0);
@@ -79,6 +77,7 @@ CUresult cuDevicePrimaryCtxRelease(CUdevice device) {
 	const Context *c = &contexts[device];
 	if (--contexts[device].retained || c->dead) return CUDA_SUCCESS;
 	contexts[device].streams = 0;
+	write_calls();
 	std::string what = left(streams, c, "streams") + left(events, c, "events") + left(modules, c, "modules") + left(graphs, c, "graphs") + left(execs, c, "executable graphs") + memory_left();
 	if (what.empty()) return CUDA_SUCCESS;
 	fprintf(stderr, "emulated driver: left behind:%s\n", what.c_str());
