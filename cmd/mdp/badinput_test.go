@@ -120,6 +120,9 @@ func assertRefused(t *testing.T, o output, code int, says string) {
 	assert.True(t, strings.HasPrefix(o.stderr, "mdp: "), o.stderr)
 	assert.Equal(t, 1, strings.Count(o.stderr, "\n"), "one line: %s", o.stderr)
 	assert.Contains(t, o.stderr, says)
+	if len(says) > 20 { // more than a name
+		assert.Equal(t, 1, strings.Count(o.stderr, says), "told twice: %s", o.stderr)
+	}
 }
 
 func remove(name string) func(*testing.T, string) {

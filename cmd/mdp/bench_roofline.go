@@ -45,7 +45,7 @@ func runRoofline(ctx context.Context, o *rooflineOptions) error {
 		batch = c.Batch
 	}
 	on := device.Options{Name: c.Device, Precision: c.Precision, Threads: c.Threads, ISA: c.ISA}
-	if err := errors.Join(on.Check(), c.Check()); err != nil {
+	if err := cmp.Or(on.Check(), c.Check()); err != nil {
 		return usageError{err}
 	}
 	if !slices.Contains(sorts, o.sort) {

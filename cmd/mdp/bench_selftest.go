@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,7 +33,7 @@ func runSelfTest(ctx context.Context, o *selfTestOptions) error {
 		return usageError{err}
 	}
 	on := device.Options{Name: c.Device, Precision: c.Precision, Threads: c.Threads, ISA: c.ISA}
-	if err := errors.Join(on.Check(), c.Check()); err != nil {
+	if err := cmp.Or(on.Check(), c.Check()); err != nil {
 		return usageError{err}
 	}
 	d, err := device.Open(on)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -76,7 +77,7 @@ func runBenchTable(ctx context.Context, o *tableOptions) error {
 	if o.impl != "mdp" {
 		asked.CuDNN = device.NHWC
 	}
-	if err := errors.Join(asked.Check(), c.Check()); err != nil {
+	if err := cmp.Or(asked.Check(), c.Check()); err != nil { // of what both refuse, once
 		return usageError{err}
 	}
 	if !slices.Contains(caches, o.caches) {
@@ -212,7 +213,7 @@ func (o *tableOptions) measure(ctx context.Context, folder string, d *device.Dev
 	tell, done := narrate(o.stderr, o.quiet, batch)
 	err = fill(ctx, table, d, calls, remarks, tell)
 	done()
-	if err := errors.Join(err, export(folder, calls)); err != nil {
+	if err := cmp.Or(err, export(folder, calls)); err != nil { // a full disk is told of once
 		return err
 	}
 	r := tabled{Machine: header.Model, Backend: header.Backend, Settings: header.Settings, Without: header.Without, Batch: batch, Models: o.models,
