@@ -94,9 +94,6 @@ func (t *Table) resume() error {
 	return syncFolder(filepath.Dir(t.file.Name()))
 }
 
-// Header of the table.
-func (t *Table) Header() Header { return t.header }
-
 // Notice says what was put right when the table was opened, "" if nothing.
 func (t *Table) Notice() string { return t.notice }
 

@@ -30,10 +30,6 @@ func (m *Image) remake(h, w int) (old []float32) {
 // finds alone. The error says which images it cannot take. Steps are shared by the loader's workers, so they keep no state.
 type Step func(m *Image, rng *rand.Rand) error
 
-// Augment returns the usual steps of training: for small images a random crop with 4 pixels of padding,
-// and a random horizontal flip; add Normalize after them.
-func Augment() []Step { return []Step{RandomCrop(4), HorizontalFlip()} }
-
 // RandomCrop moves the image by up to pad pixels each way; what comes in is zero:
 //
 //	dst[y][x] = src[y+dy][x+dx], dy and dx uniform in -pad..pad
@@ -65,21 +61,6 @@ func HorizontalFlip() Step {
 			for x := range m.W {
 				copy(m.Pix[(y*m.W+x)*m.C:][:m.C], src[(y*m.W+m.W-1-x)*m.C:])
 			}
-		}
-		return nil
-	}
-}
-
-// CenterCrop keeps the h×w pixels in the middle.
-func CenterCrop(h, w int) Step {
-	return func(m *Image, _ *rand.Rand) error {
-		if h <= 0 || w <= 0 || h > m.H || w > m.W {
-			return fmt.Errorf("centre crop of %d×%d from an image of %d×%d", h, w, m.H, m.W)
-		}
-		y0, x0, row := (m.H-h)/2, (m.W-w)/2, m.W*m.C
-		src := m.remake(h, w)
-		for y := range h {
-			copy(m.Pix[y*w*m.C:(y+1)*w*m.C], src[(y0+y)*row+x0*m.C:])
 		}
 		return nil
 	}

@@ -76,12 +76,6 @@ func TestHorizontalFlip(t *testing.T) {
 	assert.InDelta(t, 100, flips, 40)
 }
 
-func TestCenterCrop(t *testing.T) {
-	m := apply(t, ramp(4, 5, 1), CenterCrop(2, 3), 0)
-	assert.Equal(t, []float32{7, 8, 9, 12, 13, 14}, m.Pix)
-	assert.Equal(t, []int{2, 3}, []int{m.H, m.W})
-}
-
 // TestResample: by exact fractions on small integers.
 func TestResample(t *testing.T) {
 	m := ramp(3, 4, 2)
@@ -123,7 +117,6 @@ func TestNormalize(t *testing.T) {
 func TestStepsRefuse(t *testing.T) {
 	for name, step := range map[string]Step{
 		"random crop":         RandomCrop(-1),
-		"centre crop":         CenterCrop(5, 2),
 		"random resized crop": RandomResizedCrop(4, 4, 0),
 		"mean of 1 channels":  Normalize([]float32{0}, []float32{1}),
 		"std must be":         Normalize([]float32{0, 0}, []float32{1, 0}),

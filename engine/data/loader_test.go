@@ -226,7 +226,7 @@ func TestLoaderRefuses(t *testing.T) {
 		{"workers -1", Options{Batch: 1, Workers: -1}},
 		{"its 10 images do not fill a batch of 11", Options{Batch: 11, Train: true}},
 		{"cannot start at batch 4 of an epoch of 3", Options{Batch: 3, Train: true, StartBatch: 4}},
-		{"centre crop of 5×5", Options{Batch: 1, Steps: []Step{CenterCrop(5, 5)}}},
+		{"random crop: padding -1", Options{Batch: 1, Steps: []Step{RandomCrop(-1)}}},
 	} {
 		_, err := NewLoader(set, c.o)
 		require.ErrorContains(t, err, c.err)
@@ -280,7 +280,7 @@ func TestNoGarbagePerBatch(t *testing.T) {
 // BenchmarkLoader is the training pipeline of the demo: 28×28 grey, crop, flip, normalise.
 func BenchmarkLoader(b *testing.B) {
 	set := Synthetic(10000, 28, 28, 1, 10, 1)
-	o := Options{Batch: 128, Train: true, Steps: append(Augment(), Normalize([]float32{0.5}, []float32{0.25}))}
+	o := Options{Batch: 128, Train: true, Steps: []Step{RandomCrop(4), HorizontalFlip(), Normalize([]float32{0.5}, []float32{0.25})}}
 	l, err := NewLoader(set, o)
 	require.NoError(b, err)
 	defer l.Close()
