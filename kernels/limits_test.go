@@ -62,6 +62,9 @@ func TestLaunchesAreWithinLimits(t *testing.T) {
 				assert.True(t, g[0] >= 1 && g[1] >= 1 && g[2] >= 1 && g[1] <= 65535 && g[2] <= 65535, "%s: a grid of %v", s.kernel, g)
 			}
 			for name := range compiled[l.architecture] {
+				if forWarpgroups := strings.HasPrefix(name, "narrow_"); forWarpgroups && l.architecture != "sm_90" {
+					continue
+				}
 				if !launched[name] && name != "spin" { // the instrument's
 					t.Errorf("%s: no call launches it", name)
 				}
