@@ -62,7 +62,10 @@ func read(path string) ([]row, error) {
 	}
 	var rows []row
 	whole := b[:bytes.LastIndexByte(b, '\n')+1]
-	for i, line := range bytes.Split(bytes.TrimSpace(whole), []byte("\n")) {
+	for i, line := range bytes.Split(whole, []byte("\n")) {
+		if len(bytes.TrimSpace(line)) == 0 { // behind the last, and all of a file that was cut off at once
+			continue
+		}
 		var r row
 		if err := json.Unmarshal(line, &r); err != nil {
 			return nil, fmt.Errorf("%s:%d: %w", path, i+1, err)

@@ -90,3 +90,18 @@ func TestFilesThatAreNone(t *testing.T) {
 		assert.Error(t, run(&strings.Builder{}, dir), text)
 	}
 }
+
+// Whatever was written when it was cut off makes a table: none of PyTorch's lines, or
+// a part of one.
+func TestCutOff(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "kernels.jsonl"), []byte(ours), 0o644))
+	var without strings.Builder
+	require.NoError(t, run(&without, dir))
+	for _, theirs := range []string{"", "{\"torch\": \"2."} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "cudnn.jsonl"), []byte(theirs), 0o644))
+		var got strings.Builder
+		require.NoError(t, run(&got, dir))
+		assert.Equal(t, without.String(), got.String())
+	}
+}
