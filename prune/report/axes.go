@@ -75,11 +75,12 @@ func (d dots) Plot(c draw.Canvas, p *plot.Plot) {
 	}
 }
 
-// marker is a point with its name beside it, on the side that has room.
+// marker is a point with its name below it to the right, or above to the left, where there is room.
 type marker struct {
-	x, y float64
-	name string
-	ink  ink
+	x, y  float64
+	name  string
+	ink   ink
+	above bool // so that neighbours' names do not meet
 }
 
 func (m marker) DataRange() (xmin, xmax, ymin, ymax float64) { return m.x, m.x, m.y, m.y }
@@ -92,7 +93,11 @@ func (m marker) Plot(c draw.Canvas, p *plot.Plot) {
 	style := textStyle(m.ink, fontSize+1, draw.XLeft, draw.YTop)
 	offset := vg.Point{X: 7, Y: -4}
 	name := cut(m.name, 16)
-	if at.X+offset.X+style.Width(name) > c.Max.X {
+	if m.above {
+		style.YAlign, offset.Y = draw.YBottom, 4
+	}
+	width := offset.X + style.Width(name)
+	if at.X+width > c.Max.X || m.above && at.X-width >= c.Min.X {
 		style.XAlign, offset.X = draw.XRight, -7
 	}
 	c.FillText(style, at.Add(offset), name)

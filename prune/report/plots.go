@@ -49,7 +49,7 @@ func frontFigure(r Run) (figure, bool) {
 			continue
 		}
 		p.Add(upright{x: s.BudgetMS, style: line(seriesInk(i), 1, 4, 3)},
-			marker{x, y, s.Budget, seriesInk(i)})
+			marker{x, y, s.Budget, seriesInk(i), i%2 == 1})
 		p.X.Max = max(p.X.Max, s.BudgetMS)
 	}
 	return figure{
@@ -84,7 +84,7 @@ func agreementFigure(r Run) (figure, bool) {
 		}
 		shown++
 		most = max(most, *n.PredictedMS, *n.MeasuredMS)
-		p.Add(marker{*n.PredictedMS, *n.MeasuredMS, label, k})
+		p.Add(marker{*n.PredictedMS, *n.MeasuredMS, label, k, i%2 == 0})
 	}
 	if shown == 0 || most <= 0 {
 		return figure{}, false

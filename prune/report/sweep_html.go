@@ -70,7 +70,7 @@ func sweepFigure(s Sweep, rows []sweepRow) (figure, bool) {
 		} else {
 			named[at] = true
 		}
-		p.Add(marker{*r.Speedup, 100 * *r.Accuracy, name, seriesInk(of)})
+		p.Add(marker{*r.Speedup, 100 * *r.Accuracy, name, seriesInk(of), false})
 		shown++
 	}
 	if shown == 0 {
