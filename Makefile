@@ -72,8 +72,8 @@ test-gpu-bundle: gpu-bundle ## gpu-check and gpu-bench themselves, on an emulate
 	mkdir -p bin/emulated
 	eval "$$(scripts/cuda-toolchain)" && g++ -shared -fPIC -std=c++17 -O2 -Wno-unknown-pragmas -Ikernels $$CGO_CFLAGS -o bin/emulated/libcuda.so.1 \
 		engine/cuda/driver/cu/testdata/libcuda/*.cpp kernels/*.cpp
-	LD_LIBRARY_PATH=$(CURDIR)/bin/emulated bin/gpu-bundle/gpu-check --short bin/gpu-check-emulated
-	LD_LIBRARY_PATH=$(CURDIR)/bin/emulated bin/gpu-bundle/gpu-bench --short bin/gpu-bench-emulated
+	TMPDIR=$(CURDIR)/bin/emulated LD_LIBRARY_PATH=$(CURDIR)/bin/emulated bin/gpu-bundle/gpu-check --short bin/gpu-check-emulated
+	TMPDIR=$(CURDIR)/bin/emulated LD_LIBRARY_PATH=$(CURDIR)/bin/emulated bin/gpu-bundle/gpu-bench --short bin/gpu-bench-emulated
 
 .PHONY: modelled-gpu
 modelled-gpu: ## bin/modelled, a driver whose GPU is a model: no figure is real
