@@ -3,7 +3,7 @@
 package kernels
 
 /*
-#cgo CXXFLAGS: -std=c++17 -O2 -Wall -Wno-unknown-pragmas -Wno-sign-compare
+#cgo CXXFLAGS: -std=c++17 -Wall -Wno-unknown-pragmas -Wno-sign-compare
 #include <stdlib.h>
 
 enum emu_order { EMU_ASCENDING, EMU_DESCENDING, EMU_SHUFFLED, EMU_ENDS };
