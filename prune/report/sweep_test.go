@@ -17,16 +17,12 @@ import (
 
 // sampleSweep is four runs: two done, one failed, one under way.
 func sampleSweep() Sweep {
-	s := Sweep{Title: "widths & seeds", Axes: []string{"net", "seed"}}
-	for _, r := range []SweepRun{
+	return Sweep{Title: "widths & seeds", Axes: []string{"net", "seed"}, Runs: []SweepRun{
 		{Name: "resnet14-cifar_seed-1", Values: []string{"resnet14-cifar", "1"}, State: "done", Device: "cpu", Seconds: 61, Networks: sample().Networks},
 		{Name: "resnet14-cifar_seed-2", Values: []string{"resnet14-cifar", "2"}, State: "done", Device: "cpu", Seconds: 62.5, Networks: sample().Networks},
 		{Name: "vgg_seed-1", Values: []string{"<vgg>", "1"}, State: "failed", Device: "cuda:0", Failures: 2, Error: "out of <memory>, \"all\" of it", Seconds: 1},
 		{Name: "vgg_seed-2", Values: []string{"<vgg>", "2"}, State: "waiting"},
-	} {
-		s.Runs = append(s.Runs, r)
-	}
-	return s
+	}}
 }
 
 func TestSweepPage(t *testing.T) {

@@ -58,11 +58,10 @@ func (t table) convolutions() {
 	t.line("\n| convolutions | precision | shapes | TFLOP/s | cuDNN's TFLOP/s on the same | ratio | of a matrix product's |\n|---|---|--:|--:|--:|--:|--:|")
 	for _, d := range directions {
 		for _, p := range arithmetics {
-			var speed, both, peers, ratio []float64
+			var speed, peers, ratio []float64
 			for _, c := range t.dense(d, p) {
 				speed = append(speed, c.FLOP/c.MedianNS/1e3)
 				if peer := t.peer(c.row); peer > 0 {
-					both = append(both, c.FLOP/c.MedianNS/1e3)
 					peers = append(peers, c.FLOP/peer/1e3)
 					ratio = append(ratio, peer/c.MedianNS)
 				}
