@@ -61,7 +61,7 @@ test-onnx: ## ONNX's tests, others' models; counts: bench/results/onnx.md
 	scripts/test-onnx
 
 .PHONY: test-slurm
-test-slurm: ## a sweep as a job array on a Slurm of Debian's packages, on this machine alone (root; apt-get install slurmctld slurmd slurm-client munge)
+test-slurm: ## a sweep as a job array on Debian's Slurm, here (root)
 	scripts/test-slurm
 
 .PHONY: gpu-bundle
