@@ -12,8 +12,9 @@ import (
 
 // Measure adds the rows that the table lacks, each timed beside the largest of
 // calls of its layer, all of them on disk when it returns; when it ends early,
-// through ctx or an error, calling it again goes on from there. progress, if not nil, is called before the first row and after
-// each, with how long the rest will take if it goes on as so far (0 at first).
+// through ctx or an error, calling it again goes on from there. progress, if not
+// nil, is called before the first row and after each, with how long the rest will
+// take if it goes on as so far (0 at first).
 //
 // A call of which no sample could be taken because the clock was low is left out, and
 // told of at the end; after several in a row it ends there.

@@ -20,7 +20,7 @@ import (
 // that is measured. One process at a time has it open; ReadTable reads it beside.
 type Table struct {
 	Sensor    sensor.Sensor // read after each row, unless nil
-	InNetwork *InNetwork    // timed after each row, unless nil
+	InNetwork *InNetwork    // timed after a row where its share of the time allows, unless nil
 
 	header Header
 	rows   map[string]Row

@@ -107,6 +107,11 @@ template <class H, class T> struct Handles {
 		auto at = live.find(h);
 		return at == live.end() || at->second.context != current_context() ? nullptr : &at->second;
 	}
+	CUresult destroy(H h) { // what is nothing but its entry
+		if (!find(h)) return CUDA_ERROR_INVALID_HANDLE;
+		live.erase(h);
+		return CUDA_SUCCESS;
+	}
 	static Context *current_context();
 };
 

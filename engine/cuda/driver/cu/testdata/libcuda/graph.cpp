@@ -42,16 +42,12 @@ CUresult cuGraphInstantiateWithFlags(CUgraphExec *exec, CUgraph graph, unsigned 
 
 CUresult cuGraphDestroy(CUgraph graph) {
 	ENTER_CONTEXT;
-	if (!graphs.find(graph)) return CUDA_ERROR_INVALID_HANDLE;
-	graphs.live.erase(graph);
-	return CUDA_SUCCESS;
+	return graphs.destroy(graph);
 }
 
 CUresult cuGraphExecDestroy(CUgraphExec exec) {
 	ENTER_CONTEXT;
-	if (!execs.find(exec)) return CUDA_ERROR_INVALID_HANDLE;
-	execs.live.erase(exec);
-	return CUDA_SUCCESS;
+	return execs.destroy(exec);
 }
 
 CUresult cuGraphLaunch(CUgraphExec exec, CUstream stream) {

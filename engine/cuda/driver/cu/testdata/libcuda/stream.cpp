@@ -144,9 +144,7 @@ CUresult cuEventCreate(CUevent *event, unsigned flags) {
 
 CUresult cuEventDestroy(CUevent event) {
 	ENTER_CONTEXT;
-	if (!events.find(event)) return CUDA_ERROR_INVALID_HANDLE;
-	events.live.erase(event);
-	return CUDA_SUCCESS;
+	return events.destroy(event);
 }
 
 CUresult cuEventRecord(CUevent event, CUstream stream) {
