@@ -191,7 +191,10 @@ func (m *machine) call(op byte) error {
 		}
 		args, ok := t[1].(Tuple)
 		if !ok {
-			return fmt.Errorf("%T where the arguments of %v are", t[1], t[0])
+			return fmt.Errorf("%T where the arguments of a class are", t[1])
+		}
+		if err := m.charge(perItem * int64(len(args))); err != nil { // the same ones may be copied again and again
+			return err
 		}
 		return m.object(t[0], append(append(Tuple(nil), args...), t[2]))
 	case 'i', 'o': // INST, OBJ
@@ -271,11 +274,14 @@ func (m *machine) object(class, args any) error {
 	if !ok || !ok2 {
 		return fmt.Errorf("%T is called with %T", class, args)
 	}
-	if v, ok := known(g, a); ok {
-		m.push(v)
-		return nil
+	v, ok := known(g, a)
+	if !ok {
+		v = &Object{Class: g, Args: a}
 	}
-	m.push(&Object{Class: g, Args: a})
+	m.push(v)
+	if b, ok := v.(Bytes); ok {
+		return m.charge(int64(len(b)))
+	}
 	return m.charge(perObject)
 }
 

@@ -122,10 +122,12 @@ var (
 )
 
 // What an opcode leaves at most beside the bytes it reads: a value on the stack,
-// which grows by doubling, that is a list or remembered; or an object.
+// which grows by doubling, that is a list or remembered; or an object; or an item of a
+// tuple that is copied.
 const (
 	perOpcode = 100
 	perObject = 200
+	perItem   = 16
 )
 
 func (m *machine) charge(bytes int64) error {

@@ -123,7 +123,7 @@ func TestDamagedFiles(t *testing.T) {
 		"NNR":                                  "<nil> is called with <nil>",
 		"NNb":                                  "<nil> has no state",
 		"NN\x93":                               "a class is named by <nil> and <nil>",
-		"ca\nb\nNN\x92":                        "where the arguments of a.b are",
+		"ca\nb\nNN\x92":                        "<nil> where the arguments of a class are",
 		"Ix\n":                                 "is no integer",
 		"I" + strings.Repeat("1", 1001) + "\n": "an integer of 1001 digits",
 		"\x8b\xe9\x03\x00\x00" + strings.Repeat("1", 1001): "an integer of 1001 bytes",
@@ -170,6 +170,15 @@ func TestRoom(t *testing.T) {
 
 		_, err = ReadPersistent(bufio.NewReader(bytes.NewReader(b)), room, nil)
 		assert.ErrorContains(t, err, "take more memory", "%q", op)
+	}
+	// One tuple or text that is there once, copied by every call.
+	const long = 1 << 13
+	for _, b := range []string{
+		"(" + strings.Repeat("N", long) + "tq\x00" + strings.Repeat("ca\nb\nh\x00}\x92", 1<<12),
+		"V" + strings.Repeat("a", 1<<17) + "\nq\x00" + strings.Repeat("c_codecs\nencode\n(h\x00Vlatin1\ntR", 1<<7),
+	} {
+		_, err := ReadPersistent(bufio.NewReader(strings.NewReader(b)), 4*room, nil)
+		assert.ErrorContains(t, err, "take more memory")
 	}
 	_, err := ReadPersistent(bufio.NewReader(strings.NewReader("X\x00\x00\x00\x01"+strings.Repeat("a", 1<<24))), room, nil)
 	assert.ErrorContains(t, err, "take more memory")

@@ -192,6 +192,38 @@ func TestHostileFiles(t *testing.T) {
 	assert.ErrorContains(t, err, "is a folder")
 }
 
+// What is there once, and named many times, takes neither time nor memory for each.
+func TestHostileSharing(t *testing.T) {
+	module := func(attribute, inner string) string { return "(inn\nM\n(dS'" + attribute + "'\n(d" + inner + "s" }
+	tree := module("_modules", "") + "bp0\n0"
+	for i := range 40 {
+		tree += module("_modules", fmt.Sprintf("S'a'\ng%d\nsS'b'\ng%d\ns", i, i)) + fmt.Sprintf("bp%d\n0", i+1)
+	}
+	parameters := ""
+	for i := range 1 << 12 {
+		parameters += fmt.Sprintf("S'%d'\nI1\ns", i)
+	}
+	tuple := "N" + strings.Repeat("2\x86", 40)
+	for _, c := range []struct{ name, says, pickle string }{
+		{"modules of twice one", "take more memory", tree + "g40\n."},
+		{"long names", "take more memory", module("_modules", "S'"+strings.Repeat("a", 1<<18)+"'\n"+module("_parameters", parameters)+"S'_modules'\n(dsbs") + "b."},
+		{"tuples of twice one as a storage", "a pickle.Tuple names no storage", tuple + "Q."},
+		{"tuples of twice one as a key", "the key a pickle.Tuple", "(d" + tuple + "Ns."},
+		{"tuples of twice one as a class", "pickle.Tuple is called", tuple + ")}\x92."},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "hostile.pt")
+			require.NoError(t, os.WriteFile(path, archive(t, "a/data.pkl", c.pickle), 0o600))
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, err := Open(path)
+			runtime.ReadMemStats(&after)
+			require.ErrorContains(t, err, c.says)
+			assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(64<<20))
+		})
+	}
+}
+
 // Whatever the bytes, opening a file and reading its tensors neither panics nor
 // takes memory beyond the file's.
 func FuzzOpen(f *testing.F) {

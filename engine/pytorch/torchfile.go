@@ -38,12 +38,12 @@ type storages map[string]*storage
 func (all storages) load(id any) (any, error) {
 	t, ok := id.(pickle.Tuple)
 	if !ok || len(t) < 5 || t[0] != "storage" {
-		return nil, fmt.Errorf("%.80q names no storage", fmt.Sprint(id))
+		return nil, fmt.Errorf("%s names no storage", word(id))
 	}
 	class, ok := t[1].(pickle.Global)
 	key, ok2 := t[2].(string)
 	if !ok || !ok2 {
-		return nil, fmt.Errorf("storage %.80q of class %.80q", fmt.Sprint(t[2]), fmt.Sprint(t[1]))
+		return nil, fmt.Errorf("storage %s of class %s", word(t[2]), word(t[1]))
 	}
 	kind := classes[class.Name]
 	s, seen := all[key]
@@ -118,7 +118,7 @@ func (c *Checkpoint) openZip(r io.ReaderAt, size int64) error {
 		}
 		s.at, s.whole = io.NewSectionReader(r, offset, s.bytes), f
 	}
-	return c.collect(v)
+	return c.collect(v, size)
 }
 
 // readAll reads a small file of an archive of so many bytes.
@@ -190,7 +190,7 @@ func (c *Checkpoint) openLegacy(r io.ReaderAt, size int64) error {
 			return fmt.Errorf("storage %.80q is missing", key)
 		}
 	}
-	return c.collect(parts[3])
+	return c.collect(parts[3], size)
 }
 
 // counter counts what is read of a file.
