@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -23,6 +24,7 @@ type Folder struct {
 	dir     string
 	records map[string]record
 	log     *os.File
+	made    bool // by this process
 }
 
 // record is how a step was last done: a digest of all that went in, and of each
@@ -33,24 +35,44 @@ type record struct {
 	Seconds float64           `json:"seconds"`
 }
 
-const recordFile = "steps.json"
+const (
+	recordFile = "steps.json"
+	logFile    = "log.jsonl"
+)
 
 // OpenFolder opens or makes a run folder.
 func OpenFolder(dir string) (*Folder, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return nil, err
 	}
-	f := &Folder{dir: dir}
+	err := os.Mkdir(dir, 0o755)
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	f := &Folder{dir: dir, made: err == nil}
 	if err := f.readRecords(); err != nil {
 		return nil, err
 	}
-	log, err := os.OpenFile(f.Path("log.jsonl"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	log, err := os.OpenFile(f.Path(logFile), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	f.log = log
 	return f, err
 }
 
-// Close closes the log and gives up the lock.
-func (f *Folder) Close() error { return f.log.Close() }
+// Close closes the log and gives up the lock. A folder that was made for nothing,
+// because the run could not begin, goes.
+func (f *Folder) Close() error {
+	var err error
+	if f.made && f.hasOnly(logFile) && f.Lock() == nil {
+		err = errors.Join(os.Remove(f.Path(logFile)), os.Remove(f.dir))
+	}
+	return errors.Join(err, f.log.Close())
+}
+
+// hasOnly says that there is nothing in the folder but some of these files.
+func (f *Folder) hasOnly(names ...string) bool {
+	entries, err := os.ReadDir(f.dir)
+	return err == nil && !slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return !slices.Contains(names, e.Name()) })
+}
 
 // Path of a file of the run.
 func (f *Folder) Path(name string) string { return filepath.Join(f.dir, name) }
@@ -124,6 +146,11 @@ func (f *Folder) Lock() error {
 	}
 	if err != nil {
 		return err
+	}
+	// Whoever made the folder for nothing took the log with it, and the lock on it is worth nothing.
+	held, err := f.log.Stat()
+	if there, e := os.Stat(f.Path(logFile)); err != nil || e != nil || !os.SameFile(held, there) {
+		return errors.Join(err, fmt.Errorf("%s was removed while it was opened: try again", f.dir))
 	}
 	return f.readRecords()
 }

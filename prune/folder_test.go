@@ -2,6 +2,7 @@ package prune
 
 import (
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -40,4 +41,33 @@ func TestLockSeesWhatOthersDid(t *testing.T) {
 	require.NoError(t, fourth.Lock())
 	require.False(t, work(fourth, "a"))
 	require.NoError(t, fourth.Close())
+}
+
+// A folder that was made for nothing goes, but not from under another process,
+// and who opened it meanwhile is told.
+func TestFolderMadeForNothing(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "runs", "new")
+	open := func() *Folder {
+		f, err := OpenFolder(dir)
+		require.NoError(t, err)
+		return f
+	}
+	first, second := open(), open()
+	require.NoError(t, second.Lock())
+	require.NoError(t, first.Close())
+	require.FileExists(t, second.Path(logFile), "second works there")
+	require.NoError(t, second.Close())
+	require.DirExists(t, dir, "second did not make it")
+
+	require.NoError(t, os.RemoveAll(dir))
+	first, second = open(), open()
+	require.NoError(t, first.Close())
+	require.NoDirExists(t, dir)
+	require.ErrorContains(t, second.Lock(), "try again")
+	require.NoError(t, second.Close())
+
+	first = open()
+	require.NoError(t, first.WriteJSON("config.json", 1))
+	require.NoError(t, first.Close())
+	require.FileExists(t, first.Path("config.json"))
 }

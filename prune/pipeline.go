@@ -122,7 +122,8 @@ func (s Stage) computes() bool { return s != StageExtract && s != StageReport }
 
 // Run runs the given stages in order, or all of them when none is given. The
 // folder keeps the configuration, so that a run that was stopped goes on without
-// being told again; one that fails leaves the configuration of the run before.
+// being told again; one that fails leaves the configuration of the run before, and
+// where it comes to nothing in a new folder, none.
 func (p *Pipeline) Run(ctx context.Context, stages ...Stage) error {
 	if len(stages) == 0 {
 		stages = p.Config.stages()
@@ -144,8 +145,13 @@ func (p *Pipeline) Run(ctx context.Context, stages ...Stage) error {
 		return err
 	}
 	err = p.run(ctx, stages)
-	if err != nil && ctx.Err() == nil && before != nil {
-		err = errors.Join(err, p.Write(name, func(w io.Writer) error { _, err := w.Write(before); return err }))
+	switch {
+	case err == nil || ctx.Err() != nil:
+		return err
+	case before != nil:
+		return errors.Join(err, p.Write(name, func(w io.Writer) error { _, err := w.Write(before); return err }))
+	case p.hasOnly(name, logFile):
+		return errors.Join(err, os.Remove(p.Path(name)))
 	}
 	return err
 }

@@ -49,6 +49,11 @@ func TestBadInput(t *testing.T) {
 		{"enum in the run file", file("run.yaml", "net: lenet\n"), "prune --run run --config run.yaml", exitUsage, "none of resnet18"},
 		{"damaged config.json", file("run/config.json", "{"), "prune --run run", exitUsage, "config.json"},
 		{"order of a roofline", none, "bench --roofline --sort name", exitUsage, "none of order, time, share, lost"},
+		{"first run without data", none, "prune --run other/new --data nowhere --quiet", exitFailed, `data "nowhere"`},
+		{"first run without a device", none, "prune --run new --device cuda:700 --quiet", exitFailed, "cuda"},
+		{"first run with bad weights", none, "prune --run new --weights run/graph.json --quiet", exitFailed, "graph.json"},
+		{"step in a folder of other things", file("mine/letter", "Dear"), "score --run mine", exitFailed, "no run in mine"},
+		{"file as a run folder", none, "prune --run run/graph.json", exitUsage, "run/graph.json/config.json: not a directory"},
 		{"no run there", none, "score --run elsewhere", exitFailed, "no run in elsewhere"},
 		{"no report there", none, "report elsewhere", exitFailed, "elsewhere is no run folder"},
 		{"run not finished", remove("run/eval.json"), "report run", exitFailed, "mdp prune"},
@@ -110,6 +115,7 @@ func TestBadInput(t *testing.T) {
 			}
 			assertRefused(t, mdp(t, dir, args...), c.code, c.says)
 			assert.Equal(t, before, contents(t, dir), "files changed")
+			assert.NoDirExists(t, filepath.Join(dir, "new"), "made for nothing")
 		})
 	}
 }

@@ -89,18 +89,18 @@ func waitFor(t *testing.T, patterns ...string) {
 func TestInterruptSaysHowToGoOn(t *testing.T) {
 	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
 		dir := t.TempDir()
-		c := command(t, dir, "train", "--run", "run", "--epochs", "200", "--quiet")
+		c := command(t, dir, "train", "--run", "a run", "--epochs", "200", "--quiet")
 		var stderr bytes.Buffer
 		c.Stderr = &stderr
 		require.NoError(t, c.Start())
-		waitFor(t, filepath.Join(dir, "run", "train.*.checkpoint"))
+		waitFor(t, filepath.Join(dir, "a run", "train.*.checkpoint"))
 		require.NoError(t, c.Process.Signal(s))
 		require.Error(t, c.Wait())
 		assert.Equal(t, exitInterrupted, c.ProcessState.ExitCode())
-		assert.Equal(t, "mdp: stopped; the same command goes on where it stopped: mdp train --run run\n", stderr.String())
+		assert.Equal(t, "mdp: stopped; the same command goes on where it stopped: mdp train --run 'a run'\n", stderr.String())
 
 		// It does, and knows its configuration.
-		c = command(t, dir, strings.Fields("train --run run --quiet")...)
+		c = command(t, dir, "train", "--run", "a run", "--quiet")
 		require.NoError(t, c.Start())
 		time.Sleep(300 * time.Millisecond)
 		require.NoError(t, c.Process.Signal(s))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -38,11 +39,21 @@ func (o *runOptions) stages(ctx context.Context, after func(*prune.Pipeline) err
 		return usageError{err}
 	}
 	if len(stages) > 0 && stages[0] != prune.StageTrain {
-		if _, err := os.Stat(folder); err != nil {
+		if !isRun(folder) {
 			return fmt.Errorf("there is no run in %s: mdp prune or mdp train starts one, --run DIR names another", folder)
 		}
 	}
 	return o.inRun(ctx, folder, c, func(p *prune.Pipeline) error { return p.Run(ctx, stages...) }, after)
+}
+
+// isRun says whether a folder has what a step after the first can begin with.
+func isRun(folder string) bool {
+	for _, name := range []string{"config.json", "graph.json"} {
+		if _, err := os.Stat(filepath.Join(folder, name)); err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // inRun does something in a run's folder, telling how it goes on, and then calls
@@ -57,10 +68,10 @@ func (o *runOptions) inRun(ctx context.Context, folder string, c prune.Config, d
 	err = do(p)
 	done()
 	if errors.Is(err, context.Canceled) && !strings.Contains(err.Error(), "\n") { // else it failed to save, too
-		return stoppedError{o.command + folder}
+		return stoppedError{o.command + prune.Quoted(folder)}
 	}
 	if errors.Is(err, syscall.ENOSPC) {
-		return fmt.Errorf("%w: free some space, then the same command goes on: %s%s", err, o.command, folder)
+		return fmt.Errorf("%w: free some space, then the same command goes on", err)
 	}
 	if err != nil {
 		return err

@@ -105,10 +105,10 @@ func readSaved(folder string, c prune.Config) (prune.Config, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return c, nil
 	}
-	if err == nil {
-		err = json.Unmarshal(b, &c)
-	}
 	if err != nil {
+		return c, err
+	}
+	if err := json.Unmarshal(b, &c); err != nil {
 		return c, fmt.Errorf("%s: %w; delete it and give the flags again", path, err)
 	}
 	return c, nil
