@@ -127,14 +127,13 @@ func (s *stand) fill(exec engine.Executor, p *engine.Plan, calls int, grown map[
 	return nil
 }
 
-// found is what a plan's first calls read before one of them writes it; zero is a
-// class, and labels stay so.
+// found is what a plan's first calls read before one of them writes it.
 func found(p *engine.Plan, calls int) (all []engine.Operand) {
 	known := map[engine.Buffer]int{} // elements
 	for i := range calls {
 		operands := p.Slice(i).Operands()
 		for _, o := range operands {
-			if o.Read && o.Name != "labels" && o.Len > known[o.Buffer] {
+			if o.Read && o.Len > known[o.Buffer] {
 				known[o.Buffer] = o.Len
 				all = append(all, o)
 			}
@@ -146,8 +145,11 @@ func found(p *engine.Plan, calls int) (all []engine.Operand) {
 	return all
 }
 
-// data is so much noise for an operand.
+// data is so much noise for an operand; of labels the class zero.
 func (s *stand) data(name string, n int) []float32 {
+	if name == "labels" {
+		return make([]float32, n)
+	}
 	for len(s.sent) < n {
 		s.sent = append(s.sent, s.noise...)
 	}

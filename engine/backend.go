@@ -15,7 +15,7 @@ type Backend interface {
 	Workspace(Call) int
 	// Slicer cuts the batch of inference; nil where every call had better take all of it.
 	Slicer() Slicer
-	// Prepare allocates the plan's memory, all of it zero, and readies every call.
+	// Prepare allocates the plan's memory, of which what is fixed is zero, and readies every call.
 	Prepare(*Plan) (Executor, error)
 }
 
@@ -70,13 +70,15 @@ type Executor interface {
 // Plan is a program as a backend sees it: one memory of Len float32, the spans
 // of it that buffers are, and the calls in order. Spans[0], None's, is empty.
 // Spans start on 64-byte boundaries; buffers whose lives do not overlap may
-// share memory.
+// share memory. Of memory beyond Fixed, a call finds what another one of the same run
+// wrote there; before that it is anything.
 //
 // With stages, a call is that of the whole batch still, and Slice is what is run of it
 // at a time. Its activations are the slice's part of a span of the whole batch or, in a
 // Lane, the worker's own.
 type Plan struct {
 	Len       int
+	Fixed     int // what lies before it lives as long as the program
 	Spans     []Span
 	Calls     []Call
 	Workspace []Buffer // one per call, None where it wants none

@@ -75,7 +75,7 @@ func (p *planner) join(before, i int, both Call) {
 // layout asks the backend for each call's scratch memory and places everything: what
 // is fixed first, then what only slices see, in lanes, and the rest in memory.
 func (p *planner) layout(b Backend, batch int, stages []Stage) *Plan {
-	plan := &Plan{Calls: p.calls, Workspace: make([]Buffer, len(p.calls)), Batch: batch, Stages: stages}
+	plan := &Plan{Fixed: p.fixedLen, Calls: p.calls, Workspace: make([]Buffer, len(p.calls)), Batch: batch, Stages: stages}
 	for i := range p.calls {
 		if n, lane := plan.Scratch(b, i); n > 0 {
 			plan.Workspace[i] = p.moving(Span{Len: n, Lane: lane})

@@ -16,6 +16,7 @@ func TestConformance(t *testing.T) {
 		one, three := backend(t, isa, 1), backend(t, isa, 3)
 		t.Run(one.Name(), func(t *testing.T) { enginetest.Run(t, one) })
 		t.Run(three.Name(), func(t *testing.T) { enginetest.Run(t, three) })
+		t.Run(isa.String()+" programs", func(t *testing.T) { enginetest.RunPrograms(t, three) })
 		t.Run(isa.String()+" for any threads", func(t *testing.T) { enginetest.RunIdentical(t, one, three) })
 	}
 }

@@ -36,9 +36,11 @@ func TestDevice(t *testing.T) {
 		t.Run("masked fp16 small", func(t *testing.T) { checkMasked(t, variant(t, d, Float16, Small)) })
 		t.Run("images", func(t *testing.T) { checkImages(t, backend(t, d, Float32)) })
 		t.Run("bytes", func(t *testing.T) { checkBytes(t, backend(t, d, Float32)) })
+		t.Run("programs", func(t *testing.T) { enginetest.RunPrograms(t, backend(t, d, Float32)) })
 		return
 	}
 	checkPrecisions(t, d)
+	t.Run("programs", func(t *testing.T) { checkPrograms(t, d) })
 	for _, p := range precisions {
 		for _, v := range variants {
 			t.Run("masked "+string(p)+" "+string(v), func(t *testing.T) { checkMasked(t, variant(t, d, p, v)) })

@@ -24,6 +24,7 @@ func TestConformance(t *testing.T) {
 	for _, s := range narrow {
 		t.Run("in "+s.String(), func(t *testing.T) { enginetest.Run(t, in(t, devices[kernels.Shuffled], s, Chosen)) })
 	}
+	t.Run("programs", func(t *testing.T) { checkPrograms(t, devices[kernels.Shuffled]) })
 	for _, p := range precisions[:3] { // the kernels of fp16 are those of bf16 but for how they round
 		t.Run(string(p)+" in any order", func(t *testing.T) {
 			enginetest.RunIdentical(t, backend(t, devices[kernels.Ascending], p), backend(t, devices[kernels.Descending], p))

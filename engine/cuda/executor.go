@@ -17,7 +17,10 @@ func (b *Backend) Prepare(p *engine.Plan) (engine.Executor, error) {
 	if e.memory, err = b.device.Alloc(bytes); err != nil {
 		return nil, memoryError(p, err)
 	}
-	if err := errors.Join(b.device.Zero(e.memory, bytes), e.lower(b)); err != nil {
+	if p.Fixed > 0 {
+		err = b.device.Zero(e.memory, 4*int64(p.Fixed))
+	}
+	if err = errors.Join(err, e.lower(b)); err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
 	return e, nil

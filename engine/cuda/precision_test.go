@@ -60,6 +60,16 @@ func checkPrecisions(t *testing.T, d driver.Device) {
 	}
 }
 
+// checkPrograms runs whole networks on memory that nobody has cleared.
+func checkPrograms(t *testing.T, d driver.Device) {
+	for _, o := range []Options{
+		{Precision: Float32}, {Precision: BFloat16, Storage: engine.BFloat16}, {Precision: Float16, Storage: engine.Float16},
+	} {
+		b := with(t, d, o)
+		t.Run(string(o.Precision), func(t *testing.T) { enginetest.RunPrograms(t, b) })
+	}
+}
+
 // checkRounding holds what a device rounds to against what the host does, and what it
 // widens: every number that 16 bits have, what lies next to it and half way to the next.
 func checkRounding(t *testing.T, b *Backend) {

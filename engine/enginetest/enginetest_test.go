@@ -7,8 +7,10 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"mdp/engine"
+	"mdp/engine/cpu"
 )
 
 // reference is a backend made of the reference, with a fault: what it does to
@@ -91,6 +93,27 @@ func TestFaultsAreFound(t *testing.T) {
 			assert.ErrorContains(t, compare(reference{test.fault, new(int)}, c, false, Tolerance), test.want)
 		})
 	}
+}
+
+// hasty is a backend whose sums go on from what they find, where they should begin.
+type hasty struct{ engine.Backend }
+
+func (h hasty) Prepare(p *engine.Plan) (engine.Executor, error) {
+	for i, c := range p.Calls {
+		if d, ok := c.(engine.ConvBackwardData); ok {
+			d.Accumulate = true
+			p.Calls[i] = d
+		}
+	}
+	return h.Backend.Prepare(p)
+}
+
+func TestReadsBeforeWritesAreFound(t *testing.T) {
+	b, err := cpu.New(cpu.Options{})
+	require.NoError(t, err)
+	p := programs[0]
+	require.NoError(t, p.compare(b))
+	require.ErrorContains(t, p.compare(hasty{b}), "is NaN, not")
 }
 
 func TestCasesCoverEveryCall(t *testing.T) {
