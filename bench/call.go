@@ -19,8 +19,11 @@ import (
 // memory is that of the large ones before it: copies that crowd the caches share theirs. Where the backend takes a batch's
 // slices through a network one by one, so it does through these.
 func Call(ctx context.Context, b engine.Backend, rule Rule, batch int, c engine.Call) (Result, error) {
-	m, err := newStand(b, rule, batch).time(ctx, c, c)
-	return m.Result, err
+	m, err := newStand(b, rule, batch).time(ctx, []engine.Call{c}, c)
+	if err != nil {
+		return Result{}, err
+	}
+	return m[0].Result, nil
 }
 
 // stand is a test stand for calls on a backend.
@@ -54,37 +57,48 @@ type reading struct {
 	how         string
 }
 
-// time samples the copies in turn, and reference once in every round.
-func (s *stand) time(ctx context.Context, c, reference engine.Call) (m reading, err error) {
-	round, err := s.round(c, reference)
+// time samples the copies of the calls in turn, and reference once in every round. Only
+// a rule that watches the clock takes more than one call.
+func (s *stand) time(ctx context.Context, calls []engine.Call, reference engine.Call) (m []reading, err error) {
+	round, err := s.round(calls, reference)
 	if err != nil {
-		return m, err
+		return nil, err
 	}
 	exec, err := s.backend.Prepare(&round.plan)
 	if err != nil {
-		return m, err
+		return nil, err
 	}
 	defer exec.Close()
 	if err := s.fill(exec, &round.plan, round.calls, round.grown); err != nil {
-		return m, err
+		return nil, err
 	}
 	if err := exec.Run(round.calls, len(round.plan.Calls)); err != nil {
-		return m, err
+		return nil, err
 	}
 	latencyNS := make([]int64, round.calls)
 	if err := exec.Time(latencyNS); err != nil { // touches every page
-		return m, err
-	}
-	if h, ok := exec.(interface{ How(call int) string }); ok {
-		defer func() { m.how = h.How(round.timed[0]) }()
+		return nil, err
 	}
 	if s.rule.MinClock > 0 {
-		return s.watch(ctx, exec, round)
+		m, err = s.watch(ctx, exec, round)
+	} else {
+		m, err = s.sample(ctx, exec, round, latencyNS)
 	}
-	next := len(round.timed)
+	if h, ok := exec.(interface{ How(call int) string }); ok {
+		for i := range m {
+			m[i].how = h.How(round.timed[i][0])
+		}
+	}
+	return m, err
+}
+
+// sample is time of one call under a rule that does not watch the clock.
+func (s *stand) sample(ctx context.Context, exec engine.Executor, round *round, latencyNS []int64) ([]reading, error) {
+	timed := round.timed[0]
+	next := len(timed)
 	var beside []int64 // the reference in the round of every sample
-	m.Result, err = Measure(ctx, s.rule, func() (int64, error) {
-		if next == len(round.timed) {
+	r, err := Measure(ctx, s.rule, func() (int64, error) {
+		if next == len(timed) {
 			next = 0
 			if err := exec.Time(latencyNS); err != nil {
 				return 0, err
@@ -92,13 +106,12 @@ func (s *stand) time(ctx context.Context, c, reference engine.Call) (m reading, 
 		}
 		next++
 		beside = append(beside, latencyNS[round.reference])
-		return latencyNS[round.timed[next-1]], nil
+		return latencyNS[timed[next-1]], nil
 	})
 	if err != nil {
-		return reading{}, err
+		return nil, err
 	}
-	m.referenceNS = paired(m.Result, beside[len(beside)-len(m.SamplesNS):]) // the rest was the warm-up's
-	return m, nil
+	return []reading{{Result: r, referenceNS: paired(r, beside[len(beside)-len(r.SamplesNS):])}}, nil // what came before was the warm-up's
 }
 
 // paired is the latency of a reference whose ratio to r's median is the median of
@@ -127,19 +140,25 @@ func (s *stand) fill(exec engine.Executor, p *engine.Plan, calls int, grown map[
 	return nil
 }
 
-// found is what a plan's first calls read before one of them writes it.
+// found is what a plan's first calls read before one of them writes it, each place in
+// memory once.
 func found(p *engine.Plan, calls int) (all []engine.Operand) {
-	known := map[engine.Buffer]int{} // elements
+	type place struct {
+		offset int
+		lane   bool
+	}
+	known := map[place]int{} // elements
 	for i := range calls {
 		operands := p.Slice(i).Operands()
+		at := func(o engine.Operand) place { s := p.Span(o.Buffer); return place{s.Offset, s.Lane} }
 		for _, o := range operands {
-			if o.Read && o.Len > known[o.Buffer] {
-				known[o.Buffer] = o.Len
+			if o.Read && o.Len > known[at(o)] {
+				known[at(o)] = o.Len
 				all = append(all, o)
 			}
 		}
 		for _, o := range operands {
-			known[o.Buffer] = max(known[o.Buffer], o.Len)
+			known[at(o)] = max(known[at(o)], o.Len)
 		}
 	}
 	return all

@@ -1,7 +1,8 @@
 package bench
 
 import (
-	"context"
+	"maps"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -66,34 +67,75 @@ func TestRound(t *testing.T) {
 		engine.Add{Len: 100, Y: 5, A: 6, B: 6}, // what it reads twice gets two buffers
 		engine.SoftmaxLoss{N: 4, C: 10, Metrics: 1, X: 2, Labels: 3},
 	} {
-		r, err := s.round(c, conv(8, 8))
+		r, err := s.round([]engine.Call{c}, conv(8, 8))
 		require.NoError(t, err)
-		assert.Len(t, r.timed, copies)
-		owner := make([]engine.Buffer, r.plan.Len)
-		used := map[engine.Buffer]bool{}
+		timed := r.timed[0]
+		assert.Len(t, timed, copies)
+		owner := make([]int, r.plan.Len) // what begins where, and one
+		used := map[int]bool{}
 		for i, call := range r.plan.Calls {
 			for _, o := range append(call.Operands(), engine.Operand{Buffer: r.plan.Workspace[i], Len: 3}) {
 				span := r.plan.Span(o.Buffer)
 				require.Equal(t, o.Len, span.Len)
 				require.Zero(t, span.Offset%16, "spans start on cache lines")
 				for j := span.Offset; j < span.Offset+span.Len; j++ {
-					require.True(t, owner[j] == engine.None || owner[j] == o.Buffer, "spans overlap")
-					owner[j] = o.Buffer
+					require.Contains(t, []int{0, span.Offset + 1}, owner[j], "spans overlap")
+					owner[j] = span.Offset + 1
 				}
 			}
 		}
-		for _, i := range r.timed {
+		for _, i := range timed {
 			assert.Equal(t, c.String(), r.plan.Calls[i].String())
 			for _, o := range r.plan.Calls[i].Operands() {
-				assert.False(t, used[o.Buffer], "copies share %s", o.Name)
-				used[o.Buffer] = true
+				at := r.plan.Span(o.Buffer).Offset
+				assert.False(t, used[at], "copies share %s", o.Name)
+				used[at] = true
 			}
 			assert.Equal(t, r.plan.Calls[i].Operands()[1].Buffer, r.plan.Calls[i-1].Operands()[0].Buffer, "what it reads was just written")
 		}
 		assert.Equal(t, conv(8, 8).String(), r.plan.Calls[len(r.plan.Calls)-1].String())
 	}
-	_, err := s.round(engine.SGD{Len: 10, P: 1, V: 2, DP: 3, Hyper: 4}, conv(8, 8))
+	_, err := s.round([]engine.Call{engine.SGD{Len: 10, P: 1, V: 2, DP: 3, Hyper: 4}}, conv(8, 8))
 	require.ErrorContains(t, err, "no call of an inference program")
+}
+
+// Calls of a round take turns on the same memory for activations, each with filters of
+// its own: the caches have no more to hold than for the largest alone.
+func TestRoundOfSeveral(t *testing.T) {
+	s := newStand(fake{}, quick(), 2)
+	calls := []engine.Call{conv(8, 5), conv(7, 6), conv(3, 8)}
+	r, err := s.round(calls, conv(8, 8))
+	require.NoError(t, err)
+	require.Len(t, r.timed, len(calls))
+	activations, filters := map[int]int{}, map[int]int{} // elements, by where they begin
+	for n, timed := range r.timed {
+		require.Len(t, timed, copies)
+		for _, i := range timed {
+			d := r.plan.Calls[i].(engine.ConvForward)
+			require.Equal(t, calls[n].String(), d.String())
+			for _, o := range d.Operands() {
+				span := r.plan.Span(o.Buffer)
+				require.Equal(t, o.Len, span.Len)
+				if o.Activation {
+					activations[span.Offset] = max(activations[span.Offset], span.Len)
+				} else {
+					require.NotContains(t, filters, span.Offset, o.Name)
+					filters[span.Offset] = span.Len
+				}
+			}
+			require.Equal(t, engine.Activate{Len: 2 * 64 * d.C, Y: d.X, X: r.plan.Calls[i-1].(engine.Activate).X}, r.plan.Calls[i-1], "what it reads was just written")
+		}
+	}
+	require.Len(t, activations, 2*copies)
+	for _, n := range activations {
+		require.Equal(t, 2*64*8, n, "of the largest")
+	}
+	begins := func(m map[int]int) []int { return slices.Sorted(maps.Keys(m)) }
+	all := slices.Sorted(slices.Values(append(begins(activations), begins(filters)...)))
+	for i, at := range all[1:] {
+		n := activations[all[i]] + filters[all[i]]
+		require.LessOrEqual(t, all[i]+n, at, "they overlap")
+	}
 }
 
 // Copies whose activations half the cache cannot hold share them, as large calls of
@@ -106,25 +148,22 @@ func TestCrowdedCopiesShare(t *testing.T) {
 	at(&small, half/2/64/small.N)
 	at(&big, half/2/64/small.N+1)
 	for _, c := range []engine.ConvForward{small, big} {
-		r, err := s.round(c, small)
+		r, err := s.round([]engine.Call{c}, small)
 		require.NoError(t, err)
-		used := map[engine.Buffer]int{}
-		for _, i := range append(r.timed, r.reference) {
+		used := map[int]int{}
+		for _, i := range append(r.timed[0], r.reference) {
 			d := r.plan.Calls[i].(engine.ConvForward)
 			for _, b := range []engine.Buffer{d.X, d.Y, d.W} {
-				used[b]++
+				used[r.plan.Span(b).Offset]++
 			}
 			assert.Equal(t, d.X, r.plan.Calls[i-1].Operands()[0].Buffer, "what it reads was just written")
 		}
 		if c == small {
 			assert.Len(t, used, 3*(copies+1))
 		} else {
-			assert.Len(t, used, 2+copies+3, "their activations; their filters; the reference has its own")
+			assert.Len(t, used, 2+copies+1, "activations; a filter each: so the reference takes what its own row says")
 		}
 	}
-	r, err := s.round(big, big)
-	require.NoError(t, err)
-	assert.Equal(t, r.plan.Calls[r.timed[0]].(engine.ConvForward).Y, r.plan.Calls[r.reference].(engine.ConvForward).Y, "it takes what its own row says")
 }
 
 func TestCoarseFirst(t *testing.T) {
@@ -135,7 +174,7 @@ func TestCoarseFirst(t *testing.T) {
 		calls = append(calls, WithChannels(conv(8, 8), c, c), WithChannels(other, c, c))
 	}
 	var channels []int
-	for i, c := range coarseFirst(calls) {
+	for i, c := range slices.Concat(coarseFirst(calls, 1)...) {
 		d := c.(engine.ConvForward)
 		assert.Equal(t, i%2 == 1, d.H == 4, "layers in turn")
 		if d.H == 8 {
@@ -150,13 +189,44 @@ func TestCoarseFirst(t *testing.T) {
 			cells = append(cells, WithChannels(conv(8, 8), in, out))
 		}
 	}
-	ordered := coarseFirst(cells)
-	for i, n := range []int{2, 3, 5} { // points of the grid on a side
-		for _, c := range ordered[:n*n] {
-			d := c.(engine.ConvForward)
-			assert.Zero(t, (d.C-1)%(4>>i)+(d.K-1)%(4>>i), "%d × %d first: %v", n, n, c)
+	for _, together := range []int{1, 4} {
+		ordered := slices.Concat(coarseFirst(cells, together)...)
+		require.Len(t, ordered, len(cells))
+		for i, n := range []int{2, 3, 5} { // points of the grid on a side
+			for _, c := range ordered[:n*n] {
+				d := c.(engine.ConvForward)
+				assert.Zero(t, (d.C-1)%(4>>i)+(d.K-1)%(4>>i), "%d × %d first: %v", n, n, c)
+			}
 		}
 	}
+}
+
+// What is measured together is of one layer, and of about one size.
+func TestTogether(t *testing.T) {
+	other := conv(8, 8)
+	other.H, other.W = 4, 4
+	var calls []engine.Call
+	for in := 1; in <= 20; in++ {
+		for out := 1; out <= 20; out++ {
+			calls = append(calls, WithChannels(conv(8, 8), in, out), WithChannels(other, in, out))
+		}
+	}
+	groups, full := coarseFirst(calls, 8), 0
+	seen := map[string]bool{}
+	for _, g := range groups {
+		require.LessOrEqual(t, len(g), 8)
+		if len(g) == 8 {
+			full++
+		}
+		for _, c := range g {
+			require.Equal(t, layer(g[0]), layer(c))
+			require.LessOrEqual(t, size(g[0]), 2*size(c))
+			require.False(t, seen[c.String()])
+			seen[c.String()] = true
+		}
+	}
+	require.Len(t, seen, len(calls))
+	require.Greater(t, full, len(groups)/2)
 }
 
 // A call is measured as a program runs it: slice by slice where the batch is cut.
@@ -168,9 +238,9 @@ func TestRoundOfSlices(t *testing.T) {
 	c := conv(3, 5)
 	c.N = batch
 	for _, c := range []engine.Call{c, engine.Add{Len: batch * 64, Y: 1, A: 2, B: 3}} {
-		r, err := s.round(c, c)
+		r, err := s.round([]engine.Call{c}, c)
 		require.NoError(t, err)
-		for _, i := range append(r.timed, r.reference) {
+		for _, i := range append(r.timed[0], r.reference) {
 			require.Equal(t, batch/2, r.plan.Stage(i).Images, "two workers share the batch")
 			for j, o := range r.plan.Slice(i).Operands() {
 				span := r.plan.Span(o.Buffer)
@@ -179,7 +249,7 @@ func TestRoundOfSlices(t *testing.T) {
 				require.Equal(t, r.plan.Calls[i].Operands()[j].Len, o.Len*map[bool]int{false: 1, true: 2}[o.Activation], o.Name)
 			}
 		}
-		m, err := s.time(context.Background(), c, c)
+		m, err := s.one(c)
 		require.NoError(t, err)
 		require.Positive(t, m.MedianNS)
 		require.Positive(t, m.referenceNS)

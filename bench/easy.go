@@ -68,7 +68,7 @@ func newEasy(b engine.Backend) (*easy, error) {
 	if e.exec, err = b.Prepare(&e.plan); err != nil {
 		return nil, err
 	}
-	if err := newStand(b, Rule{}, 1).fill(e.exec, &engine.Plan{Calls: once}, len(once), nil); err != nil {
+	if err := newStand(b, Rule{}, 1).fill(e.exec, &engine.Plan{Spans: e.plan.Spans, Calls: once}, len(once), nil); err != nil {
 		return nil, errors.Join(err, e.exec.Close())
 	}
 	if err := e.exec.Time(e.latencyNS); err != nil { // touches every page

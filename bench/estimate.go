@@ -35,7 +35,7 @@ func (t *Table) Estimate(ctx context.Context, b engine.Backend, calls []engine.C
 		return with(float64(sumNS / int64(len(t.rows)) * int64(len(missing)))), nil
 	}
 	rule := t.header.Rule
-	rule.MinSamples, rule.MaxSamples, rule.MinTotalNS, rule.WarmUpNS, rule.MinClock = copies, copies, 0, 0, 0
+	rule.MinSamples, rule.MaxSamples, rule.MinTotalNS, rule.WarmUpNS, rule.MinClock, rule.Together = copies, copies, 0, 0, 0, 0
 	var s speed
 	for _, most := range []func(engine.Call) int{size, macs, func(c engine.Call) int { return -size(c) }} {
 		c := missing[0]
@@ -72,7 +72,7 @@ func (s *speed) learn(c engine.Call, latencyNS, wallNS int64) {
 	if perElement := latency / float64(size(c)); s.nsPerElement == 0 || perElement < s.nsPerElement {
 		s.nsPerElement = perElement
 	}
-	ready := max(0, float64(wallNS)-3*s.roundNS(c, c))
+	ready := max(0, float64(wallNS)-3*s.roundNS(c, c, 1))
 	if perElement := ready / float64(size(c)); s.readyNSPerElement == 0 || perElement < s.readyNSPerElement {
 		s.readyNSPerElement = perElement
 	}
@@ -85,9 +85,9 @@ func (s speed) latencyNS(c engine.Call) float64 {
 	return max(s.nsPerElement*float64(size(c)), s.nsPerMAC*float64(macs(c)))
 }
 
-// roundNS is all copies and the reference, and writing what they read.
-func (s speed) roundNS(c, reference engine.Call) float64 {
-	return copies*(s.latencyNS(c)+s.nsPerElement*float64(size(c))) + s.latencyNS(reference) + s.nsPerElement*float64(size(reference))
+// roundNS is all copies and a share of the reference, and writing what they read.
+func (s speed) roundNS(c, reference engine.Call, together float64) float64 {
+	return copies*(s.latencyNS(c)+s.nsPerElement*float64(size(c))) + (s.latencyNS(reference)+s.nsPerElement*float64(size(reference)))/together
 }
 
 // costNS is how long the row of c takes. Where the clock is watched, the warm-up is
@@ -98,7 +98,8 @@ func (s speed) costNS(rule Rule, c, reference engine.Call) float64 {
 	if rule.MinClock > 0 {
 		rounds, warmUp = max(rounds, 1+steadyLaps), 0
 	}
-	return max(s.readyNS, s.readyNSPerElement*float64(size(c))) + warmUp + rounds*s.roundNS(c, reference)
+	together := float64(max(1, rule.Together))
+	return max(s.readyNS, s.readyNSPerElement*float64(size(c)))/together + warmUp + rounds*s.roundNS(c, reference, together)
 }
 
 func macs(c engine.Call) int {

@@ -12,9 +12,10 @@ import (
 
 // Measure adds the rows that the table lacks, each timed beside the largest of
 // calls of its layer, all of them on disk when it returns; when it ends early,
-// through ctx or an error, calling it again goes on from there. progress, if not
-// nil, is called before the first row and after each, with how long the rest will
-// take if it goes on as so far (0 at first).
+// through ctx or an error, calling it again goes on from there. Rows are measured
+// as many at a time as the rule says. progress, if not nil, is called before the
+// first and after each time, with how long the rest will take if it goes on as so
+// far (0 at first).
 //
 // A call of which no sample could be taken because the clock was low is left out, and
 // told of at the end; after several in a row it ends there.
@@ -22,15 +23,15 @@ func (t *Table) Measure(ctx context.Context, b engine.Backend, calls []engine.Ca
 	return t.MeasureAmong(ctx, b, calls, calls, progress)
 }
 
-// MeasureAmong is Measure of some of the calls among which the largest are: what
+// MeasureAmong is Measure of some of all calls, among which the largest are: what
 // another table measured beside them goes with these rows.
-func (t *Table) MeasureAmong(ctx context.Context, b engine.Backend, calls, among []engine.Call, progress func(done, total int, left time.Duration)) (err error) {
+func (t *Table) MeasureAmong(ctx context.Context, b engine.Backend, calls, all []engine.Call, progress func(done, total int, left time.Duration)) (err error) {
 	defer func() { err = errors.Join(err, t.settle()) }()
 	if b.Name() != t.header.Backend {
 		return fmt.Errorf("the table is of backend %q, not %q; measure into another folder", t.header.Backend, b.Name())
 	}
 	missing := t.missing(calls)
-	stand, reference := newStand(b, t.header.Rule, t.header.Batch), largest(among)
+	stand, reference := newStand(b, t.header.Rule, t.header.Batch), largest(all)
 	start := time.Now()
 	report := func(done int) {
 		if progress != nil {
@@ -43,27 +44,30 @@ func (t *Table) MeasureAmong(ctx context.Context, b engine.Backend, calls, among
 	}
 	report(0)
 	var low *ThrottledError
-	leftOut, inARow := 0, 0
-	for i, c := range coarseFirst(missing) {
-		row, err := stand.measure(ctx, c, reference[layer(c)])
+	done, leftOut, inARow := 0, 0, 0
+	for _, group := range coarseFirst(missing, t.header.Rule.Together) {
+		rows, err := stand.measure(ctx, group, reference[layer(group[0])])
 		if errors.As(err, &low) {
-			leftOut++
+			leftOut += len(group)
 			if inARow++; inARow < mostThrottled {
-				report(i + 1)
+				done += len(group)
+				report(done)
 				continue
 			}
 		}
 		if err != nil {
-			return fmt.Errorf("measure %v: %w", c, err)
+			return fmt.Errorf("measure %v: %w", among(group), err)
 		}
 		if t.Sensor != nil {
 			state, err := t.Sensor.Read()
 			if err != nil {
-				return fmt.Errorf("measure %v: %w", c, err)
+				return fmt.Errorf("measure %v: %w", among(group), err)
 			}
-			row.State = &state
+			for i := range rows {
+				rows[i].State = &state
+			}
 		}
-		if err := t.append(row); err != nil {
+		if err := t.append(rows...); err != nil {
 			return err
 		}
 		if t.InNetwork != nil && t.InNetwork.due(time.Since(start)) {
@@ -72,7 +76,8 @@ func (t *Table) MeasureAmong(ctx context.Context, b engine.Backend, calls, among
 			}
 		}
 		inARow = 0
-		report(i + 1)
+		done += len(group)
+		report(done)
 	}
 	if leftOut > 0 {
 		return fmt.Errorf("%d configurations are left out: %w; the same command measures them", leftOut, low)
@@ -83,18 +88,31 @@ func (t *Table) MeasureAmong(ctx context.Context, b engine.Backend, calls, among
 // mostThrottled calls in a row say that waiting does not help.
 const mostThrottled = 5
 
-// measure times one configuration beside its layer's largest.
-func (s *stand) measure(ctx context.Context, c, reference engine.Call) (Row, error) {
+// measure times some configurations of one layer beside its largest.
+func (s *stand) measure(ctx context.Context, calls []engine.Call, reference engine.Call) ([]Row, error) {
 	begun := time.Now()
-	m, err := s.time(ctx, c, reference)
+	m, err := s.time(ctx, calls, reference)
 	if err != nil {
-		return Row{}, err
+		return nil, err
 	}
-	return Row{
-		Key: c.String(), StartedAt: begun.UTC().Truncate(time.Millisecond), CostNS: time.Since(begun).Nanoseconds(),
-		Reference: reference.String(), ReferenceNS: m.referenceNS,
-		ClockMHz: m.clockMHz, Discarded: m.discarded, How: m.how, Result: m.Result,
-	}, nil
+	costNS := time.Since(begun).Nanoseconds() / int64(len(calls))
+	rows := make([]Row, len(calls))
+	for i, c := range calls {
+		rows[i] = Row{
+			Key: c.String(), StartedAt: begun.UTC().Truncate(time.Millisecond), CostNS: costNS,
+			Reference: reference.String(), ReferenceNS: m[i].referenceNS,
+			ClockMHz: m[i].clockMHz, Discarded: m[i].discarded, How: m[i].how, Result: m[i].Result,
+		}
+	}
+	return rows, nil
+}
+
+// among names calls that were measured together.
+func among(calls []engine.Call) string {
+	if len(calls) == 1 {
+		return calls[0].String()
+	}
+	return fmt.Sprintf("%v and %d like it", calls[0], len(calls)-1)
 }
 
 // largest is the largest configuration of every layer among calls.

@@ -10,8 +10,10 @@ import (
 
 // coarseFirst orders calls so that a table cut short is useful: of each layer the
 // corners of its grid of channels, then the grid of twice as many points, and so on,
-// each the largest first and the layers in turn.
-func coarseFirst(calls []engine.Call) []engine.Call {
+// each the largest first and the layers in turn. Of a layer and a grid as many as
+// together go with one another, unless the first is more than twice as large as others:
+// small calls want more samples.
+func coarseFirst(calls []engine.Call, together int) [][]engine.Call {
 	type cell struct {
 		engine.Call
 		in, out, size, depth, rank, layer int
@@ -43,9 +45,16 @@ func coarseFirst(calls []engine.Call) []engine.Call {
 		slices.SortStableFunc(of, func(a, b *cell) int {
 			return cmp.Or(cmp.Compare(a.depth, b.depth), cmp.Compare(b.size, a.size))
 		})
+		first := 0 // of those that go together
 		for i, c := range of {
-			if i > 0 && of[i-1].depth == c.depth {
-				c.rank = of[i-1].rank + 1
+			switch {
+			case c.depth != of[first].depth:
+				first = i
+			case i-first >= together, 2*c.size < of[first].size:
+				c.rank = of[first].rank + 1
+				first = i
+			default:
+				c.rank = of[first].rank
 			}
 		}
 		all = append(all, of...)
@@ -53,11 +62,15 @@ func coarseFirst(calls []engine.Call) []engine.Call {
 	slices.SortStableFunc(all, func(a, b *cell) int {
 		return cmp.Or(cmp.Compare(a.depth, b.depth), cmp.Compare(a.rank, b.rank), cmp.Compare(a.layer, b.layer))
 	})
-	ordered := make([]engine.Call, len(all))
+	var groups [][]engine.Call
 	for i, c := range all {
-		ordered[i] = c.Call
+		if i == 0 || c.depth != all[i-1].depth || c.rank != all[i-1].rank || c.layer != all[i-1].layer {
+			groups = append(groups, nil)
+		}
+		last := len(groups) - 1
+		groups[last] = append(groups[last], c.Call)
 	}
-	return ordered
+	return groups
 }
 
 // depths gives each width the number of halvings after which a grid has it: 0 the

@@ -22,29 +22,24 @@ const (
 	Hot         Caches = "hot"  // what it left there itself
 )
 
-// round is a plan that goes through the copies of a call, and a reference, once.
+// round is a plan that goes through the copies of some calls of one layer, and a
+// reference, once.
 type round struct {
 	plan      engine.Plan
-	timed     []int // the copies among its calls
-	reference int   // likewise
-	probe     int   // the Spin that tells the clock, where the rule watches it
-	calls     int   // of a round; those behind fill its memory once
+	timed     [][]int // the copies of each call among its calls
+	reference int     // likewise
+	probe     int     // the Spin that tells the clock, where the rule watches it
+	calls     int     // of a round; those behind fill its memory once
 	grown     map[engine.Buffer]bool
-	storage   engine.Storage         // of activations
-	images    int                    // that the next calls take at a time, of plan.Batch
-	shared    map[role]engine.Buffer // activations that all copies have, unless nil
+	storage   engine.Storage // of activations
+	by        engine.Slicer
+	images    int // that the next calls take at a time, of plan.Batch
 }
 
-// role is what activation of a call a buffer is.
-type role struct {
-	name string
-	span engine.Span
-}
-
-func (s *stand) round(c, reference engine.Call) (*round, error) {
+func (s *stand) round(calls []engine.Call, reference engine.Call) (*round, error) {
 	r := &round{plan: engine.Plan{Spans: make([]engine.Span, 1), Batch: s.batch}, grown: map[engine.Buffer]bool{}, storage: s.backend.Info().Storage, images: s.batch}
-	build := map[Caches]func(c, reference engine.Call) error{AsInNetwork: r.asInNetwork(s.backend.Slicer(), s.cache()), Cold: r.cold(2 * s.cache() / 4), Hot: r.hot}[s.rule.Caches]
-	if err := build(c, reference); err != nil {
+	build := map[Caches]func([]engine.Call, engine.Call) error{AsInNetwork: r.asInNetwork(s.backend.Slicer(), s.cache()), Cold: r.cold(2 * s.cache() / 4), Hot: r.hot}[s.rule.Caches]
+	if err := build(calls, reference); err != nil {
 		return nil, err
 	}
 	r.reference, r.images = len(r.plan.Calls)-1, s.batch
@@ -95,44 +90,112 @@ func (s *stand) cache() int {
 }
 
 // asInNetwork cuts the batch as a program does.
-func (r *round) asInNetwork(by engine.Slicer, cacheBytes int) func(c, reference engine.Call) error {
-	return func(c, reference engine.Call) error {
-		if by != nil {
+func (r *round) asInNetwork(by engine.Slicer, cacheBytes int) func([]engine.Call, engine.Call) error {
+	return func(calls []engine.Call, reference engine.Call) error {
+		if r.by = by; by != nil {
 			r.plan.Lanes = by.Lanes()
 		}
-		source := map[engine.Span]engine.Buffer{} // by length and place
-		for i := range copies + 1 {
-			if i == copies {
-				c = reference
+		rooms := make([]rooms, copies+1)
+		if all := slices.Concat(calls, []engine.Call{reference}); r.crowded(calls[0], cacheBytes) {
+			shared := r.rooms(all)
+			for i := range rooms {
+				rooms[i] = shared
 			}
-			r.images = images(by, c, r.plan.Batch)
-			if i == 0 && r.crowded(c, cacheBytes) {
-				r.shared = map[role]engine.Buffer{}
+		} else {
+			for i := range copies {
+				rooms[i] = r.rooms(calls)
 			}
-			d, err := r.own(c)
-			if err != nil {
-				return err
-			}
-			for _, o := range d.Operands() {
-				if o.Name == "x" || o.Name == "a" {
-					s := r.activation(o.Len)
-					if source[s] == engine.None {
-						source[s] = r.place(s)
-					}
-					r.add(engine.Activate{Len: o.Len, Y: o.Buffer, X: source[s]})
+			rooms[copies] = r.rooms([]engine.Call{reference})
+		}
+		source := r.sources(slices.Concat(calls, []engine.Call{reference}))
+		for _, c := range calls {
+			var at []int
+			for i := range copies {
+				n, err := r.written(c, rooms[i], source)
+				if err != nil {
+					return err
 				}
+				at = append(at, n)
 			}
-			if at := r.add(d); i < copies {
-				r.timed = append(r.timed, at)
+			r.timed = append(r.timed, at)
+		}
+		_, err := r.written(reference, rooms[copies], source)
+		return err
+	}
+}
+
+// written adds a call behind what writes its input; it says which the call is.
+func (r *round) written(c engine.Call, rooms, source rooms) (int, error) {
+	d, err := r.own(c, rooms)
+	if err != nil {
+		return 0, err
+	}
+	for _, o := range d.Operands() {
+		if input(o) {
+			r.add(engine.Activate{Len: o.Len, Y: o.Buffer, X: r.in(source, "source", o.Len)})
+		}
+	}
+	return r.add(d), nil
+}
+
+// input says that in a network the call before writes the operand.
+func input(o engine.Operand) bool { return o.Name == "x" || o.Name == "a" }
+
+// rooms is where activations lie, by what they are to their call and whether in a lane:
+// calls that take turns lie in the same places, each as far as it goes.
+type rooms map[role]engine.Span
+
+type role struct {
+	name string
+	lane bool
+}
+
+// rooms for the activations of any of the calls.
+func (r *round) rooms(calls []engine.Call) rooms {
+	return r.largest(calls, func(o engine.Operand) (string, bool) { return o.Name, o.Activation })
+}
+
+// sources are for what is written to their inputs.
+func (r *round) sources(calls []engine.Call) rooms {
+	return r.largest(calls, func(o engine.Operand) (string, bool) { return "source", input(o) })
+}
+
+func (r *round) largest(calls []engine.Call, which func(engine.Operand) (string, bool)) rooms {
+	all, order := rooms{}, []role(nil)
+	for _, c := range calls {
+		r.images = images(r.by, c, r.plan.Batch)
+		for _, o := range c.Operands() {
+			name, ok := which(o)
+			if !ok {
+				continue
+			}
+			s := r.activation(o.Len)
+			at := role{name, s.Lane}
+			if _, ok := all[at]; !ok {
+				order = append(order, at)
+			}
+			if s.Len > all[at].Len {
+				all[at] = s
 			}
 		}
-		return nil
 	}
+	for _, at := range order {
+		all[at] = r.plan.Span(r.place(all[at]))
+	}
+	return all
+}
+
+// in is a buffer of n elements in one of the rooms.
+func (r *round) in(rooms rooms, name string, n int) engine.Buffer {
+	s := r.activation(n)
+	s.Offset = rooms[role{name, s.Lane}].Offset
+	return r.span(s)
 }
 
 // crowded says that half the cache does not hold the copies' activations, each on
 // memory of its own.
 func (r *round) crowded(c engine.Call, cacheBytes int) bool {
+	r.images = images(r.by, c, r.plan.Batch)
 	bytes := 0
 	for _, o := range c.Operands() {
 		if !o.Activation {
@@ -170,42 +233,45 @@ func (r *round) activation(n int) engine.Span {
 }
 
 // cold writes so many elements before each call.
-func (r *round) cold(elements int) func(c, reference engine.Call) error {
-	return func(c, reference engine.Call) error {
+func (r *round) cold(elements int) func([]engine.Call, engine.Call) error {
+	return func(calls []engine.Call, reference engine.Call) error {
 		flush := r.take(elements)
 		forget := engine.Activate{Len: elements, Y: flush, X: flush, Act: engine.ReLU} // a copy in place may be none
-		d, err := r.own(c)
-		if err != nil {
-			return err
-		}
-		for range copies {
-			r.add(forget)
-			r.timed = append(r.timed, r.add(d))
-		}
-		if d, err = r.own(reference); err != nil {
-			return err
-		}
-		r.add(forget)
-		r.add(d)
-		return nil
+		return r.again(calls, reference, func(c engine.Call, n int) (at []int) {
+			for range n {
+				r.add(forget)
+				at = append(at, r.add(c))
+			}
+			return at
+		})
 	}
 }
 
-func (r *round) hot(c, reference engine.Call) error {
-	d, err := r.own(c)
-	if err != nil {
-		return err
+func (r *round) hot(calls []engine.Call, reference engine.Call) error {
+	return r.again(calls, reference, func(c engine.Call, n int) (at []int) {
+		r.add(c)
+		for range n {
+			at = append(at, r.add(c))
+		}
+		return at
+	})
+}
+
+// again adds each call so many times on the same memory, the reference once.
+func (r *round) again(calls []engine.Call, reference engine.Call, times func(c engine.Call, n int) []int) error {
+	rooms := r.rooms(slices.Concat(calls, []engine.Call{reference}))
+	for _, c := range calls {
+		d, err := r.own(c, rooms)
+		if err != nil {
+			return err
+		}
+		r.timed = append(r.timed, times(d, copies))
 	}
-	r.add(d)
-	for range copies {
-		r.timed = append(r.timed, r.add(d))
+	d, err := r.own(reference, rooms)
+	if err == nil {
+		times(d, 1)
 	}
-	if d, err = r.own(reference); err != nil {
-		return err
-	}
-	r.add(d)
-	r.add(d)
-	return nil
+	return err
 }
 
 // add a call; it says which it is.
@@ -215,8 +281,9 @@ func (r *round) add(c engine.Call) int {
 	return len(r.plan.Calls) - 1
 }
 
-// own is the call on memory of its own.
-func (r *round) own(c engine.Call) (engine.Call, error) {
+// own is the call with its activations in the rooms, and the rest in memory of its own.
+func (r *round) own(c engine.Call, rooms rooms) (engine.Call, error) {
+	r.images = images(r.by, c, r.plan.Batch)
 	operands := c.Operands()
 	d, ok := rebind(c, func(engine.Buffer) engine.Buffer {
 		o := operands[0]
@@ -224,15 +291,7 @@ func (r *round) own(c engine.Call) (engine.Call, error) {
 		if !o.Activation {
 			return r.take(o.Len)
 		}
-		at := role{o.Name, r.activation(o.Len)}
-		if b, ok := r.shared[at]; ok {
-			return b
-		}
-		b := r.place(at.span)
-		if r.shared != nil {
-			r.shared[at] = b
-		}
-		return b
+		return r.in(rooms, o.Name, o.Len)
 	})
 	if !ok {
 		return nil, fmt.Errorf("no call of an inference program")

@@ -30,6 +30,11 @@ type Rule struct {
 
 	Caches Caches `json:"caches,omitempty"`
 
+	// Together is how many configurations of a layer share each round, and with it what
+	// they do not differ in: their largest beside them, the clock's reading, the wait for
+	// the device. Only of a rule that watches the clock, and 0 or 1 is each by itself.
+	Together int `json:"together,omitempty"`
+
 	// Where MinClock is positive the device's clock is watched: the warm-up ends when
 	// three readings lie within Steady of one another and of the row before, or after
 	// WarmUpNS; samples taken below MinClock of the highest clock seen are thrown away.
@@ -53,7 +58,7 @@ func TableRule(device engine.Info, caches Caches) Rule {
 	r.WarmUpNS, r.MinClock, r.Steady, r.Caches = 20e6, 0.75, 0.02, caches
 	if device.Device != "cpu" {
 		r.MinSamples, r.MinTotalNS, r.MaxRSD, r.TimeoutNS = 9, 250e3, 0.01, 2e9
-		r.PlateauWindow, r.PlateauEvery = 32, 8
+		r.PlateauWindow, r.PlateauEvery, r.Together = 32, 8, 8
 	}
 	return r
 }
@@ -88,6 +93,8 @@ func (r Rule) check() error {
 		return fmt.Errorf("rule: maxRSD %g and plateauSpread %g must not be negative", r.MaxRSD, r.PlateauSpread)
 	case !(r.MinClock >= 0 && r.MinClock < 1), !(r.Steady >= 0):
 		return fmt.Errorf("rule: minClock %g and steady %g; want 0 ≤ minClock < 1 and steady ≥ 0", r.MinClock, r.Steady)
+	case r.Together < 0, r.Together > 1 && r.MinClock == 0:
+		return fmt.Errorf("rule: %d configurations together; want one, or a clock that is watched", r.Together)
 	case !slices.Contains([]Caches{AsInNetwork, Cold, Hot}, r.Caches):
 		return fmt.Errorf("rule: caches %q are neither cold nor hot", r.Caches)
 	}

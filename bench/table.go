@@ -16,8 +16,8 @@ import (
 )
 
 // Table is a file of measured configurations, latency.jsonl: a header, then one
-// row a line, each on disk before the next is written: the disk takes its time while
-// that is measured. One process at a time has it open; ReadTable reads it beside.
+// row a line, those that were measured together on disk before the next are written:
+// the disk takes its time while those are measured. One process at a time has it open; ReadTable reads it beside.
 type Table struct {
 	Sensor    sensor.Sensor // read after each row, unless nil
 	InNetwork *InNetwork    // timed after a row where its share of the time allows, unless nil
@@ -28,9 +28,9 @@ type Table struct {
 	size   int64 // of the header and whole rows
 	notice string
 
-	syncing chan error // tells of the last row, once the disk has it; nil when it has
-	last    string     // its key
-	before  int64      // the size without it
+	syncing chan error // tells of the last rows, once the disk has them; nil when it has
+	last    []Row
+	before  int64 // the size without them
 }
 
 // OpenTable opens the table at path, or starts one. It drops a last line whose
@@ -115,26 +115,32 @@ func (t *Table) Rows() []Row { return slices.Collect(maps.Values(t.rows)) }
 // Close lets other processes have the table.
 func (t *Table) Close() error { return errors.Join(t.settle(), t.file.Close()) }
 
-// append writes a row and has it on its way to the disk: settle waits for that.
-func (t *Table) append(r Row) error {
-	if _, ok := t.rows[r.Key]; ok {
-		panic("bench: the table already has a row " + r.Key)
-	}
+// append writes rows and has them on their way to the disk: settle waits for that.
+func (t *Table) append(rows ...Row) error {
 	if err := t.settle(); err != nil {
 		return err
 	}
+	lines := make([]any, len(rows))
+	for i, r := range rows {
+		if _, ok := t.rows[r.Key]; ok {
+			panic("bench: the table already has a row " + r.Key)
+		}
+		lines[i] = r
+	}
 	before := t.size
-	if err := t.write(r); err != nil {
+	if err := t.write(lines...); err != nil {
 		return err
 	}
-	t.rows[r.Key] = r
-	t.last, t.before, t.syncing = r.Key, before, make(chan error, 1)
+	t.last, t.before, t.syncing = rows, before, make(chan error, 1)
+	for _, r := range rows {
+		t.rows[r.Key] = r
+	}
 	go func(told chan<- error) { told <- t.file.Sync() }(t.syncing)
 	return nil
 }
 
-// settle waits until the disk has the last row. If it will not, the table is as
-// without it.
+// settle waits until the disk has the last rows. If it will not, the table is as
+// without them.
 func (t *Table) settle() error {
 	if t.syncing == nil {
 		return nil
@@ -144,22 +150,27 @@ func (t *Table) settle() error {
 	if err == nil {
 		return nil
 	}
-	delete(t.rows, t.last)
+	for _, r := range t.last {
+		delete(t.rows, r.Key)
+	}
 	t.size = t.before
 	return t.unwritten(err)
 }
 
-// write adds a line. Whatever fails, the file ends as it did before.
-func (t *Table) write(v any) error {
-	line, err := json.Marshal(v)
-	if err != nil {
-		return err
+// write adds lines. Whatever fails, the file ends as it did before.
+func (t *Table) write(values ...any) error {
+	var lines []byte
+	for _, v := range values {
+		line, err := json.Marshal(v)
+		if err != nil {
+			return err
+		}
+		lines = append(append(lines, line...), '\n')
 	}
-	line = append(line, '\n')
-	if _, err := t.file.WriteAt(line, t.size); err != nil {
+	if _, err := t.file.WriteAt(lines, t.size); err != nil {
 		return t.unwritten(err)
 	}
-	t.size += int64(len(line))
+	t.size += int64(len(lines))
 	return nil
 }
 

@@ -74,10 +74,13 @@ type lap struct {
 
 // watch is time under a rule that watches the clock: sampling begins once it is
 // steady, with the laps that showed it, and rounds in which it was low are thrown away.
-func (s *stand) watch(ctx context.Context, exec engine.Executor, round *round) (m reading, err error) {
+// Rounds go on until the rule is content with every call; a call with which it was
+// before has no more samples of them.
+func (s *stand) watch(ctx context.Context, exec engine.Executor, round *round) ([]reading, error) {
 	if s.clock == nil {
+		var err error
 		if s.clock, err = newClock(ctx, s.backend); err != nil {
-			return m, err
+			return nil, err
 		}
 	}
 	turn := func() (l lap, err error) {
@@ -96,7 +99,7 @@ func (s *stand) watch(ctx context.Context, exec engine.Executor, round *round) (
 	for start := s.now(); ; {
 		l, err := turn()
 		if err != nil {
-			return m, err
+			return nil, err
 		}
 		steady = append(steady, l)
 		if len(steady) > steadyLaps {
@@ -120,49 +123,75 @@ func (s *stand) watch(ctx context.Context, exec engine.Executor, round *round) (
 		return nil
 	}
 
-	var samples run
-	var beside, clocks []int64
+	runs, clocks := make([]sampling, len(round.timed)), []int64(nil)
 	pause, paused, low := firstPause, time.Duration(0), 0
-	for start := s.now(); samples.stop == ""; {
+	for start, left := s.now(), len(runs); left > 0; {
 		var l lap
+		var err error
 		if len(steady) > 0 {
 			l, steady = steady[0], steady[1:]
 		} else if l, err = turn(); err != nil {
-			return m, err
+			return nil, err
 		}
-		if l.mhz < s.rule.MinClock*s.clock.mostMHz {
-			m.discarded += len(round.timed)
+		slow := l.mhz < s.rule.MinClock*s.clock.mostMHz
+		if slow {
 			if low++; low > 1 {
 				if err := s.sleep(ctx, pause); err != nil {
-					return m, err
+					return nil, err
 				}
 				pause, paused = min(2*pause, mostPause), paused+pause
 				if err := rouse(); err != nil {
-					return m, err
+					return nil, err
 				}
 			}
 		} else {
 			pause, low = firstPause, 0
 			clocks = append(clocks, int64(l.mhz))
-			for _, i := range round.timed {
-				if !samples.content(s.rule) {
-					samples.add(l.latencyNS[i])
-					beside = append(beside, l.latencyNS[round.reference])
-				}
-			}
 		}
-		if !samples.content(s.rule) && (s.now().Sub(start)-paused >= time.Duration(s.rule.TimeoutNS) || paused >= mostPaused) {
-			samples.stop = Timeout
+		late := s.now().Sub(start)-paused >= time.Duration(len(runs))*time.Duration(s.rule.TimeoutNS) || paused >= mostPaused
+		left = 0
+		for i := range runs {
+			if !runs[i].take(s.rule, l, round.timed[i], round.reference, slow) && late {
+				runs[i].stop = Timeout
+			}
+			if runs[i].stop == "" {
+				left++
+			}
 		}
 	}
 	if len(clocks) == 0 {
-		return m, &ThrottledError{s.rule.MinClock * s.clock.mostMHz, s.rule.MinClock}
+		return nil, &ThrottledError{s.rule.MinClock * s.clock.mostMHz, s.rule.MinClock}
 	}
-	m.Result = Summarise(samples.samplesNS)
-	m.Stop = samples.stop
-	m.referenceNS, m.clockMHz = paired(m.Result, beside), int(Summarise(clocks).MedianNS)
-	s.clock.rowMHz = float64(m.clockMHz)
+	s.clock.rowMHz = float64(Summarise(clocks).MedianNS)
+	m := make([]reading, len(runs))
+	for i, r := range runs {
+		m[i] = reading{Result: Summarise(r.samplesNS), clockMHz: int(s.clock.rowMHz), discarded: r.discarded}
+		m[i].Stop = r.stop
+		m[i].referenceNS = paired(m[i].Result, r.beside)
+	}
 	return m, nil
+}
+
+// sampling is the run of one of a round's calls.
+type sampling struct {
+	run
+	beside    []int64 // the reference in the round of every sample
+	discarded int
+}
+
+// take a lap's samples, unless its clock was low, until the rule is content.
+func (w *sampling) take(rule Rule, l lap, timed []int, reference int, low bool) (content bool) {
+	for _, i := range timed {
+		switch {
+		case w.content(rule):
+		case low:
+			w.discarded++
+		default:
+			w.add(l.latencyNS[i])
+			w.beside = append(w.beside, l.latencyNS[reference])
+		}
+	}
+	return w.content(rule)
 }
 
 // steadyLaps in a row tell that the clock is steady.

@@ -61,11 +61,20 @@ func watched(mhz func(time.Time) float64) (*stand, *time.Duration) {
 	return s, paused
 }
 
+// one times a call beside itself.
+func (s *stand) one(c engine.Call) (reading, error) {
+	m, err := s.time(context.Background(), []engine.Call{c}, c)
+	if err != nil {
+		return reading{}, err
+	}
+	return m[0], nil
+}
+
 func since(at time.Time) time.Duration { return at.Sub(time.Unix(0, 0)) }
 
 func TestClockIsRead(t *testing.T) {
 	s, paused := watched(func(time.Time) float64 { return 1500 })
-	m, err := s.time(context.Background(), conv(8, 8), conv(8, 8))
+	m, err := s.one(conv(8, 8))
 	require.NoError(t, err)
 	assert.Equal(t, 1500, m.clockMHz, "the instrument's own time is not the clock's")
 	assert.Equal(t, Quiet, m.Stop)
@@ -77,7 +86,7 @@ func TestClockIsRead(t *testing.T) {
 // device that kept it.
 func TestClockThatDrops(t *testing.T) {
 	steady, _ := watched(func(time.Time) float64 { return 2000 })
-	want, err := steady.time(context.Background(), conv(8, 8), conv(8, 8))
+	want, err := steady.one(conv(8, 8))
 	require.NoError(t, err)
 	var from time.Duration
 	s, paused := watched(func(at time.Time) float64 {
@@ -90,7 +99,7 @@ func TestClockThatDrops(t *testing.T) {
 	require.NoError(t, err)
 	s.clock.rowMHz, s.rule.WarmUpNS = 2000, 20e6
 	from = since(s.now()) + 500*time.Microsecond // after the warm-up
-	got, err := s.time(context.Background(), conv(8, 8), conv(8, 8))
+	got, err := s.one(conv(8, 8))
 	require.NoError(t, err)
 	assert.Positive(t, got.discarded)
 	assert.GreaterOrEqual(t, *paused, 100*time.Millisecond)
@@ -99,6 +108,38 @@ func TestClockThatDrops(t *testing.T) {
 	assert.Equal(t, want.LowNS, got.LowNS)
 	assert.Equal(t, want.HighNS, got.HighNS)
 	assert.Equal(t, 2000, got.clockMHz)
+}
+
+// Calls that are timed together have the rows that each has by itself, and a low clock
+// costs all of them that were not done.
+func TestTimedTogether(t *testing.T) {
+	calls := []engine.Call{conv(8, 8), conv(8, 7), conv(1, 1)}
+	s, _ := watched(func(time.Time) float64 { return 2000 })
+	s.rule.MinTotalNS = 100e3 // more samples of small ones
+	together, err := s.time(context.Background(), calls, conv(8, 8))
+	require.NoError(t, err)
+	require.Len(t, together, len(calls))
+	for i, c := range calls {
+		alone, err := s.time(context.Background(), []engine.Call{c}, conv(8, 8))
+		require.NoError(t, err)
+		require.Equal(t, alone[0], together[i])
+	}
+	require.Less(t, len(together[0].SamplesNS), len(together[2].SamplesNS), "each until the rule is content")
+
+	laps := 0
+	s.backend = drifting{time: s.backend.(drifting).time, mhz: func(time.Time) float64 {
+		if laps++; laps == 1+steadyLaps+1 || laps == 1+steadyLaps+17 { // one to touch all, then those that show the clock
+			return 1000
+		}
+		return 2000
+	}}
+	again, err := s.time(context.Background(), calls, conv(8, 8))
+	require.NoError(t, err)
+	for i := range again {
+		require.Equal(t, together[i].SamplesNS, again[i].SamplesNS)
+	}
+	require.Equal(t, copies, again[0].discarded, "it had enough when the clock fell again")
+	require.Equal(t, 2*copies, again[2].discarded)
 }
 
 func TestClockThatStaysLow(t *testing.T) {
@@ -113,11 +154,11 @@ func TestClockThatStaysLow(t *testing.T) {
 	s.clock, err = newClock(context.Background(), s.backend)
 	require.NoError(t, err)
 	low = true
-	_, err = s.time(context.Background(), conv(8, 8), conv(8, 8))
+	_, err = s.one(conv(8, 8))
 	require.EqualError(t, err, "the clock stayed below 1500 MHz, 75 % of what it was: let the device cool down or end what else it does, then go on")
 
 	s.sleep = func(context.Context, time.Duration) error { return context.Canceled }
-	_, err = s.time(context.Background(), conv(8, 8), conv(8, 8))
+	_, err = s.one(conv(8, 8))
 	require.ErrorIs(t, err, context.Canceled, "a pause can be stopped")
 }
 
@@ -140,7 +181,7 @@ func TestPauseLetsTheClockFall(t *testing.T) {
 	s.clock, err = newClock(context.Background(), s.backend)
 	require.NoError(t, err)
 	s.rule.WarmUpNS, s.rule.MinTotalNS, s.rule.MaxSamples = 20e6, 100e6, 1<<20
-	m, err := s.time(context.Background(), conv(8, 8), conv(8, 8))
+	m, err := s.one(conv(8, 8))
 	require.NoError(t, err)
 	assert.Positive(t, m.discarded)
 	assert.Positive(t, *paused)
@@ -153,14 +194,14 @@ func TestWarmUpWaitsForTheClock(t *testing.T) {
 	ramp := func(at time.Time) float64 { return min(2000, 1600+400*since(at).Seconds()/0.02) } // 20 ms
 	s, _ := watched(ramp)
 	s.clock = &clock{emptyNS: 700, rowMHz: 2000}
-	m, err := s.time(context.Background(), conv(8, 8), conv(8, 8))
+	m, err := s.one(conv(8, 8))
 	require.NoError(t, err)
 	fastest, slowest := m.SamplesNS[len(m.SamplesNS)-1], m.SamplesNS[0]
 	assert.InEpsilon(t, fastest, slowest, 0.03, "the first sample is as the last")
 	assert.Less(t, since(s.now()), 100*time.Millisecond, "and the warm-up no longer than it has to be")
 
 	s, _ = watched(func(at time.Time) float64 { return 1600 + 400*float64(since(at).Milliseconds()%2) }) // never steady
-	m, err = s.time(context.Background(), conv(8, 8), conv(8, 8))
+	m, err = s.one(conv(8, 8))
 	require.NoError(t, err)
 	assert.NotEmpty(t, m.SamplesNS, "it ends after WarmUpNS all the same")
 }
@@ -170,7 +211,7 @@ func TestBusyDevice(t *testing.T) {
 	r := seeded(t)
 	s, _ := watched(func(time.Time) float64 { return 2000 * (1 - 0.2*r.Float64()) })
 	s.rule.MaxRSD, s.rule.PlateauWindow, s.rule.PlateauEvery, s.rule.PlateauSpread = 0.01, 64, 16, 0.05
-	m, err := s.time(context.Background(), conv(8, 8), conv(8, 8))
+	m, err := s.one(conv(8, 8))
 	require.NoError(t, err)
 	assert.Equal(t, Plateau, m.Stop)
 	assert.Greater(t, m.RSD, 0.03)
@@ -180,7 +221,7 @@ func TestLostDevice(t *testing.T) {
 	s, _ := watched(func(time.Time) float64 { return 2000 })
 	gone := errors.New("device lost")
 	s.backend = failing{s.backend.(drifting), gone, new(int)}
-	_, err := s.time(context.Background(), conv(8, 8), conv(8, 8))
+	_, err := s.one(conv(8, 8))
 	require.ErrorIs(t, err, gone)
 }
 
@@ -213,10 +254,10 @@ func TestCaches(t *testing.T) {
 	rule := quick()
 	rule.Caches, rule.MinClock = Cold, 0.5
 	s := newStand(fake{}, rule, 2)
-	r, err := s.round(conv(3, 5), conv(8, 8))
+	r, err := s.round([]engine.Call{conv(3, 5)}, conv(8, 8))
 	require.NoError(t, err)
-	assert.Len(t, r.timed, copies)
-	for _, i := range append([]int{r.reference}, r.timed...) {
+	assert.Len(t, r.timed[0], copies)
+	for _, i := range append([]int{r.reference}, r.timed[0]...) {
 		flush, ok := r.plan.Calls[i-1].(engine.Activate)
 		require.True(t, ok)
 		assert.GreaterOrEqual(t, 4*flush.Len, 2*s.cache())
@@ -226,9 +267,9 @@ func TestCaches(t *testing.T) {
 	assert.Equal(t, r.probe+1, r.calls)
 
 	s.rule.Caches = Hot
-	r, err = s.round(conv(3, 5), conv(8, 8))
+	r, err = s.round([]engine.Call{conv(3, 5)}, conv(8, 8))
 	require.NoError(t, err)
-	for _, i := range append([]int{r.reference}, r.timed...) {
+	for _, i := range append([]int{r.reference}, r.timed[0]...) {
 		assert.Equal(t, r.plan.Calls[i], r.plan.Calls[i-1])
 	}
 }
@@ -250,7 +291,7 @@ func TestMemoryGrows(t *testing.T) {
 	require.NoError(t, err)
 	s := newStand(b, quick(), 2)
 	s.noise = s.noise[:48] // whole cache lines, as in earnest
-	r, err := s.round(conv(3, 5), conv(8, 8))
+	r, err := s.round([]engine.Call{conv(3, 5)}, conv(8, 8))
 	require.NoError(t, err)
 	exec, err := b.Prepare(&r.plan)
 	require.NoError(t, err)
