@@ -173,6 +173,9 @@ func TestMistakes(t *testing.T) {
 		"long attribute": {func(m *Model) {
 			m.Graph.Nodes = []Node{node("MaxPool", "x", "y", Attribute{Name: "kernel_shape", Type: AttributeInts, Ints: make([]int64, 1<<12)})}
 		}, "its kernel_shape are 4096 numbers"},
+		"softmax of one pixel": {func(m *Model) {
+			m.Graph.Nodes = []Node{node("GlobalAveragePool", "x", "a"), node("Softmax", "a", "y", Attribute{Name: "axis", Type: AttributeInt, Int: -1})}
+		}, "over no channels"},
 		"huge uniform": {func(m *Model) {
 			m.Graph.Initializers = []Tensor{*wholes([]int64{4}, []int64{16384, 4, 128, 128}).Tensor}
 			m.Graph.Initializers[0].Name = "s"

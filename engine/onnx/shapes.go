@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"mdp/engine/graph"
 )
@@ -210,8 +211,8 @@ func softmax(k *call) (value, error) {
 			return value{}, fmt.Errorf("it is over dimension %d of %s, which are not the channels", a, k.converter.text(k.dims(x)))
 		}
 	}
-	if x.shape.C == 1 && !slices.Contains([]byte(over), 'C') {
-		return value{}, errors.New("it is over no channels")
+	if x.shape.C > 1 && !strings.ContainsAny(over, "CF") {
+		return value{}, fmt.Errorf("it is over dimension %d of %s, of one element, and over no channels: end in its input (--output-name)", a, k.converter.text(k.dims(x)))
 	}
 	return k.emit(graph.Node{Name: k.name(k.Node, ""), Op: graph.OpSoftmax}, x)
 }
