@@ -27,7 +27,7 @@ type Device struct {
 	context cu.CUContext
 	stream  cu.Stream
 	modules []cu.Module
-	kernels map[string]kernel // those that were asked for: a module is searched for longer than a kernel is launched
+	kernels map[string]*kernel // those that were asked for: a module is searched for longer than a kernel is launched
 }
 
 var _ driver.Device = (*Device)(nil)
@@ -45,7 +45,7 @@ func Open(ordinal int) (*Device, error) {
 	if err := info.Supported(); err != nil {
 		return nil, err
 	}
-	d := &Device{info: info, kernels: map[string]kernel{}}
+	d := &Device{info: info, kernels: map[string]*kernel{}}
 	if d.device, err = cu.GetDevice(ordinal); err != nil {
 		return nil, fmt.Errorf("cuda: device %d: %w", ordinal, explain(err))
 	}
@@ -133,7 +133,7 @@ func (d *Device) Kernel(name string) (driver.Kernel, error) {
 	if k, ok := d.kernels[name]; ok {
 		return k, nil
 	}
-	k := kernel{name: name}
+	k := &kernel{name: name}
 	err := d.do(func() (err error) {
 		for _, m := range d.modules {
 			if k.function, err = m.Function(name); err == cu.NotFound {

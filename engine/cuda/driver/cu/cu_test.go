@@ -67,6 +67,46 @@ func TestDeviceThatFails(t *testing.T) {
 	open(t)
 }
 
+// A launch that cannot be recorded is named, and leaves no graph behind.
+func TestDeviceThatRecords(t *testing.T) {
+	if os.Getenv(emulatedKey) == "" {
+		t.Skip("only the emulated driver fails when asked")
+	}
+	d := open(t)
+	spin, err := d.Kernel("spin")
+	require.NoError(t, err)
+	launch := driver.Launch{Kernel: spin, Grid: [3]int32{1, 1, 1}, Threads: 32, Params: make([]byte, 8)}
+	wrong := launch
+	wrong.Threads = 33
+	_, err = d.Record([]driver.Launch{launch, wrong})
+	var at *driver.LaunchError
+	require.ErrorAs(t, err, &at)
+	require.Equal(t, 1, at.Index)
+	s, err := d.Record([]driver.Launch{launch, launch})
+	require.NoError(t, err)
+	require.NoError(t, errors.Join(s.Run(), d.Synchronize(), s.Close()))
+}
+
+// What a kernel may have of shared memory is asked for, even where a little less than that
+// needs no asking; a graph keeps what it was captured with.
+func TestDeviceSharedMemory(t *testing.T) {
+	d := open(t)
+	spin, err := d.Kernel("spin")
+	require.NoError(t, err)
+	launch := driver.Launch{Kernel: spin, Grid: [3]int32{1, 1, 1}, Threads: 32, Params: make([]byte, 8)}
+	var all []driver.Launch
+	for _, launch.Shared = range []int{0, 48 << 10, 96 << 10, 64 << 10} {
+		all = append(all, launch)
+	}
+	s, err := d.Record(all)
+	require.NoError(t, err)
+	for range 2 {
+		launch.Shared = 1 << 10
+		require.NoError(t, errors.Join(s.Run(), d.Launch(launch), d.Synchronize()))
+	}
+	require.NoError(t, s.Close())
+}
+
 func TestMemory(t *testing.T) {
 	d := open(t)
 	p, err := d.Alloc(20)

@@ -7,15 +7,18 @@ package cu
 #include <cuda.h>
 
 // Sets the thread's context and launches with the whole parameter struct as one
-// block: gorgonia.org/cu passes only separate arguments of 8 bytes. More than 48 KiB
-// of dynamic shared memory must be asked for first.
+// block: gorgonia.org/cu passes only separate arguments of 8 bytes.
 static CUresult launch(CUcontext context, CUfunction f, const int *grid, unsigned threads, unsigned shared, CUstream stream, void *params, size_t bytes) {
 	void *extra[] = {CU_LAUNCH_PARAM_BUFFER_POINTER, params, CU_LAUNCH_PARAM_BUFFER_SIZE, &bytes, CU_LAUNCH_PARAM_END};
 	CUresult r = cuCtxSetCurrent(context);
 	if (r != CUDA_SUCCESS) return r;
-	if (shared > 48 << 10) r = cuFuncSetAttribute(f, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, shared);
-	if (r != CUDA_SUCCESS) return r;
 	return cuLaunchKernel(f, grid[0], grid[1], grid[2], threads, 1, 1, shared, stream, NULL, extra);
+}
+
+static CUresult ask_for_shared(CUcontext context, CUfunction f, unsigned bytes) {
+	CUresult r = cuCtxSetCurrent(context);
+	if (r != CUDA_SUCCESS) return r;
+	return cuFuncSetAttribute(f, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, bytes);
 }
 
 static const char *describe(CUresult r) {
@@ -40,11 +43,12 @@ import (
 type kernel struct {
 	name     string
 	function cu.Function
+	shared   int // bytes of dynamic shared memory, the most that was asked for
 }
 
 // load puts the kernel's code on the device now: a driver that does so when a kernel is
 // first launched does not while a graph is captured, and takes its time.
-func (k kernel) load() error {
+func (k *kernel) load() error {
 	r := C.cuFuncLoad(k.c())
 	if r == C.CUDA_ERROR_NOT_SUPPORTED { // a driver before 12.4
 		return nil
@@ -53,12 +57,19 @@ func (k kernel) load() error {
 }
 
 // c is the driver's handle: gorgonia.org/cu's are structs of one pointer.
-func (k kernel) c() C.CUfunction { return *(*C.CUfunction)(unsafe.Pointer(&k.function)) }
+func (k *kernel) c() C.CUfunction { return *(*C.CUfunction)(unsafe.Pointer(&k.function)) }
 
-// Launch does not wait.
+// Launch does not wait. Without being asked, a kernel has 48 KiB of shared memory less
+// what is static of it. What was asked for stays: a graph may hold the larger launch.
 func (d *Device) Launch(l driver.Launch) error {
-	k := l.Kernel.(kernel)
-	r := C.launch(*(*C.CUcontext)(unsafe.Pointer(&d.context)), k.c(),
+	k, context := l.Kernel.(*kernel), *(*C.CUcontext)(unsafe.Pointer(&d.context))
+	if l.Shared > k.shared {
+		if err := check(k.name, C.ask_for_shared(context, k.c(), C.uint(l.Shared))); err != nil {
+			return err
+		}
+		k.shared = l.Shared
+	}
+	r := C.launch(context, k.c(),
 		(*C.int)(&l.Grid[0]), C.uint(l.Threads), C.uint(l.Shared), *(*C.CUstream)(unsafe.Pointer(&d.stream)),
 		unsafe.Pointer(&l.Params[0]), C.size_t(len(l.Params)))
 	return check(k.name, r)

@@ -37,12 +37,13 @@ func (d *Device) Record(launches []driver.Launch) (driver.Sequence, error) {
 			}
 		}
 		var graph C.CUgraph
-		if err := errors.Join(err, check("end capture", C.cuStreamEndCapture(stream, &graph))); err != nil {
-			return err
+		if err = errors.Join(err, check("end capture", C.cuStreamEndCapture(stream, &graph))); err == nil {
+			err = check("instantiate graph", C.cuGraphInstantiateWithFlags(&s.graph, graph, 0))
 		}
-		return errors.Join(
-			check("instantiate graph", C.cuGraphInstantiateWithFlags(&s.graph, graph, 0)),
-			check("destroy graph", C.cuGraphDestroy(graph)))
+		if graph != nil {
+			err = errors.Join(err, check("destroy graph", C.cuGraphDestroy(graph)))
+		}
+		return err
 	})
 	if err != nil {
 		return nil, err

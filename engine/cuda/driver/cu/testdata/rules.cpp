@@ -146,7 +146,16 @@ static const std::vector<Rule> rules = {
 	{"threads that are not the kernel's", 1, [] { return launch_spin(1, 64); }},
 	{"no blocks", 1, [] { return launch_spin(0); }},
 	{"more blocks than a grid has", 1, [] { return launch_spin(0x80000000); }},
-	{"shared memory that was not asked for", 1, [] { return launch_spin(1, 32, (48 << 10) + 1); }},
+	{"shared memory that was not asked for", 1, [] { return launch_spin(1, 32, 48 << 10); }}, // which leaves none that is static
+	{"shared memory of a graph that was taken back", 1, [] {
+		MUST(launch_spin());
+		MUST(cuFuncSetAttribute(spin, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, 64 << 10));
+		capture();
+		MUST(launch_spin(1, 32, 64 << 10));
+		MUST(end());
+		MUST(cuFuncSetAttribute(spin, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, 50 << 10));
+		return cuGraphInstantiateWithFlags(&exec, graph, 0);
+	}},
 	{"more shared memory than there is", 1, [] { return cuFuncSetAttribute(spin, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, (227 << 10) + 1); }},
 	{"parameters of another size", 1, [] { return launch_spin(1, 32, 0, 4); }},
 	{"a kernel that there is not", 500, [] { CUfunction f; return cuModuleGetFunction(&f, module, "no such"); }},

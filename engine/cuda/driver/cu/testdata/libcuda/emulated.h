@@ -38,6 +38,7 @@ struct Work {
 	const char *pinned; // what it reads of the host's
 	size_t bytes;
 	CUfunction function;
+	int shared; // dynamic memory of its launch
 };
 
 struct Stream;

@@ -4,6 +4,16 @@
 Handles<CUgraph, Graph> graphs;
 Handles<CUgraphExec, Exec> execs;
 
+// Stricter than the driver, perhaps: a kernel may have as much shared memory now as when it was captured.
+static CUresult launchable(const std::vector<Work> &work) {
+	for (const Work &w : work) {
+		Function *f = w.function ? functions.find(w.function) : nullptr;
+		if (w.function && !f) return CUDA_ERROR_INVALID_HANDLE;
+		if (f && w.shared > f->shared_most) return CUDA_ERROR_INVALID_VALUE;
+	}
+	return CUDA_SUCCESS;
+}
+
 extern "C" {
 
 CUresult cuStreamBeginCapture(CUstream stream, CUstreamCaptureMode mode) {
@@ -34,6 +44,7 @@ CUresult cuGraphInstantiateWithFlags(CUgraphExec *exec, CUgraph graph, unsigned 
 	Graph *g = graphs.find(graph);
 	if (!g) return CUDA_ERROR_INVALID_HANDLE;
 	if (flags) return CUDA_ERROR_NOT_SUPPORTED; // by the emulation
+	if (CUresult r = launchable(g->work)) return r;
 	Exec e;
 	static_cast<Graph &>(e) = *g;
 	*exec = execs.make(std::move(e));
@@ -56,10 +67,8 @@ CUresult cuGraphLaunch(CUgraphExec exec, CUstream stream) {
 	Stream *s = streams.find(stream);
 	if (!e || !s) return CUDA_ERROR_INVALID_HANDLE;
 	if (s->capture) return CUDA_ERROR_NOT_SUPPORTED; // by the emulation
-	for (const Work &w : e->work) {
-		if (w.function && !functions.find(w.function)) return CUDA_ERROR_INVALID_HANDLE;
-		s->add(w);
-	}
+	if (CUresult r = launchable(e->work)) return r;
+	for (const Work &w : e->work) s->add(w);
 	settle();
 	return CUDA_SUCCESS;
 }

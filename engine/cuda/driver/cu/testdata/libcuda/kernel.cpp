@@ -11,7 +11,8 @@ Handles<CUfunction, Function> functions;
 
 static std::vector<std::string> images; // that were loaded, each once
 
-constexpr int shared_by_default = 48 << 10, shared_by_request = 227 << 10;
+// What is static of a kernel's shared memory counts, too: the emulation knows only that it is 4 KiB at most.
+constexpr int shared_by_default = (48 - 4) << 10, shared_by_request = 227 << 10;
 
 static thread_local volatile bool faulted, in_launch;
 static struct sigaction before;
@@ -113,6 +114,6 @@ CUresult cuLaunchKernel(CUfunction function, unsigned gx, unsigned gy, unsigned 
 	return put(stream, {[=] {
 		const int grid[] = {int(gx), int(gy), int(gz)};
 		return run(k, block, grid, int(bx), shared);
-	}, nullptr, 0, function});
+	}, nullptr, 0, function, int(shared)});
 }
 }
