@@ -27,7 +27,7 @@ func TestTie(t *testing.T) {
 		assert.InDelta(t, 5*fakeNS(c), tied[c.String()], 1)
 	}
 
-	row, ok := table.Row(calls[0])
+	row, ok := table.Find(calls[0].String())
 	require.True(t, ok)
 	untied := Tie(table.Rows(), nil)
 	assert.Equal(t, row.MedianNS, untied[calls[0].String()], "without its reference in the network a row stays as measured")

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"syscall"
 
-	"mdp/engine"
 	"mdp/engine/sensor"
 )
 
@@ -99,9 +98,6 @@ func (t *Table) Notice() string { return t.notice }
 
 // Len is the number of rows.
 func (t *Table) Len() int { return len(t.rows) }
-
-// Row of a call's configuration.
-func (t *Table) Row(c engine.Call) (Row, bool) { return t.Find(c.String()) }
 
 // Find is the row of a key.
 func (t *Table) Find(key string) (Row, bool) {

@@ -40,11 +40,11 @@ func TestTableMeasuresAndResumes(t *testing.T) {
 	assert.Empty(t, table.Notice())
 	assert.Equal(t, 9, table.Len())
 	for _, c := range grid(3) {
-		row, ok := table.Row(c)
+		row, ok := table.Find(c.String())
 		assert.True(t, ok)
 		assert.Equal(t, fakeNS(c), row.MedianNS)
 	}
-	_, ok := table.Row(conv(4, 4))
+	_, ok := table.Find(conv(4, 4).String())
 	assert.False(t, ok)
 
 	type step struct{ done, total int }

@@ -3,10 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
-	"math"
 	"slices"
-
-	"gorgonia.org/tensor"
 
 	"mdp/engine/graph"
 )
@@ -81,9 +78,7 @@ func (p *Program) SetWeights(w graph.Weights) error {
 	return nil
 }
 
-// fold returns the parameters as inference uses them: where a unit's batch norm
-// was folded, w'[k,…] = w[k,…]·s[k] and b'[k] = β[k] + (b[k] − μ[k])·s[k] with
-// s = γ/√(σ²+ε).
+// fold returns the parameters as inference uses them, batch norms folded.
 func (p *Program) fold(w graph.Weights) graph.Weights {
 	folded := graph.Weights{}
 	for name := range p.params {
@@ -93,24 +88,13 @@ func (p *Program) fold(w graph.Weights) graph.Weights {
 		if u.norm < 0 {
 			continue
 		}
-		conv, bn := p.graph.Node(u.head).Name, p.graph.Node(u.norm).Name
-		gamma, beta := w.Data(bn+".weight"), w.Data(bn+".bias")
-		mean, variance := w.Data(bn+".running_mean"), w.Data(bn+".running_var")
-		filter := w[conv+".weight"].Clone().(*tensor.Dense)
-		bias := graph.NewTensor(len(gamma))
-		f, b := filter.Data().([]float32), bias.Data().([]float32)
-		if w[conv+".bias"] != nil {
-			copy(b, w.Data(conv+".bias"))
+		head := p.graph.Node(u.head).Name
+		filter := p.graph.NodeParams(u.head)[0]
+		bias := graph.Param{Name: head + ".bias", Node: u.head, Role: graph.RoleBias, Shape: filter.Shape[:1]}
+		for _, q := range []graph.Param{filter, bias} {
+			folded[q.Name] = graph.NewTensor(q.Shape...)
+			graph.FoldInto(folded.Data(q.Name), w, q, p.graph.Node(u.norm))
 		}
-		n := len(f) / len(gamma)
-		for k := range gamma {
-			s := float64(gamma[k]) / math.Sqrt(float64(variance[k])+p.graph.Node(u.norm).BatchNorm.Eps)
-			for i := range n {
-				f[k*n+i] = float32(float64(f[k*n+i]) * s)
-			}
-			b[k] = float32(float64(beta[k]) + (float64(b[k])-float64(mean[k]))*s)
-		}
-		folded[conv+".weight"], folded[conv+".bias"] = filter, bias
 	}
 	return folded
 }

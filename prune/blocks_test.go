@@ -180,8 +180,7 @@ func TestManyPaths(t *testing.T) {
 	b := graph.NewBuilder("doubling", graph.Shape{H: 1, W: 1, C: 2})
 	x := b.Conv2D("conv", "input", graph.Conv2D{Out: 2, Kernel: [2]int{1, 1}})
 	for range 64 {
-		b.Op(graph.OpAdd, x+"+", x, x)
-		x = b.Last()
+		x = b.Op(graph.OpAdd, x+"+", x, x)
 	}
 	b.Op(graph.OpAdd, "skip", "input", x)
 	g, err := b.Build()

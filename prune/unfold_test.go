@@ -30,8 +30,13 @@ func TestFoldedModelGetsItsNormsBack(t *testing.T) {
 			}
 		}
 	}
-	folded, fw, err := graph.Fold(g, w)
+	folded, fill, err := graph.Fold(g, w)
 	require.NoError(t, err)
+	fw := graph.Weights{}
+	for _, p := range folded.Params() {
+		fw[p.Name] = graph.NewTensor(p.Shape...)
+		fill(fw.Data(p.Name), p)
+	}
 	require.NoError(t, WriteModel(c.Weights, folded, fw, nil))
 
 	p, _, err := stages(t, t.TempDir(), c, StageTrain)

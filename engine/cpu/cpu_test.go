@@ -195,3 +195,6 @@ func TestMaximumKeepsNaN(t *testing.T) {
 		assert.EqualValues(t, 7, y[19])
 	}
 }
+
+// all lists everything that runs here.
+func all() []isa { return append(available(FP32), available(BF16)...) }

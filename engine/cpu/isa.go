@@ -59,6 +59,3 @@ func available(precision string) []isa {
 	}
 	return a
 }
-
-// all lists everything that runs here.
-func all() []isa { return append(available(FP32), available(BF16)...) }

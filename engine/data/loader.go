@@ -111,12 +111,6 @@ func NewLoader(set *Set, o Options) (*Loader, error) {
 	return l, nil
 }
 
-// Shape returns the size of the images after the steps.
-func (l *Loader) Shape() (h, w, c int) { return l.h, l.w, l.set.C }
-
-// Batches returns how many batches an epoch has.
-func (l *Loader) Batches() int { return l.batches }
-
 // Next fills images (batch×H×W×C) and labels (batch) with the next batch and returns its number of images, smaller than
 // the batch only at the end of an epoch that keeps all. After an epoch's last batch it returns io.EOF once, and the call after that
 // begins the next epoch. An image that cannot be read makes its whole batch an error, which names the file.

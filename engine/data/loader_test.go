@@ -32,7 +32,7 @@ func next(t testing.TB, set *Set, o Options, n int) []made {
 	l, err := NewLoader(set, o)
 	require.NoError(t, err)
 	defer l.Close()
-	h, w, c := l.Shape()
+	h, w, c := l.h, l.w, set.C
 	images, labels := make([]float32, o.Batch*h*w*c), make([]int32, o.Batch)
 	var all []made
 	for range n {
@@ -71,7 +71,7 @@ func TestBytes(t *testing.T) {
 		require.NoError(t, err)
 		images, labels := make([]float32, batch*h*w*c), make([]int32, batch)
 		pixels, moves, same := make([]uint8, batch*h*w*c), make([]float32, 3*batch), make([]int32, batch)
-		for range 3 * (made.Batches() + 1) {
+		for range 3 * (made.batches + 1) {
 			n, err := made.Next(images, labels)
 			m, errOfBytes := raw.NextBytes(pixels, moves, same)
 			require.Equal(t, err, errOfBytes)
@@ -269,7 +269,7 @@ func TestNoGarbagePerBatch(t *testing.T) {
 	l, err := NewLoader(set, o)
 	require.NoError(t, err)
 	defer l.Close()
-	h, w, c := l.Shape()
+	h, w, c := l.h, l.w, set.C
 	images, labels := make([]float32, o.Batch*h*w*c), make([]int32, o.Batch)
 	for range 50 { // every worker has its buffers
 		l.Next(images, labels)

@@ -15,9 +15,6 @@ func NewBuilder(name string, input Shape) *Builder {
 // Build validates what was built.
 func (b *Builder) Build() (*Graph, error) { return New(b.name, b.nodes) }
 
-// Last is the name of the newest node.
-func (b *Builder) Last() string { return b.nodes[len(b.nodes)-1].Name }
-
 // Conv2D adds a convolution; zero stride, dilation and groups mean 1.
 func (b *Builder) Conv2D(name, in string, c Conv2D) string {
 	c.Groups = max(c.Groups, 1)

@@ -3,27 +3,10 @@ package graph
 import "math"
 
 // Fold returns the network for inference without the batch norms that follow a
-// convolution or a linear layer which nothing else reads:
-//
-//	w'[k, …] = w[k, …]·s[k]   b'[k] = (b[k] − μ[k])·s[k] + β[k]   s[k] = γ[k]/√(σ²[k] + ε)
-//
-// computed in float64. Other batch norms stay.
-func Fold(g *Graph, w Weights) (*Graph, Weights, error) {
-	folded, fill, err := FoldEach(g, w)
-	if err != nil {
-		return nil, nil, err
-	}
-	small := Weights{}
-	for _, p := range folded.Params() {
-		small[p.Name] = NewTensor(p.Shape...)
-		fill(small.Data(p.Name), p)
-	}
-	return folded, small, nil
-}
-
-// FoldEach is Fold with fill, which sets dst to one parameter of the network
-// returned, so that they need not all be held beside those of g.
-func FoldEach(g *Graph, w Weights) (folded *Graph, fill func(dst []float32, p Param), err error) {
+// convolution or a linear layer which nothing else reads; other batch norms stay. With
+// it comes fill, which sets dst to one parameter of that network, so that they need not
+// all be held beside those of g.
+func Fold(g *Graph, w Weights) (folded *Graph, fill func(dst []float32, p Param), err error) {
 	stand := map[string]string{} // batch norm → the layer it is folded into
 	norm := map[string]Node{}    // that layer → batch norm
 	var nodes []Node
@@ -51,15 +34,20 @@ func FoldEach(g *Graph, w Weights) (folded *Graph, fill func(dst []float32, p Pa
 	folded, err = New(g.name, nodes)
 	return folded, func(dst []float32, p Param) {
 		if b, ok := norm[folded.nodes[p.Node].Name]; ok {
-			foldInto(dst, w, p, b)
+			FoldInto(dst, w, p, b)
 		} else {
 			copy(dst, w.Data(p.Name))
 		}
 	}, err
 }
 
-// foldInto sets dst to the filter or the bias p with the batch norm b folded in.
-func foldInto(dst []float32, w Weights, p Param, b Node) {
+// FoldInto sets dst to the filter or the bias p, which the layer may lack, with the
+// batch norm b behind it folded in:
+//
+//	w'[k, …] = w[k, …]·s[k]   b'[k] = (b[k] − μ[k])·s[k] + β[k]   s[k] = γ[k]/√(σ²[k] + ε)
+//
+// computed in float64.
+func FoldInto(dst []float32, w Weights, p Param, b Node) {
 	gamma, beta := w.Data(b.Name+".weight"), w.Data(b.Name+".bias")
 	mean, variance := w.Data(b.Name+".running_mean"), w.Data(b.Name+".running_var")
 	row := p.Size() / p.Shape[0]

@@ -31,8 +31,7 @@ func TestFold(t *testing.T) {
 	set("last.running_mean", 2)
 	set("last.running_var", 0)
 	before := w.Clone()
-	f, v, err := Fold(g, w)
-	require.NoError(t, err)
+	f, v := fold(t, g, w)
 	assert.Equal(t, before, w)
 	require.NoError(t, v.Check(f))
 	var names []string
@@ -45,8 +44,19 @@ func TestFold(t *testing.T) {
 	assert.Equal(t, []float32{1, 3}, v.Data("fc.weight"))
 	assert.Equal(t, []float32{102}, v.Data("fc.bias"))
 	assert.Equal(t, w["twice.weight"], v["twice.weight"])
-	again, u, err := Fold(f, v)
-	require.NoError(t, err)
+	again, u := fold(t, f, v)
 	assert.Equal(t, f, again)
 	assert.Equal(t, v, u)
+}
+
+// fold is Fold with every parameter.
+func fold(t *testing.T, g *Graph, w Weights) (*Graph, Weights) {
+	f, fill, err := Fold(g, w)
+	require.NoError(t, err)
+	folded := Weights{}
+	for _, p := range f.Params() {
+		folded[p.Name] = NewTensor(p.Shape...)
+		fill(folded.Data(p.Name), p)
+	}
+	return f, folded
 }

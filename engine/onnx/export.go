@@ -40,7 +40,7 @@ func Export(g *graph.Graph, w graph.Weights, o ExportOptions) (*Model, error) {
 	}
 	fill := func(dst []float32, p graph.Param) { copy(dst, w.Data(p.Name)) }
 	if o.Folded {
-		if g, fill, err = graph.FoldEach(g, w); err != nil {
+		if g, fill, err = graph.Fold(g, w); err != nil {
 			return nil, err
 		}
 	}

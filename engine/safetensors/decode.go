@@ -117,16 +117,6 @@ func (f *File) tensors() (map[string]*tensor.Dense, error) {
 	return tensors, nil
 }
 
-// Decode returns the tensors (float32 or int64; copies, b is not kept) and the metadata in the bytes of a safetensors file.
-func Decode(b []byte) (map[string]*tensor.Dense, map[string]string, error) {
-	f, err := NewFile(bytes.NewReader(b), int64(len(b)))
-	if err != nil {
-		return nil, nil, err
-	}
-	tensors, err := f.tensors()
-	return tensors, f.metadata, err
-}
-
 // decodeHeader walks the header's keys one by one, because a decoder of whole maps keeps the last of two equal names silently.
 func decodeHeader(header io.Reader) (map[string]entry, map[string]string, error) {
 	dec := json.NewDecoder(header)

@@ -29,24 +29,24 @@ func Read(path string) (map[string]*tensor.Dense, map[string]string, error) {
 		return nil, nil, err // names the file already
 	}
 	defer f.Close()
-	tensors, metadata, err := read(f)
+	info, err := f.Stat()
+	if err != nil {
+		return nil, nil, err
+	}
+	tensors, metadata, err := read(f, info.Size())
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return tensors, metadata, nil
 }
 
-func read(f *os.File) (map[string]*tensor.Dense, map[string]string, error) {
-	info, err := f.Stat()
+func read(r io.ReaderAt, size int64) (map[string]*tensor.Dense, map[string]string, error) {
+	f, err := NewFile(r, size)
 	if err != nil {
 		return nil, nil, err
 	}
-	file, err := NewFile(f, info.Size())
-	if err != nil {
-		return nil, nil, err
-	}
-	tensors, err := file.tensors()
-	return tensors, file.metadata, err
+	tensors, err := f.tensors()
+	return tensors, f.metadata, err
 }
 
 // Write writes the tensors (float32 or int64) and the metadata (may be nil) to a file, or leaves what

@@ -104,7 +104,7 @@ func TestAgainstOtherImplementation(t *testing.T) {
 	}
 	b, err := hf.Serialize(views, metadata)
 	require.NoError(t, err)
-	got, gotMetadata, err := Decode(b)
+	got, gotMetadata, err := decode(b)
 	require.NoError(t, err)
 	assertEqual(t, tensors, got)
 	assert.Equal(t, metadata, gotMetadata)
@@ -115,7 +115,7 @@ func TestFloatTypes(t *testing.T) {
 	b := file(`{"half":{"dtype":"F16","shape":[2],"data_offsets":[0,4]},"brain":{"dtype":"BF16","shape":[1,1],"data_offsets":[4,6]},"double":{"dtype":"F64","shape":[],"data_offsets":[6,14]}}`, 0)
 	b = append(b, 0x00, 0x3c, 0x00, 0xc0, 0x80, 0x3f)
 	b = binary.LittleEndian.AppendUint64(b, math.Float64bits(-0.1))
-	got, _, err := Decode(b)
+	got, _, err := decode(b)
 	require.NoError(t, err)
 	assertEqual(t, map[string]*tensor.Dense{
 		"half":   tensor.New(tensor.WithShape(2), tensor.WithBacking([]float32{1, -2})),
@@ -206,7 +206,7 @@ func TestMemory(t *testing.T) {
 func allocated(b []byte) float64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	Decode(b)
+	decode(b)
 	runtime.ReadMemStats(&after)
 	return float64(after.TotalAlloc-before.TotalAlloc) / float64(len(b))
 }
@@ -317,7 +317,7 @@ func peer(t testing.TB) []byte {
 }
 
 func TestPeer(t *testing.T) {
-	tensors, metadata, err := Decode(peer(t))
+	tensors, metadata, err := decode(peer(t))
 	require.NoError(t, err)
 	assert.Equal(t, map[string]string{"format": "pt", "who": "\"quoted\"\n€"}, metadata)
 	six := tensor.New(tensor.WithShape(1, 2, 3), tensor.WithBacking([]float32{-2.5, -1.5, -0.5, 0.5, 1.5, 2.5}))
@@ -339,12 +339,12 @@ func FuzzDecode(f *testing.F) {
 	f.Add(peer(f))
 	f.Add(file(`{"__metadata__":{"k":"v"},"b":{"dtype":"I64","shape":[],"data_offsets":[4,12]},"a":{"dtype":"F32","shape":[1,1],"data_offsets":[0,4]}}  `, 12))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		tensors, metadata, err := Decode(b)
+		tensors, metadata, err := decode(b)
 		if err != nil {
 			assert.NotContains(t, err.Error(), "\n")
 			return
 		}
-		again, againMetadata, err := Decode(encode(t, tensors, metadata))
+		again, againMetadata, err := decode(encode(t, tensors, metadata))
 		require.NoError(t, err)
 		assertEqual(t, tensors, again)
 		assert.Equal(t, len(metadata), len(againMetadata))
@@ -352,4 +352,8 @@ func FuzzDecode(f *testing.F) {
 			assert.Equal(t, v, againMetadata[k])
 		}
 	})
+}
+
+func decode(b []byte) (map[string]*tensor.Dense, map[string]string, error) {
+	return read(bytes.NewReader(b), int64(len(b)))
 }
