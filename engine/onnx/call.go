@@ -27,14 +27,17 @@ var operators = map[string]func(*call) (value, error){
 	"Identity": same, "Dropout": dropout, "Cast": cast, "Softmax": softmax, "Slice": slice,
 }
 
+const enlarges = "networks here classify images; end in a value before it (--output-name)"
+
 // advice is what could be done about operators that people do meet.
 var advice = map[string]string{
 	"LeakyRelu": "train with Relu or HardSwish in its place", "PRelu": "train with Relu or HardSwish in its place",
 	"Elu": "train with Relu or Swish in its place", "Tanh": "train with Sigmoid or HardSwish in its place", "Gelu": "train with Swish in its place",
 	"Erf": "it is a part of Gelu: train with Swish in its place", "LogSoftmax": "end in the logits before it (--output-name)",
 	"LayerNormalization": "only BatchNormalization can be folded away", "InstanceNormalization": "only BatchNormalization can be folded away",
-	"LRN":           "train without it, or with BatchNormalization",
-	"ConvTranspose": "networks here classify images; end in a value before it (--output-name)", "Resize": "networks here classify images; end in a value before it (--output-name)",
+	"LRN":      "train without it, or with BatchNormalization",
+	"Softplus": "it is a part of Mish: train with Swish in its place", "Reshape": "where it begins a channel shuffle, train with a 1×1 convolution in its place",
+	"ConvTranspose": enlarges, "Resize": enlarges, "Upsample": enlarges, "DepthToSpace": enlarges,
 	"QuantizeLinear": "export the model before quantisation", "DequantizeLinear": "export the model before quantisation",
 	"Split": "where channels part, give each part a convolution of its own", "Slice": "where channels part, give each part a convolution of its own",
 	"If": "export with fixed shapes, so that the exporter resolves it", "Loop": "export with fixed shapes, so that the exporter resolves it",

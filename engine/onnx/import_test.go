@@ -116,8 +116,9 @@ func TestUnsupported(t *testing.T) {
 		node("Resize", "d", "e"), node("Transpose", "d", "f", Attribute{Name: "perm", Type: AttributeInts, Ints: []int64{1, 0, 2, 3}}),
 		node("Relu", "d", "g", Attribute{Name: "slope", Type: AttributeFloat}),
 		node("Split", "d", "h i"), node("Relu", "i", "j"),
+		node("Constant", "", "five", Attribute{Name: "value_ints", Type: AttributeInts, Ints: []int64{-1, 2, 2, 6, 5}}), node("Reshape", "d five", "m"), node("Upsample", "d", "n"),
 		node("Constant", "", "one", Attribute{Name: "value_ints", Type: AttributeInts, Ints: []int64{1}}), node("Slice", "d one one one", "k"), node("Sigmoid", "one", "l"),
-		node("Sum", "c e f g j k l", "y"),
+		node("Sum", "c e f g j k l m n", "y"),
 	), "m", "", Options{})
 	var u Unsupported
 	require.ErrorAs(t, err, &u)
@@ -128,10 +129,12 @@ func TestUnsupported(t *testing.T) {
 		`the node of "f" (Transpose): it moves the batch`,
 		`the node of "g" (Relu): its attribute "slope" is not known`,
 		`the node of "h" (Split): this operator is not supported: where channels part, give each part a convolution of its own`,
+		`the node of "m" (Reshape): it reshapes [N, 4, 6, 5] to [N, 2, 2, 6, 5]; only flattening and dimensions of one element are supported: where it begins a channel shuffle, train with a 1×1 convolution in its place`,
+		`the node of "n" (Upsample): this operator is not supported: networks here classify images; end in a value before it (--output-name)`,
 		`the node of "k" (Slice): it takes [N, 0, 6, 5] of [N, 4, 6, 5]: where channels part, give each part a convolution of its own`,
 		`the node of "l" (Sigmoid): it computes a constant: let the exporter fold constants, or onnx-simplifier`,
 	}, 3}, u)
-	assert.ErrorContains(t, err, "8 of its nodes cannot be imported, on which 3 more depend:\n  the node of")
+	assert.ErrorContains(t, err, "10 of its nodes cannot be imported, on which 3 more depend:\n  the node of")
 }
 
 func TestMistakes(t *testing.T) {
