@@ -50,6 +50,7 @@ func TestGPUBadInput(t *testing.T) {
 	if os.Getenv("MDP_TEST_EMULATED_DRIVER") == "" {
 		t.Skip("only the emulated driver is as bad as it is asked to be")
 	}
+	const bench = "bench --quiet --out table --model resnet8-cifar --width 0.25 --step 100 --batch 1 --device cuda:0"
 	const train = "train --quiet --run run --net resnet8-cifar --width 0.25 --data synthetic --epochs 1 --device cuda:0"
 	for _, c := range []struct{ name, environment, args, says string }{
 		{"no GPU", "EMULATED_DEVICES=0", train, "no NVIDIA GPU: libcuda.so.1 was not found, or finds no device"},
@@ -63,13 +64,17 @@ func TestGPUBadInput(t *testing.T) {
 		{"little memory", "EMULATED_MIB=2", train, "the plan's memory for a batch of 32: 0.00 GiB of device memory needed, 0.00 of 0.00 GiB free; a batch of "},
 		{"no memory", "EMULATED_MIB=0", train, "; no batch fits"},
 		{"a kernel that fails", "EMULATED_FAILURE=cuGraphLaunch=719", train, "unspecified launch failure (CUDA error 719)"},
+		{"a kernel that loses the device", "EMULATED_FAULT=100", train, "one of 45 calls, load_images/n32_28x28x1 to sgd+nesterov/5280_decay4976: "},
+		{"a kernel that loses the device while it is timed", "EMULATED_FAULT=5", bench, "an illegal memory access was encountered (CUDA error 700); with CUDA_LAUNCH_BLOCKING=1 it tells which call\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for _, e := range strings.Fields(c.environment) {
 				name, value, _ := strings.Cut(e, "=")
 				t.Setenv(name, value)
 			}
-			assertRefused(t, execute(t, command(t, t.TempDir(), strings.Fields(c.args)...)), exitFailed, c.says)
+			out := execute(t, command(t, t.TempDir(), strings.Fields(c.args)...))
+			assertRefused(t, out, exitFailed, c.says)
+			assert.LessOrEqual(t, strings.Count(out.stderr, "CUDA error"), 1, out.stderr)
 		})
 	}
 }

@@ -18,8 +18,9 @@ func (e *executor) Time(latencyNS []int64) (err error) {
 	calls := len(latencyNS)
 	t, err := e.device.NewTimer(calls + 1)
 	if err != nil {
-		return err
+		return e.explain(err)
 	}
+	e.begun = [2]int{0, calls}
 	defer func() { err = errors.Join(err, t.Close()) }()
 	for late := true; late; {
 		queued := time.Now()
@@ -27,17 +28,20 @@ func (e *executor) Time(latencyNS []int64) (err error) {
 			return fmt.Errorf("cuda: %w", err)
 		}
 		if err := t.Mark(0); err != nil {
-			return err
+			return e.explain(err)
 		}
 		for i := range calls {
-			if err := errors.Join(e.call(i), t.Mark(i+1)); err != nil {
+			if err := e.call(i); err != nil {
 				return err
+			}
+			if err := t.Mark(i + 1); err != nil {
+				return e.explain(err)
 			}
 		}
 		late = e.hold.late(time.Since(queued))
 		for i := range latencyNS {
 			if latencyNS[i], err = t.NS(i, i+1); err != nil {
-				return err
+				return e.explain(err)
 			}
 		}
 	}

@@ -27,6 +27,7 @@ type Device struct {
 	context cu.CUContext
 	stream  cu.Stream
 	modules []cu.Module
+	lost    bool               // by a kernel that failed, which somebody was told
 	kernels map[string]*kernel // those that were asked for: a module is searched for longer than a kernel is launched
 }
 
@@ -92,9 +93,24 @@ func (d *Device) do(f func() error) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if err := cu.SetCurrentContext(d.context); err != nil {
-		return explain(err)
+		return d.told(explain(err))
 	}
-	return explain(f())
+	return d.told(explain(f()))
+}
+
+func (d *Device) told(err error) error {
+	d.lost = d.lost || lost(err)
+	return err
+}
+
+// release is do for giving something back, which a device that is lost need not be told
+// of again: the process's end does it.
+func (d *Device) release(f func() error) error {
+	was := d.lost
+	if err := d.do(f); !was {
+		return err
+	}
+	return nil
 }
 
 // Do runs f as a library of CUDA's must be called: on a thread whose context is the
@@ -122,7 +138,7 @@ func (d *Device) Alloc(bytes int64) (driver.Pointer, error) {
 }
 
 func (d *Device) Free(p driver.Pointer) error {
-	return d.do(func() error { return cu.MemFree(cu.DevicePtr(p)) })
+	return d.release(func() error { return cu.MemFree(cu.DevicePtr(p)) })
 }
 
 func (d *Device) Zero(dst driver.Pointer, bytes int64) error {
@@ -157,18 +173,18 @@ func (d *Device) Synchronize() error { return d.do(d.stream.Synchronize) }
 // Close unloads the kernels, when what was asked for is done. Nothing may use the
 // device any more.
 func (d *Device) Close() error {
-	err := d.do(func() error {
+	err := d.release(func() error {
 		var errs []error
 		if d.stream != cu.NoStream {
-			errs = append(errs, explain(d.stream.Synchronize()))
+			errs = append(errs, d.stream.Synchronize())
 		}
 		for _, m := range d.modules {
-			errs = append(errs, explain(m.Unload()))
+			errs = append(errs, m.Unload())
 		}
 		if d.stream != cu.NoStream {
-			errs = append(errs, explain(d.stream.Destroy()))
+			errs = append(errs, d.stream.Destroy())
 		}
-		return errors.Join(errs...)
+		return together(errs...)
 	})
-	return errors.Join(err, explain(d.device.ReleasePrimaryCtx()))
+	return together(err, d.device.ReleasePrimaryCtx())
 }

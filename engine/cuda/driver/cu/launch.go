@@ -30,6 +30,7 @@ static const char *describe(CUresult r) {
 import "C"
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"unsafe"
@@ -65,14 +66,42 @@ func (d *Device) Launch(l driver.Launch) error {
 	k, context := l.Kernel.(*kernel), *(*C.CUcontext)(unsafe.Pointer(&d.context))
 	if l.Shared > k.shared {
 		if err := check(k.name, C.ask_for_shared(context, k.c(), C.uint(l.Shared))); err != nil {
-			return err
+			return d.told(err)
 		}
 		k.shared = l.Shared
 	}
 	r := C.launch(context, k.c(),
 		(*C.int)(&l.Grid[0]), C.uint(l.Threads), C.uint(l.Shared), *(*C.CUstream)(unsafe.Pointer(&d.stream)),
 		unsafe.Pointer(&l.Params[0]), C.size_t(len(l.Params)))
-	return check(k.name, r)
+	return d.told(check(k.name, r))
+}
+
+// failure is what the driver answers instead of success, in its own text.
+type failure struct {
+	what string
+	code C.CUresult
+}
+
+func (f failure) Error() string {
+	hint := ""
+	if f.fatal() && !blocking() {
+		hint = "; with CUDA_LAUNCH_BLOCKING=1 it tells which call"
+	}
+	return fmt.Sprintf("%s: %s (CUDA error %d)%s", f.what, C.GoString(C.describe(f.code)), int(f.code), hint)
+}
+
+// fatal says that a kernel failed while it ran: the process has lost the device,
+// and whatever it asks for next has the same answer.
+func (f failure) fatal() bool {
+	return f.code >= C.CUDA_ERROR_ILLEGAL_ADDRESS && f.code <= C.CUDA_ERROR_LAUNCH_FAILED && f.code != C.CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES
+}
+
+// check is nil for success.
+func check(what string, r C.CUresult) error {
+	if r == C.CUDA_SUCCESS {
+		return nil
+	}
+	return failure{what, r}
 }
 
 // explain gives gorgonia.org/cu's errors, which are plain numbers, the driver's text.
@@ -83,20 +112,17 @@ func explain(err error) error {
 	return err
 }
 
-// check gives an error the driver's own text.
-func check(what string, r C.CUresult) error {
-	if r == C.CUDA_SUCCESS {
-		return nil
-	}
-	hint := ""
-	if fatal(r) && !blocking() {
-		hint = "; with CUDA_LAUNCH_BLOCKING=1 it tells which call"
-	}
-	return fmt.Errorf("%s: %s (CUDA error %d)%s", what, C.GoString(C.describe(r)), int(r), hint)
+func lost(err error) bool {
+	var f failure
+	return errors.As(err, &f) && f.fatal()
 }
 
-// fatal says that a kernel failed while it ran: the process has lost the device,
-// and whatever it asks for next has the same answer.
-func fatal(r C.CUresult) bool {
-	return r >= C.CUDA_ERROR_ILLEGAL_ADDRESS && r <= C.CUDA_ERROR_LAUNCH_FAILED && r != C.CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES
+// together is all errors, or the one that they all are where the device is lost.
+func together(errs ...error) error {
+	for i := range errs {
+		if errs[i] = explain(errs[i]); lost(errs[i]) {
+			return errs[i]
+		}
+	}
+	return errors.Join(errs...)
 }

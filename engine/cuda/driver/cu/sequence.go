@@ -78,5 +78,5 @@ func (s *sequence) Run() error {
 }
 
 func (s *sequence) Close() error {
-	return s.device.do(func() error { return check("destroy graph", C.cuGraphExecDestroy(s.graph)) })
+	return s.device.release(func() error { return check("destroy graph", C.cuGraphExecDestroy(s.graph)) })
 }

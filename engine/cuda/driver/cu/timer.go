@@ -52,11 +52,11 @@ func (t *timer) NS(from, to int) (int64, error) {
 }
 
 func (t *timer) Close() error {
-	return t.device.do(func() error {
+	return t.device.release(func() error {
 		var errs []error
 		for i := range t.events {
 			errs = append(errs, cu.DestroyEvent(&t.events[i]))
 		}
-		return errors.Join(errs...)
+		return together(errs...)
 	})
 }

@@ -101,13 +101,13 @@ func (u *uploader) Upload(dst driver.Pointer, src []float32) error {
 	}
 	slot := &u.slots[u.next]
 	u.next = 1 - u.next
-	return check("upload", C.upload(*(*C.CUcontext)(unsafe.Pointer(&u.device.context)), slot, C.CUdeviceptr(dst),
-		unsafe.Pointer(&src[0]), C.size_t(4*len(src)), u.stream, *(*C.CUstream)(unsafe.Pointer(&u.device.stream))))
+	return u.device.told(check("upload", C.upload(*(*C.CUcontext)(unsafe.Pointer(&u.device.context)), slot, C.CUdeviceptr(dst),
+		unsafe.Pointer(&src[0]), C.size_t(4*len(src)), u.stream, *(*C.CUstream)(unsafe.Pointer(&u.device.stream)))))
 }
 
 // Close waits for the copies that are under way.
 func (u *uploader) Close() error {
-	return u.device.do(func() error {
+	return u.device.release(func() error {
 		var errs []error
 		if u.stream != nil {
 			errs = append(errs, u.device.stream.Synchronize(), check("destroy stream", C.cuStreamDestroy(u.stream)))
@@ -115,6 +115,6 @@ func (u *uploader) Close() error {
 		for i := range u.slots {
 			errs = append(errs, check("free room for uploads", C.free_slot(&u.slots[i])))
 		}
-		return errors.Join(errs...)
+		return together(errs...)
 	})
 }

@@ -9,6 +9,7 @@
 //
 //	EMULATED_EAGER=2                    streams, a bit each, which do everything as soon as a driver may
 //	EMULATED_FAILURE=cuGraphLaunch=719  a function that fails, and how
+//	EMULATED_FAULT=3                    which kernel that runs reads an illegal address
 //	EMULATED_CALLS=FILE                 where to write how often each function was called, when a device is given back
 //	EMULATED_DEVICES=1  EMULATED_MIB=1024  EMULATED_MIB_TAKEN=0  EMULATED_CAPABILITY_MAJOR=9  EMULATED_DRIVER_VERSION=13000
 #pragma once

@@ -36,6 +36,8 @@ CUresult run(const emu_kernel *kernel, const std::string &params, const int grid
 		ours.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
 		installed = !sigaction(SIGSEGV, &ours, &before);
 	}
+	static int runs;
+	if (++runs == said("EMULATED_FAULT", 0)) return CUDA_ERROR_ILLEGAL_ADDRESS;
 	faulted = false, in_launch = true;
 	const char *failure = emu_launch(kernel, params.data(), grid, threads, shared, EMU_SHUFFLED);
 	in_launch = false;
