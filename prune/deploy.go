@@ -74,6 +74,9 @@ func (p *Pipeline) cutTo(d *Deployable, c *Coupling, budget string) error {
 		d.add("training", "none since it was cut")
 	}
 	w, err := p.readWeights(file, small)
+	if err == nil {
+		err = p.fresh(path.Join(budget, "finetuned.safetensors"))
+	}
 	if err != nil {
 		return err
 	}
@@ -113,10 +116,11 @@ func (p *Pipeline) measured(d *Deployable, budget string) error {
 	d.add("device", strings.Join([]string{h.Backend, h.CPU}, ", "))
 	d.add("latency_batch", strconv.Itoa(h.Batch))
 	var rows []report.Network
-	if err := p.ReadJSON("eval.json", &rows); err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
+	err = p.ReadJSON("eval.json", &rows)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && p.fresh("eval.json") != nil { // of other networks
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	for _, r := range rows {

@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -28,9 +30,10 @@ type Folder struct {
 }
 
 // record is how a step was last done: a digest of all that went in, and of each
-// file that came out.
+// file that did and that came out.
 type record struct {
 	Inputs  string            `json:"inputs"`
+	Read    map[string]string `json:"read,omitempty"`
 	Outputs map[string]string `json:"outputs"`
 	Seconds float64           `json:"seconds"`
 }
@@ -158,7 +161,10 @@ func (f *Folder) Lock() error {
 // Step does a step unless it was done with the same configuration and the same
 // contents of its input files, and its outputs are still what it wrote.
 func (f *Folder) Step(name string, config any, in, out []string, do func() error) (skipped bool, err error) {
-	inputs, err := f.inputs(config, in)
+	inputs, read, err := f.inputs(config, in)
+	if err == nil {
+		err = f.fresh(in...)
+	}
 	if err != nil {
 		return false, fmt.Errorf("%s: %w", name, err)
 	}
@@ -169,7 +175,7 @@ func (f *Folder) Step(name string, config any, in, out []string, do func() error
 	if err := do(); err != nil {
 		return false, fmt.Errorf("%s: %w", name, err)
 	}
-	r := record{Inputs: inputs, Outputs: map[string]string{}, Seconds: time.Since(start).Seconds()}
+	r := record{Inputs: inputs, Read: read, Outputs: map[string]string{}, Seconds: time.Since(start).Seconds()}
 	for _, o := range out {
 		if r.Outputs[o], err = f.digest(o); err != nil {
 			return false, fmt.Errorf("%s: %w", name, err)
@@ -182,24 +188,54 @@ func (f *Folder) Step(name string, config any, in, out []string, do func() error
 	return false, f.Log("step", map[string]any{"step": name, "seconds": r.Seconds})
 }
 
-func (f *Folder) inputs(config any, files []string) (string, error) {
+// inputs is the digest of all that goes into a step, and those of its files.
+func (f *Folder) inputs(config any, files []string) (all string, each map[string]string, err error) {
 	b, err := json.Marshal(config)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	h := sha256.New()
 	h.Write(b)
+	each = map[string]string{}
 	for _, name := range files {
 		d, err := f.digest(name)
 		if errors.Is(err, fs.ErrNotExist) {
-			return "", fmt.Errorf("%s is missing: run the steps before this one, or mdp prune for all of them", f.Path(name))
+			return "", nil, fmt.Errorf("%s is missing: run the steps before this one, or mdp prune for all of them", f.Path(name))
 		}
 		if err != nil {
-			return "", err
+			return "", nil, err
 		}
+		each[name] = d
 		fmt.Fprintf(h, "\x00%s\x00%s", name, d)
 	}
-	return hex.EncodeToString(h.Sum(nil)), nil
+	return hex.EncodeToString(h.Sum(nil)), each, nil
+}
+
+// fresh refuses a file that a step made of files which have changed since: what
+// reads it would mix two runs. One that another tool put there is taken as it is.
+func (f *Folder) fresh(files ...string) error {
+	digests := map[string]string{} // weights are large, and read by many
+	holds := func(name, want string) bool {
+		if _, ok := digests[name]; !ok {
+			digests[name], _ = f.digest(name) // "" of one that is gone
+		}
+		return digests[name] == want
+	}
+	for _, step := range slices.Sorted(maps.Keys(f.records)) {
+		r := f.records[step]
+		for _, name := range files {
+			if made, ok := r.Outputs[name]; !ok || !holds(name, made) {
+				continue
+			}
+			for _, read := range slices.Sorted(maps.Keys(r.Read)) {
+				if !holds(read, r.Read[read]) {
+					stage, _, _ := strings.Cut(step, "/")
+					return fmt.Errorf("%s was made before %s changed: run mdp prune, or mdp %s again", f.Path(name), f.Path(read), stage)
+				}
+			}
+		}
+	}
+	return nil
 }
 
 func (f *Folder) unchanged(r record) bool {

@@ -17,7 +17,7 @@ import (
 
 // extract cuts the network for one budget out of the dense one.
 func (p *Pipeline) extract(budget string) error {
-	in := []string{"graph.json", "weights.safetensors", "scores.json", "solution.json"}
+	in := []string{"graph.json", "weights.safetensors", "scores.json", "problem.json", "solution.json"}
 	out := []string{path.Join(budget, "choice.json"), path.Join(budget, "graph.json"), path.Join(budget, "pruned.safetensors")}
 	key := map[string]any{"step": p.Config.Step, "batch": p.Config.LatencyBatch, "fix": p.Config.Fix}
 	return p.stage(StageExtract, budget, key, in, out, func() error {
@@ -54,11 +54,29 @@ func (p *Pipeline) choice(g *graph.Graph, c *Coupling, budget string) (Choice, e
 	if err != nil {
 		return Choice{}, err
 	}
-	choice, err := NewSteps(g, c, p.Config.Step).Choice(scores, a.Solution)
+	steps := NewSteps(g, c, p.Config.Step)
+	choice, err := steps.Choice(scores, a.Solution)
+	if err == nil {
+		err = p.posedIn(steps)
+	}
 	if err != nil {
 		return Choice{}, fmt.Errorf("%s: budget %s: %w", p.Path("solution.json"), budget, err)
 	}
 	return choice, nil
+}
+
+// posedIn refuses a solution whose options are other numbers of channels.
+func (p *Pipeline) posedIn(s *Steps) error {
+	problem, err := ReadProblem(p.Path("problem.json"))
+	if err != nil {
+		return err
+	}
+	for i, g := range problem.Groups {
+		if i < len(s.Step) && g.ChannelsPerOption != s.Step[i] {
+			return fmt.Errorf("its options are steps of %d channels, not of %d, of %v: run mdp solve again", g.ChannelsPerOption, s.Step[i], g.Layers)
+		}
+	}
+	return nil
 }
 
 func (p *Pipeline) solution(budget string) (Answer, error) {
@@ -137,6 +155,9 @@ func (p *Pipeline) eval(ctx context.Context) error {
 	}
 	key := map[string]any{"budgets": p.Config.Budgets, "batch": p.Config.LatencyBatch, "data": p.images + normalised, "fix": p.Config.Fix, "backend": p.Backend.Name()}
 	return p.stage(StageEval, "", key, in, []string{"eval.json"}, func() error {
+		if err := p.measuredAs(); err != nil {
+			return err
+		}
 		networks, err := p.candidates()
 		if err != nil {
 			return err
@@ -166,6 +187,20 @@ func (p *Pipeline) eval(ctx context.Context) error {
 		}
 		return p.WriteJSON("eval.json", rows)
 	})
+}
+
+// measuredAs refuses a table of other calls than those that are to be timed:
+// predictions by it are no predictions of them.
+func (p *Pipeline) measuredAs() error {
+	h, _, err := bench.ReadTable(p.Path("latency.jsonl"))
+	if err != nil {
+		return err
+	}
+	if now := p.Backend.Name(); h.Batch != p.Config.LatencyBatch || h.Backend != now {
+		return fmt.Errorf("%s is of batch %d on %s, not of batch %d on %s: run mdp prune, which measures that",
+			p.Path("latency.jsonl"), h.Batch, h.Backend, p.Config.LatencyBatch, now)
+	}
+	return nil
 }
 
 // candidates are the dense network, and for each budget the masked, the pruned

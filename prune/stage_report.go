@@ -52,6 +52,9 @@ func (p *Pipeline) Summary() (report.Run, error) {
 		DenseImportance: importanceUnits,
 		Commands:        []string{c.Command(p.dir), "mdp report " + Quoted(p.dir) + " --json"},
 	}
+	if err := p.ofOneRun(); err != nil {
+		return r, fmt.Errorf("report: %w", err)
+	}
 	for _, part := range []func(*report.Run) error{p.tellMachine, p.tellNetworks, p.tellFront, p.tellLayers, p.tellAccuracy, p.tellSteps} {
 		if err := part(&r); err != nil {
 			return r, fmt.Errorf("report: %w; run the steps before this one, or mdp prune for all of them", err)
@@ -83,6 +86,15 @@ func (p *Pipeline) caveats() []string {
 		notes = append(notes, "Accuracy is not measured: no data set was given.")
 	}
 	return notes
+}
+
+// ofOneRun refuses files that do not belong together.
+func (p *Pipeline) ofOneRun() error {
+	files := []string{"solution.json", "eval.json"}
+	for _, b := range p.Config.Budgets {
+		files = append(files, path.Join(b, "choice.json"), path.Join(b, "finetune.json"))
+	}
+	return p.fresh(files...)
 }
 
 // tellSteps lists how long each step of this configuration took.

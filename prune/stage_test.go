@@ -66,6 +66,58 @@ func TestWeightsThatDoNotFit(t *testing.T) {
 	require.Equal(t, []Stage{StageTrain}, skipped)
 }
 
+// Files of different runs do not mix: a step, a report and an export refuse what was
+// made before something it was made of changed, and say which command makes it again.
+func TestFilesOfDifferentRuns(t *testing.T) {
+	dir, c := t.TempDir(), given(t)
+	c.Budgets = []string{"0.6x"}
+	all := Stages()
+	_, _, err := stages(t, dir, c, all...)
+	require.NoError(t, err)
+	refused := func(c Config, s Stage, says ...string) {
+		t.Helper()
+		_, _, err := stages(t, dir, c, s)
+		require.Error(t, err)
+		for _, word := range says {
+			require.ErrorContains(t, err, word)
+		}
+	}
+
+	other := c
+	other.Step = 4
+	refused(other, StageExtract, "its options are steps of 8 channels, not of 4", "run mdp solve again")
+	other = c
+	other.LatencyBatch = 2
+	refused(other, StageEval, "of batch 1 on", "not of batch 2 on")
+
+	writeGiven(t, c, 2)
+	_, _, err = stages(t, dir, c, StageTrain)
+	require.NoError(t, err)
+	refused(c, StageReport, "eval.json was made before", "weights.safetensors changed: run mdp prune")
+	refused(c, StageExtract, "scores.json was made before", "weights.safetensors changed: run mdp prune, or mdp score again")
+	_, _, err = stages(t, dir, c, StageScore, StageSolve, StageExtract)
+	require.NoError(t, err)
+	refused(c, StageEval, filepath.Join("0.6x", "finetuned.safetensors")+" was made before", "or mdp finetune again")
+	p, _, err := stages(t, dir, c)
+	require.NoError(t, err)
+	_, err = p.Deployable("0.6x")
+	require.ErrorContains(t, err, "or mdp finetune again")
+	_, err = p.Deployable(Dense)
+	require.NoError(t, err)
+	_, _, err = stages(t, dir, c, all...)
+	require.NoError(t, err)
+
+	// What another tool put there is taken as it is.
+	for _, name := range []string{"problem.json", "solution.json"} {
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), append(b, '\n'), 0o644))
+	}
+	c.Importance = Random
+	_, _, err = stages(t, dir, c, StageScore, StageExtract)
+	require.NoError(t, err)
+}
+
 // TestGivenWeightsAreReadAgain when the file has others.
 func TestGivenWeightsAreReadAgain(t *testing.T) {
 	dir, c := t.TempDir(), given(t)

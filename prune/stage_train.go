@@ -73,7 +73,7 @@ func (p *Pipeline) writeTrained(g *graph.Graph, w graph.Weights, history []train
 // checkpoint names the file that a training goes on from: one for each of its
 // configurations, so that one which was stopped can wait while another runs.
 func (p *Pipeline) checkpoint(s Stage, budget string, key any, in []string) (string, error) {
-	d, err := p.inputs(key, in)
+	d, _, err := p.inputs(key, in)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", path.Join(string(s), budget), err)
 	}

@@ -171,7 +171,14 @@ func (p *Pipeline) subnets(space *Space, models []model, n int) (all []subnet, e
 		all = append(all, s)
 	}
 	var answers []Answer
-	if err := p.ReadJSON("solution.json", &answers); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	err = p.ReadJSON("solution.json", &answers)
+	if errors.Is(err, fs.ErrNotExist) {
+		return all, nil
+	}
+	if err == nil {
+		err = p.posedIn(space.Steps)
+	}
+	if err != nil {
 		return nil, err
 	}
 	for _, a := range answers {
