@@ -201,6 +201,38 @@ func TestCoarseFirst(t *testing.T) {
 	}
 }
 
+// Of an input that is larger than the caches its end is written, which they have then;
+// the rest is filled once. The copies of the first of several run before they count.
+func TestRoundsWriteWhatTheCachesHold(t *testing.T) {
+	s := newStand(fake{}, quick(), 2)
+	s.rule.MinClock, s.rule.Together = 0.5, 8
+	large := conv(64, 8)
+	large.H, large.Conv.W = 1, s.cache()/4/64/2+7 // of two images, and more than the caches hold
+	large.P, large.Q = 1, large.Conv.W
+	r, err := s.round([]engine.Call{large}, large)
+	require.NoError(t, err)
+	var convs []int
+	for i, c := range r.plan.Calls[:r.calls] {
+		d, ok := c.(engine.ConvForward)
+		if !ok {
+			continue
+		}
+		convs = append(convs, i)
+		x, written := r.plan.Span(d.X), r.plan.Span(r.plan.Calls[i-1].(engine.Activate).Y)
+		require.Equal(t, x.Offset+x.Len, written.Offset+written.Len)
+		require.Less(t, written.Len, x.Len)
+		require.InDelta(t, s.cache()/4, written.Len, 32)
+	}
+	require.Equal(t, append(slices.Clone(r.timed[0]), r.reference), convs[copies:])
+	filled := 0
+	for _, o := range found(&r.plan, r.calls) {
+		if o.Name == "x" && o.Len == 2*large.Conv.W*64 {
+			filled++
+		}
+	}
+	require.Positive(t, filled, "what is not written each time is there")
+}
+
 // What is measured together is of one layer, and of about one size.
 func TestTogether(t *testing.T) {
 	other := conv(8, 8)
@@ -221,12 +253,19 @@ func TestTogether(t *testing.T) {
 		for _, c := range g {
 			require.Equal(t, layer(g[0]), layer(c))
 			require.LessOrEqual(t, size(g[0]), 2*size(c))
+			require.Equal(t, g[0].(engine.ConvForward).K, c.(engine.ConvForward).K)
 			require.False(t, seen[c.String()])
 			seen[c.String()] = true
 		}
 	}
 	require.Len(t, seen, len(calls))
-	require.Greater(t, full, len(groups)/2)
+	require.Greater(t, full, len(groups)/5)
+
+	var pools []engine.Call
+	for c := 100; c < 108; c++ {
+		pools = append(pools, engine.MaxPoolForward{Pool: engine.Pool{N: 1, H: 4, W: 4, C: c, R: 2, S: 2, P: 2, Q: 2, Stride: [2]int{2, 2}}, Y: 1, X: 2})
+	}
+	require.Less(t, len(coarseFirst(pools, 8)), 6, "what writes as many as it reads need not be of one width")
 }
 
 // A call is measured as a program runs it: slice by slice where the batch is cut.

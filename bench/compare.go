@@ -5,13 +5,14 @@ import (
 	"slices"
 
 	"gonum.org/v1/gonum/stat"
+	"gonum.org/v1/gonum/stat/distuv"
 )
 
 // Verdict on a row of two tables.
 type Verdict string
 
 // The verdicts: the interval of the ratio lies within the tolerance, below it, above
-// it, or across one of its ends.
+// it, or none of these for certain.
 const (
 	Same    Verdict = "SAME"
 	Faster  Verdict = "FASTER"
@@ -28,6 +29,8 @@ type Comparison struct {
 	Low     float64 `json:"low"`   // Low to High covers the true ratio with about
 	High    float64 `json:"high"`  // 95 % confidence
 	Verdict Verdict `json:"verdict"`
+
+	chance float64 // that a true ratio within the tolerance looks like this, or farther beyond it
 }
 
 // Compared is two tables side by side.
@@ -44,7 +47,9 @@ type Compared struct {
 // a share of it.
 //
 // Medians are independent, so the logarithm of their ratio errs by the root of the
-// sum of the squares of what theirs do, to either side.
+// sum of the squares of what theirs do, to either side. Of thousands of intervals of
+// 95 % some lie beyond the tolerance by chance: as many are believed as keep the share
+// of those among them below one in twenty (Benjamini and Hochberg, 1995).
 func Compare(a, b []Row, within float64) Compared {
 	c := Compared{Counts: map[Verdict]int{}, Within: within}
 	of := map[string]Row{}
@@ -60,10 +65,13 @@ func Compare(a, b []Row, within float64) Compared {
 		}
 		row := compareRows(r, s, within)
 		c.Rows = append(c.Rows, row)
-		c.Counts[row.Verdict]++
 		logs = append(logs, math.Log(row.Ratio))
 	}
 	c.Only[1] = len(b) - len(c.Rows)
+	c.settle()
+	for _, row := range c.Rows {
+		c.Counts[row.Verdict]++
+	}
 	if n := len(c.Rows); n > 0 {
 		c.Ratio = math.Exp(stat.Mean(logs, nil))
 		for _, row := range c.Rows {
@@ -79,10 +87,14 @@ func compareRows(a, b Row, within float64) Comparison {
 	log := func(ns int64) float64 { return math.Log(float64(max(ns, 1))) }
 	ratio := log(b.MedianNS) - log(a.MedianNS)
 	each := max(tick(slices.Sorted(slices.Values(a.SamplesNS))), tick(slices.Sorted(slices.Values(b.SamplesNS))))
-	ta, tb := unseen(a.SamplesNS, each), unseen(b.SamplesNS, each)
+	ta, tb := unseen(a.Result, each), unseen(b.Result, each)
 	down := math.Hypot(log(b.MedianNS)-log(b.LowNS-tb), log(a.HighNS+ta)-log(a.MedianNS))
 	up := math.Hypot(log(b.HighNS+tb)-log(b.MedianNS), log(a.MedianNS)-log(a.LowNS-ta))
 	c := Comparison{Key: a.Key, ANS: a.MedianNS, BNS: b.MedianNS, Ratio: math.Exp(ratio), Low: math.Exp(ratio - down), High: math.Exp(ratio + up), Verdict: Unclear}
+	beyond, half := ratio-math.Log(1+within), down
+	if ratio < 0 {
+		beyond, half = -ratio-math.Log(1+within), up
+	}
 	switch {
 	case inside(c.Low, c.High, within):
 		c.Verdict = Same
@@ -91,16 +103,42 @@ func compareRows(a, b Row, within float64) Comparison {
 	case c.Low > 1+within:
 		c.Verdict = Slower
 	}
+	if c.chance = 1; beyond > 0 {
+		c.chance = distuv.UnitNormal.Survival(beyond / max(half, 1e-9) * distuv.UnitNormal.Quantile(0.975))
+	}
 	return c
 }
 
+// settle takes back the verdicts of faster and slower that chance alone may have given.
+func (c *Compared) settle() {
+	chances := make([]float64, len(c.Rows))
+	for i, r := range c.Rows {
+		chances[i] = r.chance
+	}
+	slices.Sort(chances)
+	most := 0.0
+	for i, p := range chances {
+		if p <= 0.05*float64(i+1)/float64(len(chances)) {
+			most = p
+		}
+	}
+	for i, r := range c.Rows {
+		if (r.Verdict == Faster || r.Verdict == Slower) && r.chance > most {
+			c.Rows[i].Verdict = Unclear
+		}
+	}
+}
+
 // unseen is how far beyond a row's interval its median may lie for the timer's ticks.
-// Of coarse ticks the interval knows, unless all samples were the same: then of three
-// in n others none may have been seen.
-func unseen(samplesNS []int64, other int64) int64 {
-	switch t := tick(slices.Sorted(slices.Values(samplesNS))); {
+// Of coarse ticks the interval knows, unless all samples were the same and nobody knew
+// the tick: then of three in n others none may have been seen.
+func unseen(r Result, other int64) int64 {
+	if r.TickNS > 0 {
+		return 0
+	}
+	switch t := tick(slices.Sorted(slices.Values(r.SamplesNS))); {
 	case t == 0:
-		return 3 * other / int64(len(samplesNS))
+		return 3 * other / int64(len(r.SamplesNS))
 	case t >= coarse && t <= coarser:
 		return 0
 	default:

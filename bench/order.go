@@ -10,9 +10,10 @@ import (
 
 // coarseFirst orders calls so that a table cut short is useful: of each layer the
 // corners of its grid of channels, then the grid of twice as many points, and so on,
-// each the largest first and the layers in turn. Of a layer and a grid as many as
-// together go with one another, unless the first is more than twice as large as others:
-// small calls want more samples.
+// each the widest first and the layers in turn. Of a layer and a grid as many as
+// together go with one another that write as many channels, so that none finds less of
+// its output in the caches than others do, and of which none is more than twice as large
+// as another: small calls want more samples.
 func coarseFirst(calls []engine.Call, together int) [][]engine.Call {
 	type cell struct {
 		engine.Call
@@ -33,9 +34,10 @@ func coarseFirst(calls []engine.Call, together int) [][]engine.Call {
 	}
 	var all []*cell
 	for _, of := range layers {
-		in, out := map[int]int{}, map[int]int{}
+		in, out, square := map[int]int{}, map[int]int{}, true // it writes as many as it reads
 		for _, c := range of {
 			in[c.in], out[c.out] = 0, 0
+			square = square && c.in == c.out
 		}
 		depths(in)
 		depths(out)
@@ -43,14 +45,14 @@ func coarseFirst(calls []engine.Call, together int) [][]engine.Call {
 			c.depth = max(in[c.in], out[c.out])
 		}
 		slices.SortStableFunc(of, func(a, b *cell) int {
-			return cmp.Or(cmp.Compare(a.depth, b.depth), cmp.Compare(b.size, a.size))
+			return cmp.Or(cmp.Compare(a.depth, b.depth), cmp.Compare(b.out, a.out), cmp.Compare(b.in, a.in))
 		})
 		first := 0 // of those that go together
 		for i, c := range of {
 			switch {
 			case c.depth != of[first].depth:
 				first = i
-			case i-first >= together, 2*c.size < of[first].size:
+			case i-first >= together, 2*c.size < of[first].size, c.out != of[first].out && !square:
 				c.rank = of[first].rank + 1
 				first = i
 			default:

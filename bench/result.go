@@ -16,17 +16,24 @@ type Result struct {
 	HighNS    int64   `json:"highNS"` // 95 % confidence, less below six samples
 	RSD       float64 `json:"rsd"`    // standard deviation ÷ mean
 	Stop      Stop    `json:"stop"`
-	SamplesNS []int64 `json:"samplesNS"` // raw, in the order they were taken
+	TickNS    int64   `json:"tickNS,omitempty"` // of a coarse timer, where it is known
+	SamplesNS []int64 `json:"samplesNS"`        // raw, in the order they were taken
 }
 
 // Summarise computes the statistics of one or more samples; Stop stays empty. Of
 // samples that are a coarse timer's ticks, it is the mean of those about the median.
-func Summarise(samplesNS []int64) Result {
+func Summarise(samplesNS []int64) Result { return summarise(samplesNS, 0) }
+
+// summarise is of samples of a timer whose tick is known, or 0.
+func summarise(samplesNS []int64, tickNS int64) Result {
 	n := len(samplesNS)
 	x := slices.Sorted(slices.Values(samplesNS))
 	k := medianRank(n)
-	r := Result{MedianNS: x[(n-1)/2] + (x[n/2]-x[(n-1)/2])/2, LowNS: x[k-1], HighNS: x[n-k], SamplesNS: samplesNS}
-	if mean, half, ok := onTicks(x, r.MedianNS); ok {
+	r := Result{MedianNS: x[(n-1)/2] + (x[n/2]-x[(n-1)/2])/2, LowNS: x[k-1], HighNS: x[n-k], TickNS: tickNS, SamplesNS: samplesNS}
+	if !onTicks(x, tickNS) {
+		tickNS = tick(x)
+	}
+	if mean, half, ok := betweenTicks(x, r.MedianNS, tickNS); ok {
 		r.MedianNS, r.LowNS, r.HighNS = int64(math.Round(mean)), max(0, int64(math.Floor(mean-half))), int64(math.Ceil(mean+half))
 	}
 	f := make([]float64, n)
@@ -46,23 +53,19 @@ const (
 	coarser = 1100
 )
 
-// onTicks looks between the ticks of a coarse timer: whatever lies between two of
+// betweenTicks looks between the ticks of a coarse timer: whatever lies between two of
 // them, the median is one of the two, but how often it is either tells where. A call
 // that begins at no particular moment of a tick is as long as its samples' mean. So
 // where all sorted samples lie on ticks, and most of them within two of the median,
 // as of a quiet device they do, it is the mean of those, and half its 95 % interval:
 // Student's, and as much beside as three ticks of which none was seen may hide.
-func onTicks(x []int64, median int64) (mean, half float64, ok bool) {
-	t := tick(x)
-	if t < coarse || t > coarser {
+func betweenTicks(x []int64, median, tickNS int64) (mean, half float64, ok bool) {
+	if !onTicks(x, tickNS) {
 		return 0, 0, false
 	}
 	var near []float64
 	for _, v := range x {
-		if off := (v - x[0]) % t; off > 1 && off < t-1 { // rounded to ns
-			return 0, 0, false
-		}
-		if v >= median-2*t && v <= median+2*t {
+		if v >= median-2*tickNS && v <= median+2*tickNS {
 			near = append(near, float64(v))
 		}
 	}
@@ -72,7 +75,15 @@ func onTicks(x []int64, median int64) (mean, half float64, ok bool) {
 	}
 	mean, deviation := stat.MeanStdDev(near, nil)
 	student := distuv.StudentsT{Sigma: 1, Nu: n - 1}.Quantile(0.975)
-	return mean, student * math.Sqrt(deviation*deviation/n+2.4*float64(t*t)/(n*n)), true
+	return mean, student * math.Sqrt(deviation*deviation/n+2.4*float64(tickNS*tickNS)/(n*n)), true
+}
+
+// onTicks says that samples lie on ticks as coarse as to be looked between.
+func onTicks(x []int64, tickNS int64) bool {
+	return tickNS >= coarse && tickNS <= coarser && !slices.ContainsFunc(x, func(v int64) bool {
+		off := (v - x[0]) % tickNS
+		return off > 1 && off < tickNS-1 // rounded to ns
+	})
 }
 
 // tick is the least by which two of sorted samples differ, 0 if none do: of a call so

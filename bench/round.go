@@ -34,11 +34,13 @@ type round struct {
 	storage   engine.Storage // of activations
 	by        engine.Slicer
 	images    int // that the next calls take at a time, of plan.Batch
+
+	cacheWords int // of the device, in float32
 }
 
 func (s *stand) round(calls []engine.Call, reference engine.Call) (*round, error) {
 	r := &round{plan: engine.Plan{Spans: make([]engine.Span, 1), Batch: s.batch}, grown: map[engine.Buffer]bool{}, storage: s.backend.Info().Storage, images: s.batch}
-	build := map[Caches]func([]engine.Call, engine.Call) error{AsInNetwork: r.asInNetwork(s.backend.Slicer(), s.cache()), Cold: r.cold(2 * s.cache() / 4), Hot: r.hot}[s.rule.Caches]
+	build := map[Caches]func([]engine.Call, engine.Call) error{AsInNetwork: r.asInNetwork(s.backend.Slicer(), s.cache(), s.rule.Together > 1), Cold: r.cold(2 * s.cache() / 4), Hot: r.hot}[s.rule.Caches]
 	if err := build(calls, reference); err != nil {
 		return nil, err
 	}
@@ -89,12 +91,15 @@ func (s *stand) cache() int {
 	return unknown
 }
 
-// asInNetwork cuts the batch as a program does.
-func (r *round) asInNetwork(by engine.Slicer, cacheBytes int) func([]engine.Call, engine.Call) error {
+// asInNetwork cuts the batch as a program does. Where several share a round, the copies
+// of the first run once before they count: the reference has left others in the caches
+// than what the copies before leave to the next.
+func (r *round) asInNetwork(by engine.Slicer, cacheBytes int, several bool) func([]engine.Call, engine.Call) error {
 	return func(calls []engine.Call, reference engine.Call) error {
 		if r.by = by; by != nil {
 			r.plan.Lanes = by.Lanes()
 		}
+		r.cacheWords = cacheBytes / 4
 		rooms := make([]rooms, copies+1)
 		if all := slices.Concat(calls, []engine.Call{reference}); r.crowded(calls[0], cacheBytes) {
 			shared := r.rooms(all)
@@ -108,6 +113,13 @@ func (r *round) asInNetwork(by engine.Slicer, cacheBytes int) func([]engine.Call
 			rooms[copies] = r.rooms([]engine.Call{reference})
 		}
 		source := r.sources(slices.Concat(calls, []engine.Call{reference}))
+		if several {
+			for i := range copies {
+				if _, err := r.written(calls[0], rooms[i], source); err != nil {
+					return err
+				}
+			}
+		}
 		for _, c := range calls {
 			var at []int
 			for i := range copies {
@@ -124,7 +136,8 @@ func (r *round) asInNetwork(by engine.Slicer, cacheBytes int) func([]engine.Call
 	}
 }
 
-// written adds a call behind what writes its input; it says which the call is.
+// written adds a call behind what writes its input, as much of it as the caches may
+// still have; it says which the call is.
 func (r *round) written(c engine.Call, rooms, source rooms) (int, error) {
 	d, err := r.own(c, rooms)
 	if err != nil {
@@ -132,10 +145,23 @@ func (r *round) written(c engine.Call, rooms, source rooms) (int, error) {
 	}
 	for _, o := range d.Operands() {
 		if input(o) {
-			r.add(engine.Activate{Len: o.Len, Y: o.Buffer, X: r.in(source, "source", o.Len)})
+			y, n := r.end(o.Buffer)
+			r.add(engine.Activate{Len: n, Y: y, X: r.in(source, "source", o.Len)})
 		}
 	}
 	return r.add(d), nil
+}
+
+// end is as much of a buffer's end as the caches hold, and its length.
+func (r *round) end(b engine.Buffer) (engine.Buffer, int) {
+	const line = 32 // elements of 16 bits
+	s := r.plan.Span(b)
+	skip := (s.Len - s.Len*r.cacheWords/s.Words()) / line * line
+	if s.Lane || skip <= 0 {
+		return b, s.Len
+	}
+	s.Offset, s.Len = s.Offset+s.Storage.Words(skip), s.Len-skip
+	return r.span(s), s.Len
 }
 
 // input says that in a network the call before writes the operand.

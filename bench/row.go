@@ -95,7 +95,7 @@ func parseRow(line []byte) (Row, error) {
 	if r.Reference == "" || r.ReferenceNS <= 0 {
 		return Row{}, fmt.Errorf("reference %q of %d ns; a row needs one that takes time", r.Reference, r.ReferenceNS)
 	}
-	s := Summarise(r.SamplesNS)
+	s := summarise(r.SamplesNS, r.TickNS)
 	if r.MedianNS != s.MedianNS || r.LowNS != s.LowNS || r.HighNS != s.HighNS {
 		return Row{}, fmt.Errorf("median %d in [%d, %d] ns is not its samples' %d in [%d, %d]", r.MedianNS, r.LowNS, r.HighNS, s.MedianNS, s.LowNS, s.HighNS)
 	}

@@ -30,6 +30,11 @@ type Rule struct {
 
 	Caches Caches `json:"caches,omitempty"`
 
+	// Where MaxHalf is positive it takes MaxRSD's place: half of the median's 95 % interval
+	// is below that share of it, or below a sixteenth of the timer's tick, which takes about
+	// two hundred samples. What no MaxSamples would bring there ends at the plateau.
+	MaxHalf float64 `json:"maxHalf,omitempty"`
+
 	// Together is how many configurations of a layer share each round, and with it what
 	// they do not differ in: their largest beside them, the clock's reading, the wait for
 	// the device. Only of a rule that watches the clock, and 0 or 1 is each by itself.
@@ -57,7 +62,7 @@ func TableRule(device engine.Info, caches Caches) Rule {
 	r := CallRule()
 	r.WarmUpNS, r.MinClock, r.Steady, r.Caches = 20e6, 0.75, 0.02, caches
 	if device.Device != "cpu" {
-		r.MinSamples, r.MinTotalNS, r.MaxRSD, r.TimeoutNS = 9, 250e3, 0.01, 2e9
+		r.MinSamples, r.MinTotalNS, r.MaxRSD, r.MaxHalf, r.MaxSamples, r.TimeoutNS = 9, 0, 0, 0.0035, 512, 2e9
 		r.PlateauWindow, r.PlateauEvery, r.Together = 32, 8, 8
 	}
 	return r
@@ -89,8 +94,8 @@ func (r Rule) check() error {
 		return fmt.Errorf("rule: plateau of %d samples looked at every %d; want at least 2 and 1", r.PlateauWindow, r.PlateauEvery)
 	case r.WarmUpNS < 0, r.MinTotalNS < 0, r.TimeoutNS <= 0:
 		return fmt.Errorf("rule: times %d, %d and %d ns; want warmUpNS ≥ 0, minTotalNS ≥ 0 and timeoutNS > 0", r.WarmUpNS, r.MinTotalNS, r.TimeoutNS)
-	case !(r.MaxRSD >= 0), !(r.PlateauSpread >= 0):
-		return fmt.Errorf("rule: maxRSD %g and plateauSpread %g must not be negative", r.MaxRSD, r.PlateauSpread)
+	case !(r.MaxRSD >= 0), !(r.MaxHalf >= 0), !(r.PlateauSpread >= 0):
+		return fmt.Errorf("rule: maxRSD %g, maxHalf %g and plateauSpread %g must not be negative", r.MaxRSD, r.MaxHalf, r.PlateauSpread)
 	case !(r.MinClock >= 0 && r.MinClock < 1), !(r.Steady >= 0):
 		return fmt.Errorf("rule: minClock %g and steady %g; want 0 ≤ minClock < 1 and steady ≥ 0", r.MinClock, r.Steady)
 	case r.Together < 0, r.Together > 1 && r.MinClock == 0:
@@ -106,7 +111,7 @@ type Stop string
 
 // The reasons to stop.
 const (
-	Quiet   Stop = "quiet"   // the deviation fell below MaxRSD
+	Quiet   Stop = "quiet"   // the deviation fell below MaxRSD, or the interval below MaxHalf
 	Plateau Stop = "plateau" // the deviation no longer changes
 	Full    Stop = "full"    // MaxSamples were taken
 	Timeout Stop = "timeout" // TimeoutNS passed
@@ -115,9 +120,11 @@ const (
 // run is the samples taken so far and, by Welford's recurrence, their deviation.
 type run struct {
 	samplesNS []int64
+	tickNS    int64 // of the timer, 0 where it is not known
 	totalNS   int64
 	mean, m2  float64
 	rsd       []float64 // after each sample
+	look      int       // samples at which the interval is looked at next
 	stop      Stop      // set once
 }
 
@@ -145,12 +152,37 @@ func (r *run) content(rule Rule) bool {
 	case n >= rule.MaxSamples:
 		r.stop = Full
 	case n < rule.MinSamples || r.totalNS < rule.MinTotalNS:
+	case rule.MaxHalf > 0:
+		r.narrow(rule)
 	case r.rsd[n-1] <= rule.MaxRSD:
 		r.stop = Quiet
-	case n > rule.PlateauWindow && n%rule.PlateauEvery == 0 && r.spread(rule.PlateauWindow) < rule.PlateauSpread:
+	case n%rule.PlateauEvery == 0 && r.plateau(rule):
 		r.stop = Plateau
 	}
 	return r.stop != ""
+}
+
+// narrow looks at the interval, each time with a quarter more samples: one that is
+// looked at all the time is narrow by chance some time.
+func (r *run) narrow(rule Rule) {
+	n := len(r.samplesNS)
+	if n < r.look {
+		return
+	}
+	r.look = n + n/4 + 1
+	s := summarise(r.samplesNS, r.tickNS)
+	want := max(rule.MaxHalf*float64(s.MedianNS), float64(r.tickNS)/16)
+	half := float64(max(s.HighNS-s.MedianNS, s.MedianNS-s.LowNS)) / max(1, want)
+	switch {
+	case half <= 1:
+		r.stop = Quiet
+	case float64(n)*half*half > float64(rule.MaxSamples) && r.plateau(rule):
+		r.stop = Plateau
+	}
+}
+
+func (r *run) plateau(rule Rule) bool {
+	return len(r.rsd) > rule.PlateauWindow && r.spread(rule.PlateauWindow) < rule.PlateauSpread
 }
 
 // spread is how far the last notes of the deviation lie from the last of all,

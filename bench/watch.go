@@ -14,13 +14,14 @@ import (
 // works on every device.
 type clock struct {
 	emptyNS int64   // what a Spin of no cycles takes
+	tickNS  int64   // of the device's timer, 0 where it is too fine to matter
 	mostMHz float64 // that was seen: what the device can do under its settings of today
 	rowMHz  float64 // of the row before, 0 before the first
 }
 
 const probeCycles = 100_000
 
-// newClock finds what the instrument itself adds.
+// newClock finds what the instrument itself adds, and how fine its timer is.
 func newClock(ctx context.Context, b engine.Backend) (*clock, error) {
 	exec, err := b.Prepare(&engine.Plan{Spans: make([]engine.Span, 1), Calls: []engine.Call{engine.Spin{}, engine.Spin{Cycles: probeCycles}}, Workspace: make([]engine.Buffer, 2)})
 	if err != nil {
@@ -40,6 +41,10 @@ func newClock(ctx context.Context, b engine.Backend) (*clock, error) {
 		empty, full = append(empty, latencyNS[0]), append(full, latencyNS[1])
 	}
 	k := &clock{emptyNS: Summarise(empty).MedianNS}
+	all := slices.Concat([]int64{0}, empty, full)
+	if t := tick(slices.Sorted(slices.Values(all))); onTicks(all, t) {
+		k.tickNS = t
+	}
 	k.mhz(slices.Min(full))
 	return k, nil
 }
@@ -95,39 +100,33 @@ func (s *stand) watch(ctx context.Context, exec engine.Executor, round *round) (
 		return l, nil
 	}
 
-	var steady []lap
-	for start := s.now(); ; {
-		l, err := turn()
-		if err != nil {
-			return nil, err
-		}
-		steady = append(steady, l)
-		if len(steady) > steadyLaps {
-			steady = steady[1:]
-		}
-		if s.clock.steady(steady, s.rule.Steady) {
-			break
-		}
-		if s.now().Sub(start) >= time.Duration(s.rule.WarmUpNS) {
-			steady = nil
-			break
-		}
-	}
-
-	rouse := func() error { // a device that was left alone has slowed down by itself
-		for start := s.now(); s.now().Sub(start) < time.Duration(s.rule.WarmUpNS); {
-			if l, err := turn(); err != nil || l.mhz >= s.rule.MinClock*s.clock.mostMHz {
-				return err
+	// warmUp is until the clock is steady, with the laps that showed it, or for as long as
+	// the rule allows.
+	warmUp := func() (steady []lap, err error) {
+		for start := s.now(); s.now().Sub(start) < time.Duration(s.rule.WarmUpNS) || len(steady) == 0; {
+			l, err := turn()
+			if err != nil {
+				return nil, err
+			}
+			steady = append(steady[max(0, len(steady)-steadyLaps+1):], l)
+			if s.clock.steady(steady, s.rule.Steady) {
+				return steady, nil
 			}
 		}
-		return nil
+		return nil, nil
+	}
+	steady, err := warmUp()
+	if err != nil {
+		return nil, err
 	}
 
 	runs, clocks := make([]sampling, len(round.timed)), []int64(nil)
+	for i := range runs {
+		runs[i].tickNS = s.clock.tickNS
+	}
 	pause, paused, low := firstPause, time.Duration(0), 0
 	for start, left := s.now(), len(runs); left > 0; {
 		var l lap
-		var err error
 		if len(steady) > 0 {
 			l, steady = steady[0], steady[1:]
 		} else if l, err = turn(); err != nil {
@@ -140,7 +139,7 @@ func (s *stand) watch(ctx context.Context, exec engine.Executor, round *round) (
 					return nil, err
 				}
 				pause, paused = min(2*pause, mostPause), paused+pause
-				if err := rouse(); err != nil {
+				if steady, err = warmUp(); err != nil { // a device that was left alone has slowed down by itself
 					return nil, err
 				}
 			}
@@ -165,7 +164,7 @@ func (s *stand) watch(ctx context.Context, exec engine.Executor, round *round) (
 	s.clock.rowMHz = float64(Summarise(clocks).MedianNS)
 	m := make([]reading, len(runs))
 	for i, r := range runs {
-		m[i] = reading{Result: Summarise(r.samplesNS), clockMHz: int(s.clock.rowMHz), discarded: r.discarded}
+		m[i] = reading{Result: summarise(r.samplesNS, r.tickNS), clockMHz: int(s.clock.rowMHz), discarded: r.discarded}
 		m[i].Stop = r.stop
 		m[i].referenceNS = paired(m[i].Result, r.beside)
 	}

@@ -27,7 +27,9 @@ func newBenchCompareCmd(a *app) *cobra.Command {
 		Short: "Tell of each configuration of two tables whether B is as fast as A",
 		Long: `Compares two latency tables, files or the folders they are in, row by row: SAME
 where the 95 % interval of the ratio of medians lies within the tolerance,
-FASTER or SLOWER where it lies beyond it, UNCLEAR where it does not tell. The
+FASTER or SLOWER where it lies beyond it, UNCLEAR where it does not tell. Of
+thousands of intervals some lie beyond by chance: rows are FASTER or SLOWER as
+long as about one in twenty of them is so by chance, the others UNCLEAR. The
 rows farthest from one come first; --json has all.`,
 		Example: `  mdp bench compare tables/today tables/yesterday
   mdp bench compare tables/today tables/yesterday --within 5 --json`,

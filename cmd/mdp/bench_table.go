@@ -217,7 +217,7 @@ func (o *tableOptions) measure(ctx context.Context, folder string, d *device.Dev
 		return err
 	}
 	r := tabled{Machine: header.Model, Backend: header.Backend, Settings: header.Settings, Without: header.Without, Batch: batch, Models: o.models,
-		Configurations: len(calls), Rows: table.Len(), Folder: folder, maxRSD: header.Rule.MaxRSD}
+		Configurations: len(calls), Rows: table.Len(), Folder: folder, rule: header.Rule}
 	for _, row := range table.Rows() {
 		r.Discarded += row.Discarded
 		if row.Stop == bench.Quiet {
@@ -276,20 +276,24 @@ type tabled struct {
 	Models         []string        `json:"models"`
 	Configurations int             `json:"configurations"` // of the models
 	Rows           int             `json:"rows"`           // of the table, which may have those of other models
-	Quiet          int             `json:"quiet"`          // rows whose deviation fell below the rule's
+	Quiet          int             `json:"quiet"`          // rows that are as certain as the rule asks for
 	Discarded      int             `json:"discarded"`      // samples that were taken while the clock was low
 	Folder         string          `json:"folder"`
-	maxRSD         float64         // below which a row is quiet
+	rule           bench.Rule
 }
 
 func (t tabled) writeText(w io.Writer) error {
+	certain := fmt.Sprintf("samples of %d rows deviate by at most %.0f %%", t.Quiet, 100*t.rule.MaxRSD)
+	if t.rule.MaxHalf > 0 {
+		certain = fmt.Sprintf("%d rows are certain to ±%.2g %%", t.Quiet, 100*t.rule.MaxHalf)
+	}
 	return table(w, [][]string{
 		{"machine", t.Machine},
 		{"backend", t.Backend},
 		{"models", fmt.Sprintf("%s at batch %d", strings.Join(t.Models, ", "), t.Batch)},
 		{"configurations", fmt.Sprint(t.Configurations)},
 		{"table", fmt.Sprintf("%s, %d rows", filepath.Join(t.Folder, "table.csv"), t.Rows)},
-		{"noise", fmt.Sprintf("samples of %d rows deviate by at most %.0f %%", t.Quiet, 100*t.maxRSD)},
+		{"noise", certain},
 		{"low clock", fmt.Sprintf("%d samples thrown away", t.Discarded)},
 	})
 }
