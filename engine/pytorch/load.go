@@ -159,7 +159,7 @@ func fits(have, want []int) bool {
 	n := func(shape []int) int64 {
 		n := int64(1)
 		for _, d := range shape[1:] {
-			n *= int64(d)
+			n = min(n, 1<<32) * int64(d) // more than any parameter has, and no overflow
 		}
 		return n
 	}

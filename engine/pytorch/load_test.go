@@ -181,3 +181,19 @@ func TestWriteMemory(t *testing.T) {
 	runtime.ReadMemStats(&after)
 	assert.Less(t, after.TotalAlloc-before.TotalAlloc, 3*4*uint64(g.LargestParam())+1<<20)
 }
+
+func TestFits(t *testing.T) {
+	for _, c := range []struct {
+		have, want []int
+		fits       bool
+	}{
+		{[]int{10, 8}, []int{10, 8}, true},
+		{[]int{10, 8, 1, 1}, []int{10, 8}, true},
+		{[]int{10, 8}, []int{10, 2, 2, 2}, true},
+		{[]int{10, 8}, []int{8, 10}, false},
+		{[]int{10, 2, 4, 1}, []int{10, 2, 2, 2}, false},
+		{[]int{10, 48912491, 522896, 721248}, []int{10, 512}, false}, // 2⁶⁴ + 512
+	} {
+		assert.Equal(t, c.fits, fits(c.have, c.want), "%v as %v", c.have, c.want)
+	}
+}
