@@ -11,6 +11,6 @@ template <class T> struct Activate {
 };
 
 template <class T> __device__ void activate_of(const Activate<T> &p) {
-	for FLAT(i, p.len) p.y[i] = activated(p.act, p.x[i]);
+	flat(p.len, [&](index_t i, auto each) { put_pack(&p.y[i], activated(p.act, widened(pack_at<each>(&p.x[i])))); });
 }
 STORED(256, activate, Activate)

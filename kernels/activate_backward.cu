@@ -12,10 +12,17 @@ template <class T> struct ActivateBackward {
 };
 
 template <class T> __device__ void activate_backward_of(const ActivateBackward<T> &p) {
-	for FLAT(i, p.len) {
-		float of = p.of ? p.of[i] : 0.f;
-		float g = p.act <= RELU6 ? gated(p.act, p.dy[i], of) : p.dy[i] * slope(p.act, of);
-		p.dx[i] = p.accumulate ? p.dx[i] + g : g;
-	}
+	flat(p.len, [&](index_t i, auto each) {
+		Pack<float, each> g = widened(pack_at<each>(&p.dy[i])), of = {};
+		if (p.of) of = widened(pack_at<each>(&p.of[i]));
+		if (p.act <= RELU6)
+#pragma unroll
+			for (int e = 0; e < each; e++) g.at[e] = gated(p.act, g.at[e], of.at[e]);
+		else
+#pragma unroll
+			for (int e = 0; e < each; e++) g.at[e] *= slope(p.act, of.at[e]);
+		if (p.accumulate) g += widened(pack_at<each>(&p.dx[i]));
+		put_pack(&p.dx[i], g);
+	});
 }
 STORED(256, activate_backward, ActivateBackward)

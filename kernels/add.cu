@@ -11,6 +11,10 @@ template <class T> struct Add {
 };
 
 template <class T> __device__ void add_of(const Add<T> &p) {
-	for FLAT(i, p.len) p.y[i] = activated(p.act, p.a[i] + p.b[i]);
+	flat(p.len, [&](index_t i, auto each) {
+		auto sum = widened(pack_at<each>(&p.a[i]));
+		sum += widened(pack_at<each>(&p.b[i]));
+		put_pack(&p.y[i], activated(p.act, sum));
+	});
 }
 STORED(256, add, Add)

@@ -13,16 +13,20 @@ template <class T> struct AvgPoolBackward {
 
 template <class T> __device__ void avg_pool_backward_of(const AvgPoolBackward<T> &o) {
 	const Pool &g = o.g;
-	for FLAT(i, g.in()) {
+	flat<16 / sizeof(T)>(g.in(), [&](index_t i, auto each) {
 		Place at(i, g.h, g.w, g.c);
-		float sum = o.accumulate ? o.dx[i] : 0.f;
+		Pack<float, each> sum = {};
+		if (o.accumulate) sum = widened(pack_at<each>(&o.dx[i]));
 		Span ps = readers(at.h, g.stride[0], g.pad[0], g.r, g.p), qs = readers(at.w, g.stride[1], g.pad[1], g.s, g.q);
 		for (int p = ps.first; p < ps.last; p++)
 			for (int q = qs.first; q < qs.last; q++) {
 				int seen = inside(p, g.stride[0], g.pad[0], g.r, g.h).len() * inside(q, g.stride[1], g.pad[1], g.s, g.w).len();
-				sum += o.dy[offset(at.n, p, q, at.c, g.p, g.q, g.c)] / (o.count_pad ? g.r * g.s : seen);
+				float count = o.count_pad ? g.r * g.s : seen;
+				auto dy = pack_at<each>(&o.dy[offset(at.n, p, q, at.c, g.p, g.q, g.c)]);
+#pragma unroll
+				for (int e = 0; e < each; e++) sum.at[e] += dy.at[e] / count;
 			}
-		o.dx[i] = sum;
-	}
+		put_pack(&o.dx[i], sum);
+	}, g.c % 8 == 0);
 }
 STORED(256, avg_pool_backward, AvgPoolBackward)

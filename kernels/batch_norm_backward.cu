@@ -21,26 +21,38 @@ template <class T> struct BatchNormSums {
 	int act;
 };
 
-template <class T> __device__ void batch_norm_sums_of(const BatchNormSums<T> &p) {
+template <int each, class T> __device__ __forceinline__ void batch_norm_sums_by(const BatchNormSums<T> &p) {
+	typedef Pack<float, each> Floats;
+	constexpr int ahead = rows_ahead<T, each>;
 	int c = p.at.column();
-	float sum = 0, products = 0;
+	Floats sum = {}, products = {};
 	if (c < p.at.c) {
-		float mean = p.mean[c], scale = p.gamma[c] * p.invstd[c], beta = p.beta[c];
-		for (int i = p.at.first(); i < p.at.last(); i += p.at.step()) {
-			index_t at = index_t(i) * p.at.c + c;
-			float x = p.x[at] - mean, g = gated(p.act, p.dy[at], p.y ? float(p.y[at]) : scale * x + beta);
-			sum += g;
-			products += g * x;
-		}
+		Floats mean = pack_at<each>(&p.mean[c]), scale = pack_at<each>(&p.invstd[c]), gamma = pack_at<each>(&p.gamma[c]), beta = pack_at<each>(&p.beta[c]);
+#pragma unroll
+		for (int e = 0; e < each; e++) scale.at[e] *= gamma.at[e];
+		Pack<T, each> x[ahead], y[ahead], dy[ahead];
+		walk<ahead>(p.at,
+			[&](int j, index_t at) {
+				x[j] = pack_at<each>(&p.x[at]);
+				dy[j] = pack_at<each>(&p.dy[at]);
+				if (p.y) y[j] = pack_at<each>(&p.y[at]);
+			},
+			[&](int j, index_t) {
+#pragma unroll
+				for (int e = 0; e < each; e++) {
+					float v = x[j].at[e] - mean.at[e], g = gated(p.act, dy[j].at[e], p.y ? float(y[j].at[e]) : scale.at[e] * v + beta.at[e]);
+					sum.at[e] += g;
+					products.at[e] += g * v;
+				}
+			});
 	}
 	sum = column_sum(sum, p.at.width);
 	products = column_sum(products, p.at.width);
-	if (threadIdx.x < p.at.width && c < p.at.c) {
-		p.partial[blockIdx.y * index_t(p.at.c) + c] = sum;
-		p.partial[(gridDim.y + blockIdx.y) * index_t(p.at.c) + c] = products;
-	}
+	if (threadIdx.x >= p.at.width || c >= p.at.c) return;
+	put_pack(&p.partial[blockIdx.y * index_t(p.at.c) + c], sum);
+	put_pack(&p.partial[(gridDim.y + blockIdx.y) * index_t(p.at.c) + c], products);
 }
-STORED(column_threads, batch_norm_sums, BatchNormSums)
+STORED_COLUMNS(batch_norm_sums, BatchNormSums)
 
 struct BatchNormGradients {
 	float *dgamma, *dbeta, *signed_;
@@ -73,16 +85,39 @@ template <class T> struct BatchNormInput {
 	int act, accumulate_z;
 };
 
-template <class T> __device__ void batch_norm_input_of(const BatchNormInput<T> &p) {
+template <int each, class T> __device__ __forceinline__ void batch_norm_input_by(const BatchNormInput<T> &p) {
+	typedef Pack<float, each> Floats;
+	constexpr int ahead = rows_ahead<T, each> / 2; // for the registers
 	int c = p.at.column();
 	if (c >= p.at.c) return;
-	float mean = p.mean[c], invstd = p.invstd[c], scale = p.gamma[c] * invstd, beta = p.beta[c];
-	float shift = p.dbeta[c] / p.at.rows, slope = invstd * p.dgamma[c] / p.at.rows;
-	for (int i = p.at.first(); i < p.at.last(); i += p.at.step()) {
-		index_t at = index_t(i) * p.at.c + c;
-		float x = p.x[at] - mean, g = gated(p.act, p.dy[at], p.y ? float(p.y[at]) : scale * x + beta);
-		p.dx[at] = scale * (g - shift - x * slope);
-		if (p.dz) p.dz[at] = p.accumulate_z ? p.dz[at] + g : g;
+	Floats mean = pack_at<each>(&p.mean[c]), invstd = pack_at<each>(&p.invstd[c]), scale = pack_at<each>(&p.gamma[c]), beta = pack_at<each>(&p.beta[c]);
+	Floats shift = pack_at<each>(&p.dbeta[c]), slope = pack_at<each>(&p.dgamma[c]);
+#pragma unroll
+	for (int e = 0; e < each; e++) {
+		scale.at[e] *= invstd.at[e];
+		shift.at[e] /= p.at.rows;
+		slope.at[e] = invstd.at[e] * slope.at[e] / p.at.rows;
 	}
+	Pack<T, each> x[ahead], y[ahead], dy[ahead], dz[ahead];
+	walk<ahead>(p.at,
+		[&](int j, index_t at) {
+			x[j] = pack_at<each>(&p.x[at]);
+			dy[j] = pack_at<each>(&p.dy[at]);
+			if (p.y) y[j] = pack_at<each>(&p.y[at]);
+			if (p.accumulate_z) dz[j] = pack_at<each>(&p.dz[at]);
+		},
+		[&](int j, index_t at) {
+			Floats dx, g;
+#pragma unroll
+			for (int e = 0; e < each; e++) {
+				float v = x[j].at[e] - mean.at[e];
+				g.at[e] = gated(p.act, dy[j].at[e], p.y ? float(y[j].at[e]) : scale.at[e] * v + beta.at[e]);
+				dx.at[e] = scale.at[e] * (g.at[e] - shift.at[e] - v * slope.at[e]);
+			}
+			put_pack(&p.dx[at], dx);
+			if (!p.dz) return;
+			if (p.accumulate_z) g += widened(dz[j]);
+			put_pack(&p.dz[at], g);
+		});
 }
-STORED(column_threads, batch_norm_input, BatchNormInput)
+STORED_COLUMNS(batch_norm_input, BatchNormInput)

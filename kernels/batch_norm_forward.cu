@@ -16,26 +16,32 @@ template <class T> struct BatchNormMoments {
 	Columns at;
 };
 
-template <class T> __device__ void batch_norm_moments_of(const BatchNormMoments<T> &p) {
+template <int each, class T> __device__ __forceinline__ void batch_norm_moments_by(const BatchNormMoments<T> &p) {
+	typedef Pack<float, each> Floats;
+	constexpr int ahead = rows_ahead<T, each>;
 	int c = p.at.column();
-	float shift = 0, sum = 0, squares = 0;
+	Floats shift = {}, sum = {}, squares = {};
 	if (c < p.at.c) {
-		shift = p.x[blockIdx.y * index_t(p.at.chunk) * p.at.c + c];
-		for (int i = p.at.first(); i < p.at.last(); i += p.at.step()) {
-			float v = p.x[index_t(i) * p.at.c + c] - shift;
-			sum += v;
-			squares += v * v;
-		}
+		shift = widened(pack_at<each>(&p.x[blockIdx.y * index_t(p.at.chunk) * p.at.c + c]));
+		Pack<T, each> x[ahead];
+		walk<ahead>(p.at, [&](int j, index_t at) { x[j] = pack_at<each>(&p.x[at]); },
+			[&](int j, index_t) {
+#pragma unroll
+				for (int e = 0; e < each; e++) {
+					float v = x[j].at[e] - shift.at[e];
+					sum.at[e] += v;
+					squares.at[e] += v * v;
+				}
+			});
 	}
 	sum = column_sum(sum, p.at.width);
 	squares = column_sum(squares, p.at.width);
-	if (threadIdx.x < p.at.width && c < p.at.c) {
-		p.partial[blockIdx.y * index_t(p.at.c) + c] = shift;
-		p.partial[(gridDim.y + blockIdx.y) * index_t(p.at.c) + c] = sum;
-		p.partial[(2 * gridDim.y + blockIdx.y) * index_t(p.at.c) + c] = squares;
-	}
+	if (threadIdx.x >= p.at.width || c >= p.at.c) return;
+	put_pack(&p.partial[blockIdx.y * index_t(p.at.c) + c], shift);
+	put_pack(&p.partial[(gridDim.y + blockIdx.y) * index_t(p.at.c) + c], sum);
+	put_pack(&p.partial[(2 * gridDim.y + blockIdx.y) * index_t(p.at.c) + c], squares);
 }
-STORED(column_threads, batch_norm_moments, BatchNormMoments)
+STORED_COLUMNS(batch_norm_moments, BatchNormMoments)
 
 // batch_norm_merge makes one run of every chunk of them.
 struct BatchNormMerge {
@@ -80,13 +86,25 @@ template <class T> struct BatchNormApply { // engine.BatchNormAgain, too
 	int act;
 };
 
-template <class T> __device__ void batch_norm_apply_of(const BatchNormApply<T> &p) {
+template <int each, class T> __device__ __forceinline__ void batch_norm_apply_by(const BatchNormApply<T> &p) {
+	typedef Pack<float, each> Floats;
+	constexpr int ahead = rows_ahead<T, each>;
 	int c = p.at.column();
 	if (c >= p.at.c) return;
-	float mean = p.mean[c], scale = p.gamma[c] * p.invstd[c], beta = p.beta[c];
-	for (int i = p.at.first(); i < p.at.last(); i += p.at.step()) {
-		index_t at = index_t(i) * p.at.c + c;
-		p.y[at] = activated(p.act, scale * (p.x[at] - mean) + beta + (p.z ? p.z[at] : 0.f));
-	}
+	Floats mean = pack_at<each>(&p.mean[c]), scale = pack_at<each>(&p.invstd[c]), gamma = pack_at<each>(&p.gamma[c]), beta = pack_at<each>(&p.beta[c]);
+#pragma unroll
+	for (int e = 0; e < each; e++) scale.at[e] *= gamma.at[e];
+	Pack<T, each> x[ahead], z[ahead];
+	walk<ahead>(p.at,
+		[&](int j, index_t at) {
+			x[j] = pack_at<each>(&p.x[at]);
+			if (p.z) z[j] = pack_at<each>(&p.z[at]);
+		},
+		[&](int j, index_t at) {
+			Floats y;
+#pragma unroll
+			for (int e = 0; e < each; e++) y.at[e] = scale.at[e] * (x[j].at[e] - mean.at[e]) + beta.at[e] + (p.z ? z[j].at[e] : 0.f);
+			put_pack(&p.y[at], gate(p.act, y));
+		});
 }
-STORED(column_threads, batch_norm_apply, BatchNormApply)
+STORED_COLUMNS(batch_norm_apply, BatchNormApply)

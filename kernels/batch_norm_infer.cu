@@ -13,13 +13,25 @@ template <class T> struct BatchNormInfer {
 	int act;
 };
 
-template <class T> __device__ void batch_norm_infer_of(const BatchNormInfer<T> &p) {
+template <int each, class T> __device__ __forceinline__ void batch_norm_infer_by(const BatchNormInfer<T> &p) {
+	typedef Pack<float, each> Floats;
+	constexpr int ahead = rows_ahead<T, each>;
 	int c = p.at.column();
 	if (c >= p.at.c) return;
-	float mean = p.runmean[c], scale = p.gamma[c] / sqrtf(p.runvar[c] + p.eps), beta = p.beta[c];
-	for (int i = p.at.first(); i < p.at.last(); i += p.at.step()) {
-		index_t at = index_t(i) * p.at.c + c;
-		p.y[at] = activated(p.act, scale * (p.x[at] - mean) + beta + (p.z ? p.z[at] : 0.f));
-	}
+	Floats mean = pack_at<each>(&p.runmean[c]), scale = pack_at<each>(&p.gamma[c]), var = pack_at<each>(&p.runvar[c]), beta = pack_at<each>(&p.beta[c]);
+#pragma unroll
+	for (int e = 0; e < each; e++) scale.at[e] /= sqrtf(var.at[e] + p.eps);
+	Pack<T, each> x[ahead], z[ahead];
+	walk<ahead>(p.at,
+		[&](int j, index_t at) {
+			x[j] = pack_at<each>(&p.x[at]);
+			if (p.z) z[j] = pack_at<each>(&p.z[at]);
+		},
+		[&](int j, index_t at) {
+			Floats y;
+#pragma unroll
+			for (int e = 0; e < each; e++) y.at[e] = scale.at[e] * (x[j].at[e] - mean.at[e]) + beta.at[e] + (p.z ? z[j].at[e] : 0.f);
+			put_pack(&p.y[at], activated(p.act, y));
+		});
 }
-STORED(column_threads, batch_norm_infer, BatchNormInfer)
+STORED_COLUMNS(batch_norm_infer, BatchNormInfer)

@@ -9,12 +9,15 @@ template <class T> struct BiasBackward {
 	Columns at;
 };
 
-template <class T> __device__ void bias_backward_of(const BiasBackward<T> &p) {
+template <int each, class T> __device__ __forceinline__ void bias_backward_by(const BiasBackward<T> &p) {
+	constexpr int ahead = rows_ahead<T, each>;
 	int c = p.at.column();
-	float sum = 0;
-	if (c < p.at.c)
-		for (int i = p.at.first(); i < p.at.last(); i += p.at.step()) sum += p.dy[index_t(i) * p.at.c + c];
+	Pack<float, each> sum = {};
+	if (c < p.at.c) {
+		Pack<T, each> dy[ahead];
+		walk<ahead>(p.at, [&](int j, index_t at) { dy[j] = pack_at<each>(&p.dy[at]); }, [&](int j, index_t) { sum += widened(dy[j]); });
+	}
 	sum = column_sum(sum, p.at.width);
-	if (threadIdx.x < p.at.width && c < p.at.c) p.partial[blockIdx.y * index_t(p.at.c) + c] = sum;
+	if (threadIdx.x < p.at.width && c < p.at.c) put_pack(&p.partial[blockIdx.y * index_t(p.at.c) + c], sum);
 }
-STORED(column_threads, bias_backward, BiasBackward)
+STORED_COLUMNS(bias_backward, BiasBackward)

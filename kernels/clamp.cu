@@ -11,6 +11,11 @@ template <class T> struct Clamp {
 };
 
 template <class T> __device__ void clamp_of(const Clamp<T> &p) {
-	for FLAT(i, p.len) p.y[i] = clamped(p.alpha * p.x[i] + p.beta, p.low, p.high);
+	flat(p.len, [&](index_t i, auto each) {
+		auto v = widened(pack_at<each>(&p.x[i]));
+#pragma unroll
+		for (int e = 0; e < each; e++) v.at[e] = clamped(p.alpha * v.at[e] + p.beta, p.low, p.high);
+		put_pack(&p.y[i], v);
+	});
 }
 STORED(256, clamp, Clamp)

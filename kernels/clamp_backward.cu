@@ -12,9 +12,12 @@ template <class T> struct ClampBackward {
 };
 
 template <class T> __device__ void clamp_backward_of(const ClampBackward<T> &p) {
-	for FLAT(i, p.len) {
-		float g = p.y[i] > p.low && p.y[i] < p.high ? p.alpha * p.dy[i] : 0;
-		p.dx[i] = p.accumulate ? p.dx[i] + g : g;
-	}
+	flat(p.len, [&](index_t i, auto each) {
+		auto g = widened(pack_at<each>(&p.dy[i])), y = widened(pack_at<each>(&p.y[i]));
+#pragma unroll
+		for (int e = 0; e < each; e++) g.at[e] = y.at[e] > p.low && y.at[e] < p.high ? p.alpha * g.at[e] : 0;
+		if (p.accumulate) g += widened(pack_at<each>(&p.dx[i]));
+		put_pack(&p.dx[i], g);
+	});
 }
 STORED(256, clamp_backward, ClampBackward)

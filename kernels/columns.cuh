@@ -1,28 +1,49 @@
 // How kernels walk a matrix [rows, c] by channels: neighbouring threads take
-// neighbouring columns, so that loads are whole lines, and the rest of the block
-// shares out the rows of the block's chunk.
+// neighbouring columns, each as many as lie in a pack, so that loads are whole lines, and
+// the rest of the block shares out the rows of the block's chunk.
 #pragma once
 
 #include "storage.cuh"
 
 constexpr int column_threads = 256;
 
-// The grid is ceil(c/width) blocks by ceil(rows/chunk). Width is a power of two
-// up to 32.
+// How many rows a thread asks for before it uses them: 32 bytes of each operand, or four numbers.
+template <class T, int each> constexpr int rows_ahead = sizeof(Pack<T, each>) == 16 ? 2 : 4;
+
+// The grid is ceil(c/(width·each)) blocks by ceil(rows/chunk). Width is a power of two up
+// to 256; c is a multiple of each.
 struct Columns {
 	int rows, c;
 	int width, chunk;
+	int each;
 
-	__device__ int column() const { return blockIdx.x * width + threadIdx.x % width; }
+	__device__ int column() const { return (blockIdx.x * width + threadIdx.x % width) * each; }
 	__device__ int first() const { return blockIdx.y * chunk + threadIdx.x / width; }
 	__device__ int last() const { return min(rows, int(blockIdx.y + 1) * chunk); }
 	__device__ int step() const { return column_threads / width; }
 };
 
-// The block's room for a number of each thread. No template: g++ would keep what that
+// For the thread's part of each of its rows: load(j, at) of so many before any use(j, at).
+template <int ahead, class Load, class Use> __device__ __forceinline__ void walk(const Columns &m, Load load, Use use) {
+	int i = m.first(), n = m.last(), by = m.step();
+	index_t at = index_t(i) * m.c + m.column(), next = index_t(by) * m.c;
+	for (; i + (ahead - 1) * by < n; i += ahead * by, at += ahead * next) {
+#pragma unroll
+		for (int j = 0; j < ahead; j++) load(j, at + j * next);
+#pragma unroll
+		for (int j = 0; j < ahead; j++) use(j, at + j * next);
+	}
+#pragma unroll 1
+	for (; i < n; i += by, at += next) {
+		load(0, at);
+		use(0, at);
+	}
+}
+
+// The block's room for a pack of each thread. No template: g++ would keep what that
 // shares out of emu_shared, where the emulation looks for it.
 static __device__ void *sums_room() {
-	__shared__ double room[column_threads];
+	alignas(16) __shared__ float room[4 * column_threads];
 	return room;
 }
 
@@ -40,3 +61,10 @@ template <class T> __device__ T column_sum(T v, int width) {
 	__syncthreads();
 	return sum;
 }
+
+// STORED_COLUMNS makes a kernel of a template, name_by<each>, for each kind of memory: for
+// packs of four columns, and for single ones. Parameters have a Columns at. Four blocks on
+// a multiprocessor have enough loads on their way.
+#define STORED_COLUMNS(name, Params) \
+	template <class T> __device__ __forceinline__ void name##_of(const Params<T> &p) { p.at.each == 4 ? name##_by<4>(p) : name##_by<1>(p); } \
+	STORED_BLOCKS(column_threads, 4, name, Params)

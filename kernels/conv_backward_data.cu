@@ -114,8 +114,8 @@ template <class T, class W, class Channels, bool plain = false> struct DataProbl
 		T *at = dx(m, c);
 		if (!at) return;
 		if (c >= in.kept()) v = {};
-		if (o.accumulate) add_eight(v, eight_at(at));
-		put_eight(at, v);
+		if (o.accumulate) v += eight_at(at);
+		put_pack(at, v);
 	}
 };
 

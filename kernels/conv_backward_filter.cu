@@ -95,7 +95,7 @@ template <class T, class Channels, bool plain = false> struct FilterProblem {
 		if (m >= out.kept() || n >= columns_on()) v = {};
 		Tap t = plain ? Tap{0, n} : tap(n);
 		float *at = &dw[(index_t(group) * o.g.kg() + out.at(m)) * n_last + t.rs * o.g.cg() + t.c];
-		if (!o.atomics) return put_eight(at, v);
+		if (!o.atomics) return put_pack(at, v);
 #pragma unroll
 		for (int i = 0; i < 8; i++) atomicAdd(at + i, v.at[i]);
 	}

@@ -79,14 +79,14 @@ template <class T, class W, class Channels, bool plain = false> struct ForwardPr
 		int k = group * o.g.kg() + out.at(n);
 		index_t at = index_t(m) * o.g.k + k;
 		if (n >= out.kept()) {
-			if (!leave) put_eight(&o.y[at], {});
+			if (!leave) put_pack(&o.y[at], Eight<float>{});
 			return;
 		}
-		if (o.b) add_eight(v, eight_at(&o.b[k]));
-		if (o.z) add_eight(v, eight_at(&o.z[at]));
+		if (o.b) v += eight_at(&o.b[k]);
+		if (o.z) v += eight_at(&o.z[at]);
 #pragma unroll
 		for (int i = 0; i < 8; i++) v.at[i] = activated(o.act, v.at[i]);
-		put_eight(&o.y[at], v);
+		put_pack(&o.y[at], v);
 	}
 };
 

@@ -11,12 +11,13 @@ template <class T> struct CopyChannels {
 };
 
 template <class T> __device__ void copy_channels_of(const CopyChannels<T> &p) {
-	for FLAT(i, p.len) {
+	flat(p.len, [&](index_t i, auto each) {
 		index_t row = i / p.c;
 		int c = int(i % p.c);
-		T &y = p.y[row * p.yc + p.y_at + c];
-		float x = p.x[row * p.xc + p.x_at + c];
-		y = p.accumulate ? y + x : x;
-	}
+		T *y = &p.y[row * p.yc + p.y_at + c];
+		auto v = widened(pack_at<each>(&p.x[row * p.xc + p.x_at + c]));
+		if (p.accumulate) v += widened(pack_at<each>(y));
+		put_pack(y, v);
+	}, (p.c | p.yc | p.y_at | p.xc | p.x_at) % 8 == 0);
 }
 STORED(256, copy_channels, CopyChannels)

@@ -367,8 +367,12 @@ const char *emu_launch(const emu_kernel *k, const void *p, const int grid[3], in
 	blockDim = {emu_count(threads), 1, 1};
 	threadIdx.y = threadIdx.z = 0;
 	int64_t run[3]; // blocks of each axis
-	for (int i = 0; i < 3; i++) run[i] = how == EMU_ENDS ? min(grid[i], 2) : grid[i];
-	auto place = [&](int axis, int64_t i) { return emu_count(how == EMU_ENDS && i > 0 ? grid[axis] - 1 : i); };
+	bool ends[3];
+	for (int i = 0; i < 3; i++) {
+		ends[i] = how == EMU_ENDS && grid[i] > 16;
+		run[i] = ends[i] ? 2 : grid[i];
+	}
+	auto place = [&](int axis, int64_t i) { return emu_count(ends[axis] && i > 0 ? grid[axis] - 1 : i); };
 	int64_t plane = run[0] * run[1], blocks = plane * run[2];
 	for (int64_t i = 0; i < blocks && !failure[0]; i++) {
 		int64_t b = how == EMU_DESCENDING || how == EMU_SHUFFLED ? blocks - 1 - i : i;

@@ -21,8 +21,8 @@
 extern "C" {
 // The order threads and blocks run in, and the byte that shared memory is filled
 // with: 0xff makes NaN, 0x7f a large number.
-// Of EMU_ENDS only the first and the last block of each axis of the grid run: a grid too large
-// to run is looked at where its indices are.
+// Of EMU_ENDS only the first and the last block of each axis of the grid run, where it has more than
+// 16: a grid too large to run is looked at where its indices are.
 enum emu_order { EMU_ASCENDING, EMU_DESCENDING, EMU_SHUFFLED, EMU_ENDS };
 
 struct emu_kernel;
@@ -65,6 +65,9 @@ struct uint3 { emu_count x, y, z; };
 struct dim3 { emu_count x, y, z; };
 struct alignas(8) float2 { float x, y; };
 struct alignas(16) float4 { float x, y, z, w; };
+// Bits of anything.
+struct __attribute__((may_alias, aligned(8))) uint2 { uint32_t x, y; };
+struct __attribute__((may_alias, aligned(16))) uint4 { uint32_t x, y, z, w; };
 inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
 
 inline uint3 threadIdx, blockIdx;

@@ -13,12 +13,21 @@ template <class T> struct LoadImages {
 };
 
 template <class T> __device__ void load_images_of(const LoadImages<T> &p) {
-	for FLAT(i, index_t(p.n) * p.h * p.w * p.c) {
+	flat(index_t(p.n) * p.h * p.w * p.c, [&](index_t i, auto each) {
 		Place at(i, p.h, p.w, p.c);
 		const float *move = p.moves + 3 * at.n;
-		int h = at.h + int(move[0]), w = (move[2] != 0 ? p.w - 1 - at.w : at.w) + int(move[1]);
-		float v = within(h, p.h) && within(w, p.w) ? p.pixels[offset(at.n, h, w, at.c, p.h, p.w, p.c)] / 255.0f : 0;
-		p.y[i] = (v - p.mean[at.c]) * p.scale[at.c];
-	}
+		int h = at.h + int(move[0]), by = int(move[1]);
+		bool flip = move[2] != 0, seen = within(h, p.h);
+		const uint8_t *line = p.pixels + offset(at.n, seen ? h : 0, 0, 0, p.h, p.w, p.c);
+		Pack<float, each> y;
+#pragma unroll
+		for (int e = 0; e < each; e++) {
+			int w = (flip ? p.w - 1 - at.w : at.w) + by;
+			float v = seen && within(w, p.w) ? line[w * p.c + at.c] / 255.0f : 0;
+			y.at[e] = (v - p.mean[at.c]) * p.scale[at.c];
+			if (++at.c == p.c) at.c = 0, at.w++;
+		}
+		put_pack(&p.y[i], y);
+	}, p.w * p.c % 8 == 0); // eight of a line
 }
 STORED(256, load_images, LoadImages)

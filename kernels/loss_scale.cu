@@ -19,10 +19,11 @@ struct NotFinite {
 
 KERNEL(column_threads, not_finite, NotFinite p) {
 	float found = 0;
-	for FLAT(i, p.len) {
-		float v = p.dp[i];
-		found += !(v - v == 0);
-	}
+	flat(p.len, [&](index_t i, auto each) {
+		auto v = pack_at<each>(&p.dp[i]);
+#pragma unroll
+		for (int e = 0; e < each; e++) found += !(v.at[e] - v.at[e] == 0);
+	});
 	found = column_sum(found, 1);
 	if (threadIdx.x == 0) p.partial[blockIdx.x] = found;
 }

@@ -14,21 +14,33 @@ template <class T> struct MaxPoolBackward {
 
 template <class T> __device__ void max_pool_backward_of(const MaxPoolBackward<T> &o) {
 	const Pool &g = o.g;
-	for FLAT(i, g.in()) {
+	flat<16 / sizeof(T)>(g.in(), [&](index_t i, auto each) {
 		Place at(i, g.h, g.w, g.c);
-		float v = o.x[i], sum = o.accumulate ? o.dx[i] : 0.f;
+		auto x = pack_at<each>(&o.x[i]);
+		Pack<float, each> sum = {};
+		if (o.accumulate) sum = widened(pack_at<each>(&o.dx[i]));
 		Span ps = readers(at.h, g.stride[0], g.pad[0], g.r, g.p), qs = readers(at.w, g.stride[1], g.pad[1], g.s, g.q);
 		for (int p = ps.first; p < ps.last; p++)
 			for (int q = qs.first; q < qs.last; q++) {
 				index_t out = offset(at.n, p, q, at.c, g.p, g.q, g.c);
-				bool first = v == o.y[out];
+				auto y = pack_at<each>(&o.y[out]), dy = pack_at<each>(&o.dy[out]);
+				unsigned first = 0; // a bit for each
+#pragma unroll
+				for (int e = 0; e < each; e++)
+					if (x.at[e] == y.at[e]) first |= 1u << e;
 				Span hs = inside(p, g.stride[0], g.pad[0], g.r, g.h), ws = inside(q, g.stride[1], g.pad[1], g.s, g.w);
 				for (int h = hs.first; first && h <= at.h; h++)
-					for (int w = ws.first; first && w < (h < at.h ? ws.last : at.w); w++)
-						first = o.x[offset(at.n, h, w, at.c, g.h, g.w, g.c)] != v;
-				if (first) sum += o.dy[out];
+					for (int w = ws.first; first && w < (h < at.h ? ws.last : at.w); w++) {
+						auto before = pack_at<each>(&o.x[offset(at.n, h, w, at.c, g.h, g.w, g.c)]);
+#pragma unroll
+						for (int e = 0; e < each; e++)
+							if (before.at[e] == x.at[e]) first &= ~(1u << e);
+					}
+#pragma unroll
+				for (int e = 0; e < each; e++)
+					if (first >> e & 1) sum.at[e] += dy.at[e];
 			}
-		o.dx[i] = sum;
-	}
+		put_pack(&o.dx[i], sum);
+	}, g.c % 8 == 0);
 }
-STORED(256, max_pool_backward, MaxPoolBackward)
+STORED_BLOCKS(256, 4, max_pool_backward, MaxPoolBackward)

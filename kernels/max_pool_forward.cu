@@ -11,17 +11,23 @@ template <class T> struct MaxPoolForward {
 
 template <class T> __device__ void max_pool_forward_of(const MaxPoolForward<T> &o) {
 	const Pool &g = o.g;
-	for FLAT(i, g.out()) {
+	flat<16 / sizeof(T)>(g.out(), [&](index_t i, auto each) {
 		Place y(i, g.p, g.q, g.c);
 		Span hs = inside(y.h, g.stride[0], g.pad[0], g.r, g.h), ws = inside(y.w, g.stride[1], g.pad[1], g.s, g.w);
-		float best = -INFINITY;
+		Pack<float, each> best;
+#pragma unroll
+		for (int e = 0; e < each; e++) best.at[e] = -INFINITY;
 		for (int h = hs.first; h < hs.last; h++)
+#pragma unroll 3
 			for (int w = ws.first; w < ws.last; w++) {
-				float v = o.x[offset(y.n, h, w, y.c, g.h, g.w, g.c)];
-				if (!(v <= best)) best = v; // a NaN wins
-				if (v != v) h = hs.last, w = ws.last;
+				auto x = pack_at<each>(&o.x[offset(y.n, h, w, y.c, g.h, g.w, g.c)]);
+#pragma unroll
+				for (int e = 0; e < each; e++) {
+					float v = x.at[e], was = best.at[e];
+					if (!(v <= was) && was == was) best.at[e] = v; // a NaN wins, and stays
+				}
 			}
-		o.y[i] = best;
-	}
+		put_pack(&o.y[i], best);
+	}, g.c % 8 == 0);
 }
 STORED(256, max_pool_forward, MaxPoolForward)

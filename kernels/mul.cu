@@ -12,9 +12,12 @@ template <class T> struct Mul {
 };
 
 template <class T> __device__ void mul_of(const Mul<T> &p) {
-	for FLAT(i, p.len) {
-		float v = p.a[i] * p.b[i / p.image * p.c + i % p.c];
-		p.y[i] = p.accumulate ? p.y[i] + v : v;
-	}
+	flat(p.len, [&](index_t i, auto each) {
+		auto v = widened(pack_at<each>(&p.a[i])), b = widened(pack_at<each>(&p.b[i / p.image * p.c + i % p.c]));
+#pragma unroll
+		for (int e = 0; e < each; e++) v.at[e] *= b.at[e];
+		if (p.accumulate) v += widened(pack_at<each>(&p.y[i]));
+		put_pack(&p.y[i], v);
+	}, p.c % 8 == 0);
 }
 STORED(256, mul, Mul)

@@ -11,7 +11,7 @@ template <class T> struct Narrow {
 };
 
 template <class T> __device__ void narrow_of(const Narrow<T> &p) {
-	for FLAT(i, p.n / 8) put_eight(&p.y[8 * i], eight_at(&p.x[8 * i]));
+	flat(p.n, [&](index_t i, auto each) { put_pack(&p.y[i], pack_at<each>(&p.x[i])); });
 }
 
 KERNEL(256, narrow_in_bf16, Narrow<bf16> p) { narrow_of(p); }

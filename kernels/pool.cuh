@@ -29,16 +29,15 @@ __device__ __forceinline__ Span readers(int i, int stride, int pad, int size, in
 	return {before <= 0 ? 0 : ceil_div(before, stride), min((i + pad) / stride + 1, n)};
 }
 
-// An element's place in an image tensor.
+// An element's place in an image tensor, whose pixels are counted in 31 bits.
 struct Place {
 	int n, h, w, c;
 	__device__ Place(index_t i, int height, int width, int channels) {
 		c = int(i % channels);
-		i /= channels;
-		w = int(i % width);
-		i /= width;
-		h = int(i % height);
-		n = int(i / height);
+		int pixel = int(i / channels);
+		w = pixel % width;
+		h = pixel / width % height;
+		n = pixel / width / height;
 	}
 };
 

@@ -85,6 +85,22 @@ __device__ __forceinline__ float from_bf16(uint16_t bits) {
 #endif
 }
 
+// One store to memory of the device, which the compiler would not always make of two or four.
+__device__ __forceinline__ void store_words(void *p, const uint32_t (&v)[2]) {
+#ifdef __CUDACC__
+	asm volatile("st.global.v2.b32 [%0], {%1, %2};" :: "l"(p), "r"(v[0]), "r"(v[1]) : "memory");
+#else
+	*static_cast<uint2 *>(p) = {v[0], v[1]};
+#endif
+}
+__device__ __forceinline__ void store_words(void *p, const uint32_t (&v)[4]) {
+#ifdef __CUDACC__
+	asm volatile("st.global.v4.b32 [%0], {%1, %2, %3, %4};" :: "l"(p), "r"(v[0]), "r"(v[1]), "r"(v[2]), "r"(v[3]) : "memory");
+#else
+	*static_cast<uint4 *>(p) = {v[0], v[1], v[2], v[3]};
+#endif
+}
+
 // cp_async copies 16, 8 or 4 bytes to shared memory while the thread goes on, or writes
 // zeros where from is null. What a thread has asked for is one group at
 // cp_async_commit; cp_async_wait<n> waits until at most its last n groups are not there.

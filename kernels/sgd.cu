@@ -16,9 +16,15 @@ struct Sgd {
 KERNEL(256, sgd, Sgd o) {
 	float lr = o.hyper[0], m = o.hyper[1], wd = o.hyper[2], unscale = o.scale ? o.scale[2] : 1;
 	if (unscale == 0) return;
-	for FLAT(i, o.len) {
-		float w = o.p[i], g = unscale * o.dp[i] + (i < o.decayed ? wd : 0) * w, v = m * o.v[i] + g;
-		o.v[i] = v;
-		o.p[i] = w - lr * (o.nesterov ? g + m * v : v);
-	}
+	flat(o.len, [&](index_t i, auto each) {
+		auto w = pack_at<each>(&o.p[i]), v = pack_at<each>(&o.v[i]), g = pack_at<each>(&o.dp[i]);
+#pragma unroll
+		for (int e = 0; e < each; e++) {
+			g.at[e] = unscale * g.at[e] + (i + e < o.decayed ? wd : 0) * w.at[e];
+			v.at[e] = m * v.at[e] + g.at[e];
+			w.at[e] -= lr * (o.nesterov ? g.at[e] + m * v.at[e] : v.at[e]);
+		}
+		put_pack(&o.v[i], v);
+		put_pack(&o.p[i], w);
+	});
 }

@@ -33,32 +33,44 @@ struct fp16 {
 	template <bool a_across, bool b_across> static __device__ void wgmma(float (&d)[64], uint64_t a, uint64_t b) { wgmma_fp16<a_across, b_across>(d, a, b); }
 };
 
-// Eight that lie side by side.
-template <class T> struct alignas(16) Eight {
-	T at[8];
-};
+// So many that lie side by side, at a multiple of their size or of 16 bytes.
+template <class T, int n> struct alignas(n * sizeof(T) < 16 ? n * sizeof(T) : 16) Pack {
+	T at[n];
 
-template <class T> __device__ __forceinline__ Eight<float> eight_at(const T *p) {
-	Eight<T> all = *reinterpret_cast<const Eight<T> *>(p);
-	Eight<float> v;
+	__device__ Pack &operator+=(const Pack &by) {
 #pragma unroll
-	for (int i = 0; i < 8; i++) v.at[i] = all.at[i];
+		for (int i = 0; i < n; i++) at[i] += by.at[i];
+		return *this;
+	}
+};
+template <class T> using Eight = Pack<T, 8>;
+
+template <int n, class T> __device__ __forceinline__ Pack<T, n> pack_at(const T *p) { return *reinterpret_cast<const Pack<T, n> *>(p); }
+template <class T, int n> __device__ __forceinline__ Pack<float, n> widened(const Pack<T, n> &all) {
+	Pack<float, n> v;
+#pragma unroll
+	for (int i = 0; i < n; i++) v.at[i] = all.at[i];
 	return v;
 }
-template <class T> __device__ __forceinline__ void put_eight(T *p, const Eight<float> &v) {
-	Eight<T> all;
+template <class T, int n> __device__ __forceinline__ void put_pack(T *p, const Pack<float, n> &v) {
+	if constexpr (sizeof(T) == 2 && n >= 4) {
+		uint32_t two[n / 2];
 #pragma unroll
-	for (int i = 0; i < 8; i++) all.at[i] = v.at[i];
-	*reinterpret_cast<Eight<T> *>(p) = all;
-}
-__device__ __forceinline__ void add_eight(Eight<float> &v, const Eight<float> &by) {
+		for (int i = 0; i < n / 2; i++) two[i] = T::pair(v.at[2 * i], v.at[2 * i + 1]);
+		store_words(p, two);
+	} else {
+		Pack<T, n> all;
 #pragma unroll
-	for (int i = 0; i < 8; i++) v.at[i] += by.at[i];
+		for (int i = 0; i < n; i++) all.at[i] = v.at[i];
+		*reinterpret_cast<Pack<T, n> *>(p) = all;
+	}
 }
+template <class T> __device__ __forceinline__ Eight<float> eight_at(const T *p) { return widened(pack_at<8>(p)); }
 
 // STORED makes a kernel of a template, name_of, for each kind of memory. Its
-// parameters are a template, too.
-#define STORED(threads, name, Params) \
-	KERNEL(threads, name, Params<float> p) { name##_of(p); } \
-	KERNEL(threads, name##_in_bf16, Params<bf16> p) { name##_of(p); } \
-	KERNEL(threads, name##_in_fp16, Params<fp16> p) { name##_of(p); }
+// parameters are a template, too. STORED_BLOCKS has registers for so many blocks at once.
+#define STORED(threads, name, Params) STORED_BLOCKS(threads, 0, name, Params)
+#define STORED_BLOCKS(threads, blocks, name, Params) \
+	KERNEL(THREADS(threads, blocks), name, Params<float> p) { name##_of(p); } \
+	KERNEL(THREADS(threads, blocks), name##_in_bf16, Params<bf16> p) { name##_of(p); } \
+	KERNEL(THREADS(threads, blocks), name##_in_fp16, Params<fp16> p) { name##_of(p); }

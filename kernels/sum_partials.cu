@@ -1,20 +1,24 @@
-// y[i] = Σ over j < parts of partial[j·len + i], in order of j and in float64
+// y[i] = Σ over j < parts of partial[j·len + i], in float64
 //
-// The second half of every sum that is split over blocks.
+// The second half of every sum that is split over blocks: the sums of the columns of a
+// matrix [parts, len], whose rows the threads of a block share where there are many.
 // Bound: 4·parts + 4 bytes an element.
-#include "elementwise.cuh"
+#include "columns.cuh"
 
 struct SumPartials {
 	float *y;
 	const float *partial;
-	index_t len;
-	int parts;
+	Columns at; // in one chunk
 };
 
-KERNEL(256, sum_partials, SumPartials p) {
-	for FLAT(i, p.len) {
-		double sum = 0;
-		for (int j = 0; j < p.parts; j++) sum += p.partial[j * p.len + i];
-		p.y[i] = float(sum);
+KERNEL(column_threads, sum_partials, SumPartials p) {
+	constexpr int ahead = rows_ahead<float, 1>;
+	int i = p.at.column();
+	double sum = 0;
+	if (i < p.at.c) {
+		float part[ahead];
+		walk<ahead>(p.at, [&](int j, index_t at) { part[j] = p.partial[at]; }, [&](int j, index_t) { sum += part[j]; });
 	}
+	sum = column_sum(sum, p.at.width);
+	if (threadIdx.x < p.at.width && i < p.at.c) p.y[i] = float(sum);
 }

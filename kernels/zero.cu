@@ -9,5 +9,5 @@ struct Zero {
 };
 
 KERNEL(256, zero, Zero p) {
-	for FLAT(i, p.len) p.y[i] = 0;
+	flat(p.len, [&](index_t i, auto each) { put_pack(&p.y[i], Pack<float, each>{}); });
 }

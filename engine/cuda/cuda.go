@@ -120,7 +120,15 @@ func (b *Backend) Supports(c engine.Call) error {
 	case engine.MaskFilter:
 		return supportsMask(c, c.Mask, engine.Conv{K: c.K, C: c.C, Groups: 1})
 	case engine.LoadImages:
-		count = max(c.N, c.H, c.W, c.C)
+		count = max(c.N*c.H*c.W, c.C)
+	case engine.MaxPoolForward:
+		count = pixelsOf(c.Pool)
+	case engine.MaxPoolBackward:
+		count = pixelsOf(c.Pool)
+	case engine.AvgPoolForward:
+		count = pixelsOf(c.Pool)
+	case engine.AvgPoolBackward:
+		count = pixelsOf(c.Pool)
 	case engine.BiasBackward:
 		count = c.Rows
 	case engine.BatchNormForward:
@@ -156,8 +164,7 @@ func (b *Backend) Supports(c engine.Call) error {
 		count = max(c.XC, c.YC)
 	case engine.Softmax:
 		count = max(c.Rows, c.C)
-	case engine.Activate, engine.ActivateBackward, engine.Add, engine.Clamp, engine.ClampBackward, engine.Record, engine.SGD, engine.LossScale,
-		engine.MaxPoolForward, engine.MaxPoolBackward, engine.AvgPoolForward, engine.AvgPoolBackward, engine.Spin:
+	case engine.Activate, engine.ActivateBackward, engine.Add, engine.Clamp, engine.ClampBackward, engine.Record, engine.SGD, engine.LossScale, engine.Spin:
 	default:
 		return fmt.Errorf("cuda: %v: %w", c, engine.ErrUnsupported)
 	}
@@ -166,6 +173,9 @@ func (b *Backend) Supports(c engine.Call) error {
 	}
 	return nil
 }
+
+// pixelsOf is how many a kernel counts on the larger side of a pool.
+func pixelsOf(g engine.Pool) int { return g.N * max(g.H*g.W, g.P*g.Q) }
 
 // supportsNoNorm refuses a convolution that computes its input.
 func supportsNoNorm(c engine.Call, n engine.InputNorm) error {
@@ -214,13 +224,13 @@ func (b *Backend) Workspace(c engine.Call) int {
 			return parts * filterLen(c.Conv)
 		}
 	case engine.BiasBackward:
-		return columnsOf(c.Rows, c.C).chunks() * c.C
+		return sumsOf(c.Rows, c.C).chunks() * c.C
 	case engine.ConvBatchNorm:
 		return b.Workspace(c.ConvForward) + momentsLen(c)
 	case engine.BatchNormForward:
-		return 3 * columnsOf(c.Rows, c.C).chunks() * c.C
+		return 3 * sumsOf(c.Rows, c.C).chunks() * c.C
 	case engine.BatchNormBackward:
-		return 2 * columnsOf(c.Rows, c.C).chunks() * c.C
+		return 2 * sumsOf(c.Rows, c.C).chunks() * c.C
 	case engine.SoftmaxLoss:
 		return 3 * c.N
 	case engine.LossScale:

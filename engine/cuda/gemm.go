@@ -201,7 +201,7 @@ func (l *lowering) filter(w engine.Buffer, p product, n int) pointer {
 		return l.at(w)
 	}
 	narrow := l.scratch
-	launch(l, "narrow"+l.in, flat(n/8), narrowParams{narrow, l.at(w), int64(n)})
+	launch(l, "narrow"+l.in, packs(n), narrowParams{narrow, l.at(w), int64(n)})
 	l.scratch = narrow.Offset(narrowWords(n))
 	return narrow
 }

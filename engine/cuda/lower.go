@@ -71,9 +71,9 @@ func (l *lowering) lower(c engine.Call) {
 	case engine.MaskFilter:
 		launch(l, "mask_filter", flat(c.K*c.RS*c.C), maskFilterParams{l.at(c.Filter), l.mask(c.Mask, c.In), l.mask(c.Mask, c.Out), int32(c.K), int32(c.RS), int32(c.C)})
 	case engine.LoadImages:
-		launch(l, "load_images"+l.in, flat(c.N*c.H*c.W*c.C), loadImagesParams{l.at(c.Y), l.at(c.Pixels), l.at(c.Moves), l.at(c.Mean), l.at(c.Scale), int32(c.N), int32(c.H), int32(c.W), int32(c.C)})
+		launch(l, "load_images"+l.in, packs(c.N*c.H*c.W*c.C), loadImagesParams{l.at(c.Y), l.at(c.Pixels), l.at(c.Moves), l.at(c.Mean), l.at(c.Scale), int32(c.N), int32(c.H), int32(c.W), int32(c.C)})
 	case engine.BiasBackward:
-		at := columnsOf(c.Rows, c.C)
+		at := sumsOf(c.Rows, c.C)
 		launch(l, "bias_backward"+l.in, at.grid(), biasBackwardParams{l.scratch, l.at(c.DY), at})
 		l.sumPartials(l.at(c.DB), c.C, at.chunks())
 	case engine.BatchNormForward:
@@ -83,45 +83,45 @@ func (l *lowering) lower(c engine.Call) {
 	case engine.BatchNormAgain:
 		l.batchNormAgain(c)
 	case engine.BatchNormInfer:
-		at := columnsOf(c.Rows, c.C)
+		at := mapOf(c.Rows, c.C)
 		launch(l, "batch_norm_infer"+l.in, at.grid(), batchNormInferParams{l.at(c.Y), l.at(c.X), l.at(c.Z),
 			l.at(c.Gamma), l.at(c.Beta), l.at(c.RunMean), l.at(c.RunVar), at, c.Eps, int32(c.Act)})
 	case engine.BatchNormBackward:
 		l.batchNormBackward(c)
 	case engine.Activate:
-		launch(l, "activate"+l.in, flat(c.Len), activateParams{l.at(c.Y), l.at(c.X), int64(c.Len), int32(c.Act)})
+		launch(l, "activate"+l.in, packs(c.Len), activateParams{l.at(c.Y), l.at(c.X), int64(c.Len), int32(c.Act)})
 	case engine.ActivateBackward:
 		of := c.Y
 		if c.Act.FromInput() {
 			of = c.X
 		}
-		launch(l, "activate_backward"+l.in, flat(c.Len), activateBackwardParams{l.at(c.DX), l.at(c.DY), l.at(of), int64(c.Len), int32(c.Act), boolean(c.Accumulate)})
+		launch(l, "activate_backward"+l.in, packs(c.Len), activateBackwardParams{l.at(c.DX), l.at(c.DY), l.at(of), int64(c.Len), int32(c.Act), boolean(c.Accumulate)})
 	case engine.Add:
-		launch(l, "add"+l.in, flat(c.Len), addParams{l.at(c.Y), l.at(c.A), l.at(c.B), int64(c.Len), int32(c.Act)})
+		launch(l, "add"+l.in, packs(c.Len), addParams{l.at(c.Y), l.at(c.A), l.at(c.B), int64(c.Len), int32(c.Act)})
 	case engine.Clamp:
-		launch(l, "clamp"+l.in, flat(c.Len), clampParams{l.at(c.Y), l.at(c.X), int64(c.Len), c.Alpha, c.Beta, c.Low, c.High})
+		launch(l, "clamp"+l.in, packs(c.Len), clampParams{l.at(c.Y), l.at(c.X), int64(c.Len), c.Alpha, c.Beta, c.Low, c.High})
 	case engine.ClampBackward:
-		launch(l, "clamp_backward"+l.in, flat(c.Len), clampBackwardParams{l.at(c.DX), l.at(c.DY), l.at(c.Y), int64(c.Len), c.Alpha, c.Low, c.High, boolean(c.Accumulate)})
+		launch(l, "clamp_backward"+l.in, packs(c.Len), clampBackwardParams{l.at(c.DX), l.at(c.DY), l.at(c.Y), int64(c.Len), c.Alpha, c.Low, c.High, boolean(c.Accumulate)})
 	case engine.Mul:
 		l.mul(c)
 	case engine.GateBackward:
 		l.gateBackward(c)
 	case engine.Scale:
-		launch(l, "scale"+l.in, flat(c.Rows*c.C), scaleParams{l.at(c.Y), l.at(c.X), l.at(c.Gamma), l.at(c.Beta), int64(c.Rows * c.C), int32(c.C)})
+		launch(l, "scale"+l.in, packs(c.Rows*c.C), scaleParams{l.at(c.Y), l.at(c.X), l.at(c.Gamma), l.at(c.Beta), int64(c.Rows * c.C), int32(c.C)})
 	case engine.CopyChannels:
-		launch(l, "copy_channels"+l.in, flat(c.Rows*c.C), copyChannelsParams{l.at(c.Y), l.at(c.X), int64(c.Rows * c.C),
+		launch(l, "copy_channels"+l.in, packs(c.Rows*c.C), copyChannelsParams{l.at(c.Y), l.at(c.X), int64(c.Rows * c.C),
 			int32(c.C), int32(c.YC), int32(c.YAt), int32(c.XC), int32(c.XAt), boolean(c.Accumulate)})
 	case engine.Softmax:
 		const rows = 4 // of a block, a warp each
 		launchOf(l, "softmax"+l.in, 32*rows, grid{int32(ceilDiv(c.Rows, rows)), 1, 1}, softmaxParams{l.at(c.Y), l.at(c.X), int32(c.Rows), int32(c.C)})
 	case engine.MaxPoolForward:
-		launch(l, "max_pool_forward"+l.in, flat(c.N*c.P*c.Q*c.C), maxPoolForwardParams{l.at(c.Y), l.at(c.X), poolOf(c.Pool)})
+		launch(l, "max_pool_forward"+l.in, packs(c.N*c.P*c.Q*c.C), maxPoolForwardParams{l.at(c.Y), l.at(c.X), poolOf(c.Pool)})
 	case engine.MaxPoolBackward:
-		launch(l, "max_pool_backward"+l.in, flat(c.N*c.H*c.W*c.C), maxPoolBackwardParams{l.at(c.DX), l.at(c.DY), l.at(c.Y), l.at(c.X), poolOf(c.Pool), boolean(c.Accumulate)})
+		launch(l, "max_pool_backward"+l.in, packs(c.N*c.H*c.W*c.C), maxPoolBackwardParams{l.at(c.DX), l.at(c.DY), l.at(c.Y), l.at(c.X), poolOf(c.Pool), boolean(c.Accumulate)})
 	case engine.AvgPoolForward:
-		launch(l, "avg_pool_forward"+l.in, flat(c.N*c.P*c.Q*c.C), avgPoolForwardParams{l.at(c.Y), l.at(c.X), poolOf(c.Pool), boolean(c.CountPad)})
+		launch(l, "avg_pool_forward"+l.in, packs(c.N*c.P*c.Q*c.C), avgPoolForwardParams{l.at(c.Y), l.at(c.X), poolOf(c.Pool), boolean(c.CountPad)})
 	case engine.AvgPoolBackward:
-		launch(l, "avg_pool_backward"+l.in, flat(c.N*c.H*c.W*c.C), avgPoolBackwardParams{l.at(c.DX), l.at(c.DY), poolOf(c.Pool), boolean(c.CountPad), boolean(c.Accumulate)})
+		launch(l, "avg_pool_backward"+l.in, packs(c.N*c.H*c.W*c.C), avgPoolBackwardParams{l.at(c.DX), l.at(c.DY), poolOf(c.Pool), boolean(c.CountPad), boolean(c.Accumulate)})
 	case engine.SoftmaxLoss:
 		const rows, metrics = 4, 3 // of a block, a warp each
 		launchOf(l, "softmax_loss"+l.in, 32*rows, grid{int32(ceilDiv(c.N, rows)), 1, 1},
@@ -130,7 +130,7 @@ func (l *lowering) lower(c engine.Call) {
 	case engine.Record:
 		launchOf(l, "record", 32, grid{1, 1, 1}, recordParams{l.at(c.History), l.at(c.Metrics), int32(c.Steps)})
 	case engine.SGD:
-		launch(l, "sgd", flat(c.Len), sgdParams{l.at(c.P), l.at(c.V), l.at(c.DP), l.at(c.Hyper), l.at(c.Scale), int64(c.Len), int64(c.Decayed), boolean(c.Nesterov)})
+		launch(l, "sgd", packs(c.Len), sgdParams{l.at(c.P), l.at(c.V), l.at(c.DP), l.at(c.Hyper), l.at(c.Scale), int64(c.Len), int64(c.Decayed), boolean(c.Nesterov)})
 	case engine.LossScale:
 		g := lossScaleGrid(c)
 		launch(l, "not_finite", g, notFiniteParams{l.scratch, l.at(c.DP), int64(c.Len)})
@@ -152,12 +152,13 @@ func (l *lowering) lower(c engine.Call) {
 
 // sumPartials adds up what lies in the scratch memory.
 func (l *lowering) sumPartials(y pointer, n, parts int) {
-	launch(l, "sum_partials", flat(n), sumPartialsParams{y, l.scratch, int64(n), int32(parts)})
+	at := partsOf(parts, n)
+	launch(l, "sum_partials", at.grid(), sumPartialsParams{y, l.scratch, at})
 }
 
 func (l *lowering) mul(c engine.Mul) {
 	n := c.N * c.Pixels * c.C
-	launch(l, "mul"+l.in, flat(n), mulParams{l.at(c.Y), l.at(c.A), l.at(c.B), int64(n), int64(c.Pixels * c.C), int32(c.C), boolean(c.Accumulate)})
+	launch(l, "mul"+l.in, packs(n), mulParams{l.at(c.Y), l.at(c.A), l.at(c.B), int64(n), int64(c.Pixels * c.C), int32(c.C), boolean(c.Accumulate)})
 }
 
 // gateBackward has nothing to sum where a gate has one pixel.
@@ -166,8 +167,7 @@ func (l *lowering) gateBackward(c engine.GateBackward) {
 		l.mul(engine.Mul{N: c.N, Pixels: 1, C: c.C, Y: c.DB, A: c.DY, B: c.A, Accumulate: c.Accumulate})
 		return
 	}
-	at := columnsOf(c.Pixels, c.C)
-	at.Chunk = at.Rows
+	at := whole(columnsOf(c.Pixels, c.C, 1, 32, sumBlocks))
 	g := at.grid()
 	g[2] = int32(min(c.N, maxGrid))
 	launch(l, "gate_backward"+l.in, g, gateBackwardParams{l.at(c.DB), l.at(c.DY), l.at(c.A), at, int32(c.N), boolean(c.Accumulate)})

@@ -57,7 +57,7 @@ func (l *lowering) filterParams(c engine.ConvBackwardFilter) convBackwardFilterP
 	parts, dw := l.parts(c), l.at(c.DW)
 	atomics := l.atomics && parts > 1
 	if n := filterLen(c.Conv); atomics {
-		launch(l, "zero", flat(n), zeroParams{dw, int64(n)})
+		launch(l, "zero", packs(n), zeroParams{dw, int64(n)})
 	} else if parts > 1 {
 		dw = l.scratch
 	}

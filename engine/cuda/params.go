@@ -89,8 +89,7 @@ type (
 
 	sumPartialsParams struct {
 		Y, Partial pointer
-		Len        int64
-		Parts      int32
+		At         columns
 	}
 	biasBackwardParams struct {
 		Partial, DY pointer
