@@ -5,8 +5,10 @@ package main
 import (
 	"encoding/json"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -77,6 +79,33 @@ func TestGPUBadInput(t *testing.T) {
 			assert.LessOrEqual(t, strings.Count(out.stderr, "CUDA error"), 1, out.stderr)
 		})
 	}
+}
+
+// Two processes measure on one GPU one after the other: the second is told of the first,
+// and goes on where that was killed.
+func TestGPUInUse(t *testing.T) {
+	devices, err := cu.Devices()
+	if err != nil {
+		t.Skip(err)
+	}
+	dir := t.TempDir()
+	bench := strings.Fields("bench --quiet --model resnet8-cifar --width 0.25 --batch 1 --device cuda:0 --out")
+	first := command(t, dir, append(bench, "long", "--step", "1")...)
+	require.NoError(t, first.Start())
+	t.Cleanup(func() { first.Process.Kill(); first.Wait() })
+	require.Eventually(t, func() bool { // it measures
+		rows, err := os.ReadFile(filepath.Join(dir, "long", "latency.jsonl"))
+		return err == nil && strings.Count(string(rows), "\n") > 1
+	}, time.Minute, 10*time.Millisecond)
+
+	second := append(bench, "short", "--step", "100")
+	out := execute(t, command(t, dir, second...))
+	assertRefused(t, out, exitFailed, "another mdp bench is measuring on "+devices[0].PCI+": wait for it (lock ")
+	require.NoDirExists(t, filepath.Join(dir, "short"))
+	require.NoError(t, first.Process.Kill())
+	first.Wait()
+	out = execute(t, command(t, dir, second...))
+	require.Zero(t, out.code, out.stderr)
 }
 
 // What must be known is timed before what it is compared with.
