@@ -13,6 +13,8 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"mdp/engine/graph"
 )
@@ -62,24 +64,10 @@ const maxBatch = 1 << 16
 // Compile makes the program of g on b. The graph ends in its logits or, always
 // in training, in a loss; see graph.WithLoss.
 func Compile(g *graph.Graph, b Backend, o Options) (*Program, error) {
-	if o.Batch < 1 || o.Batch > maxBatch {
-		return nil, fmt.Errorf("compile %q: batch %d must be 1..%d", g.Name(), o.Batch, maxBatch)
-	}
-	if o.Mode != Train && o.Mode != Infer {
-		return nil, fmt.Errorf("compile %q: unknown mode %q", g.Name(), o.Mode)
+	if err := o.check(g); err != nil {
+		return nil, fmt.Errorf("compile %q: %w", g.Name(), err)
 	}
 	l := newLowering(g, o, b)
-	if o.Mode == Train && l.loss < 0 {
-		return nil, fmt.Errorf("compile %q: training needs a graph that ends in a loss", g.Name())
-	}
-	for i := range g.Len() {
-		if n := g.Node(i); o.Mode == Train && n.Op == graph.OpSoftmax {
-			return nil, fmt.Errorf("compile %q: softmax %q is for inference; train on the logits before it", g.Name(), n.Name)
-		}
-	}
-	if c := g.Shape(0).C; o.Bytes != nil && (len(o.Bytes.Mean) != c || len(o.Bytes.Scale) != c) {
-		return nil, fmt.Errorf("compile %q: images of %d channels, a mean of %d and a scale of %d", g.Name(), c, len(o.Bytes.Mean), len(o.Bytes.Scale))
-	}
 	l.loadImages()
 	l.forward()
 	l.joinNorms()
@@ -100,19 +88,7 @@ func Compile(g *graph.Graph, b Backend, o Options) (*Program, error) {
 		}
 	}
 	plan := l.layout(b, o.Batch, l.slice(b))
-	for _, b := range []Buffer{l.bytes.Pixels, l.bytes.Moves, l.labels, l.hyper} {
-		if b != None {
-			plan.Input = append(plan.Input, b)
-		}
-	}
-	if o.Bytes == nil {
-		plan.Input = append(plan.Input, l.value[0])
-	}
-	if o.Mode == Infer {
-		for _, b := range l.params {
-			plan.Constant = append(plan.Constant, b)
-		}
-	}
+	plan.Input, plan.Constant = l.written()
 	exec, err := b.Prepare(plan)
 	if err != nil {
 		return nil, fmt.Errorf("compile %q on %s: %w", g.Name(), b.Name(), err)
@@ -122,22 +98,65 @@ func Compile(g *graph.Graph, b Backend, o Options) (*Program, error) {
 		image: l.value[0], bytes: l.bytes, logits: l.value[l.logits], labels: l.labels, metrics: l.history, hyper: l.hyper, scale: l.scale,
 		lists: l.lists, params: l.params, grads: l.grads, momenta: l.momenta, score: l.score, labelRow: make([]float32, o.Batch),
 	}
-	if p.scale != None {
-		if err := p.SetScaling(Scaling{Scale: firstScale}); err != nil {
-			return nil, errors.Join(err, exec.Close())
-		}
-	}
-	if o.MaskChunk > 0 {
-		if err := p.SetMask(nil); err != nil {
-			return nil, errors.Join(err, exec.Close())
-		}
-	}
-	if o.Bytes != nil {
-		if err := errors.Join(exec.Write(l.bytes.Mean, o.Bytes.Mean), exec.Write(l.bytes.Scale, o.Bytes.Scale)); err != nil {
-			return nil, errors.Join(err, exec.Close())
-		}
+	if err := p.begin(); err != nil {
+		return nil, errors.Join(err, exec.Close())
 	}
 	return p, nil
+}
+
+// check reports what of the options makes no sense, or not for the graph.
+func (o Options) check(g *graph.Graph) error {
+	c := g.Shape(0).C
+	switch {
+	case o.Batch < 1 || o.Batch > maxBatch:
+		return fmt.Errorf("batch %d must be 1..%d", o.Batch, maxBatch)
+	case o.Mode != Train && o.Mode != Infer:
+		return fmt.Errorf("unknown mode %q", o.Mode)
+	case o.Mode == Train && g.Node(g.Len()-1).Op != graph.OpSoftmaxLoss:
+		return errors.New("training needs a graph that ends in a loss")
+	case o.Bytes != nil && (len(o.Bytes.Mean) != c || len(o.Bytes.Scale) != c):
+		return fmt.Errorf("images of %d channels, a mean of %d and a scale of %d", c, len(o.Bytes.Mean), len(o.Bytes.Scale))
+	}
+	for i := range g.Len() {
+		if n := g.Node(i); o.Mode == Train && n.Op == graph.OpSoftmax {
+			return fmt.Errorf("softmax %q is for inference; train on the logits before it", n.Name)
+		}
+	}
+	return nil
+}
+
+// written are the buffers that the host writes: before each run, and once.
+func (l *lowering) written() (input, constant []Buffer) {
+	for _, b := range []Buffer{l.bytes.Pixels, l.bytes.Moves, l.labels, l.hyper} {
+		if b != None {
+			input = append(input, b)
+		}
+	}
+	if l.o.Bytes == nil {
+		input = append(input, l.value[0])
+	}
+	if l.o.Mode == Infer {
+		constant = slices.Collect(maps.Values(l.params))
+	}
+	return input, constant
+}
+
+// begin writes what a program begins with.
+func (p *Program) begin() error {
+	if p.scale != None {
+		if err := p.SetScaling(Scaling{Scale: firstScale}); err != nil {
+			return err
+		}
+	}
+	if p.options.MaskChunk > 0 {
+		if err := p.SetMask(nil); err != nil {
+			return err
+		}
+	}
+	if b := p.options.Bytes; b != nil {
+		return errors.Join(p.exec.Write(p.bytes.Mean, b.Mean), p.exec.Write(p.bytes.Scale, b.Scale))
+	}
+	return nil
 }
 
 // lowering is a graph on its way to a list of calls.

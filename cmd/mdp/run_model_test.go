@@ -7,17 +7,22 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/encoding/protowire"
 
 	"mdp/engine/npy"
 	"mdp/engine/onnx"
 )
 
-// array reads a tensor that ONNX Runtime wrote or was given.
+// array reads a tensor that ONNX Runtime wrote or was given, as a model's only one.
 func array(t *testing.T, path string) *npy.Array {
 	b, err := os.ReadFile(path)
 	require.NoError(t, err)
-	v, err := onnx.DecodeTensor(b)
+	for _, field := range []protowire.Number{5, 7} { // an initialiser, of a graph
+		b = protowire.AppendBytes(protowire.AppendTag(nil, field, protowire.BytesType), b)
+	}
+	m, err := onnx.Decode(b)
 	require.NoError(t, err)
+	v := m.Graph.Initializers[0]
 	data, err := v.Floats(nil)
 	require.NoError(t, err)
 	a := &npy.Array{Data: data}

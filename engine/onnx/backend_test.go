@@ -104,7 +104,7 @@ func backendCase(t *testing.T, m *Model, dir string) (string, error) {
 		if v.Type == 0 {
 			return "", errors.New("an input is no tensor")
 		}
-		tensor, err := DecodeTensor(b)
+		tensor, err := decodeTensor(b)
 		if err != nil || tensor.Type.width() == 0 {
 			return "", errors.New("an input's elements are of a type that is not read")
 		}
@@ -112,7 +112,7 @@ func backendCase(t *testing.T, m *Model, dir string) (string, error) {
 	}
 	b, err := os.ReadFile(filepath.Join(dir, "output_0.pb"))
 	require.NoError(t, err)
-	want, err := DecodeTensor(b)
+	want, err := decodeTensor(b)
 	if err != nil {
 		return "", errors.New("the output is no tensor that is read")
 	}

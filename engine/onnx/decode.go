@@ -19,16 +19,6 @@ func Decode(b []byte) (*Model, error) {
 	return m, nil
 }
 
-// DecodeTensor reads a file that holds one tensor, as ONNX's tests do.
-func DecodeTensor(b []byte) (*Tensor, error) {
-	d := &decoder{left: len(b) + slack}
-	t := new(Tensor)
-	if err := d.tensor(b, t); err != nil {
-		return nil, fmt.Errorf("not an ONNX tensor: %w", err)
-	}
-	return t, nil
-}
-
 func (d *decoder) model(b []byte, m *Model) error {
 	n, err := count("model", b)
 	if err != nil {

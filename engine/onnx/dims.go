@@ -19,44 +19,55 @@ func (k *call) newDims(dims []int64) ([]int64, error) {
 		}
 		return []int64{product(dims[:a]), product(dims[a:])}, nil
 	case "Squeeze":
-		axes, err := k.axes(len(dims))
-		if err != nil {
-			return nil, err
-		}
-		all := !k.has(1) && k.Attribute("axes") == nil
-		var left []int64
-		for i, d := range dims {
-			switch {
-			case all && d == 1:
-			case slices.Contains(axes, i):
-				if d != 1 {
-					return nil, fmt.Errorf("it squeezes dimension %d of %s, which has more than one element", i, k.converter.text(dims))
-				}
-			default:
-				left = append(left, d)
-			}
-		}
-		return left, nil
+		return k.squeezed(dims)
 	case "Unsqueeze":
-		added, err := k.list(1, "axes")
-		if err != nil {
-			return nil, err
-		}
-		rank := len(dims) + len(added)
-		axes, err := k.axes(rank)
-		if err != nil {
-			return nil, err
-		}
-		out := make([]int64, 0, rank)
-		for i := range rank {
-			if slices.Contains(axes, i) {
-				out = append(out, 1)
-			} else {
-				out, dims = append(out, dims[0]), dims[1:]
-			}
-		}
-		return out, nil
+		return k.unsqueezed(dims)
 	}
+	return k.target(dims)
+}
+
+// squeezed leaves away dimensions of one element: those of the axes, or all.
+func (k *call) squeezed(dims []int64) ([]int64, error) {
+	axes, err := k.axes(len(dims))
+	if err != nil {
+		return nil, err
+	}
+	all := !k.has(1) && k.Attribute("axes") == nil
+	var left []int64
+	for i, d := range dims {
+		switch {
+		case all && d == 1:
+		case slices.Contains(axes, i):
+			if d != 1 {
+				return nil, fmt.Errorf("it squeezes dimension %d of %s, which has more than one element", i, k.converter.text(dims))
+			}
+		default:
+			left = append(left, d)
+		}
+	}
+	return left, nil
+}
+
+// unsqueezed adds dimensions of one element, which the axes are of the result.
+func (k *call) unsqueezed(dims []int64) ([]int64, error) {
+	added, err := k.list(1, "axes")
+	if err != nil {
+		return nil, err
+	}
+	axes, err := k.axes(len(dims) + len(added))
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(axes)
+	out := slices.Clone(dims)
+	for _, a := range axes {
+		out = slices.Insert(out, a, 1)
+	}
+	return out, nil
+}
+
+// target is a Reshape's shape, of which -1 is what is left of dims and 0 as it was.
+func (k *call) target(dims []int64) ([]int64, error) {
 	target, err := k.list(1, "shape")
 	if err != nil {
 		return nil, err

@@ -18,9 +18,16 @@ import (
 func readTensor(t testing.TB, path string) *Tensor {
 	b, err := os.ReadFile(path)
 	require.NoError(t, err)
-	v, err := DecodeTensor(b)
+	v, err := decodeTensor(b)
 	require.NoError(t, err)
 	return v
+}
+
+// decodeTensor reads a file that holds one tensor, as ONNX's tests do.
+func decodeTensor(b []byte) (*Tensor, error) {
+	d := &decoder{left: len(b) + slack}
+	t := new(Tensor)
+	return t, d.tensor(b, t)
 }
 
 // Small models in the forms that exporters emit, against ONNX Runtime; see testdata/cases.py.
