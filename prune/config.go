@@ -141,7 +141,7 @@ func (c *Config) Read(r io.Reader) error {
 	case errors.As(err, &wrong):
 		return errors.New(unknownKey.ReplaceAllString(wrong.Errors[0], "there is no key $1"))
 	case err != nil:
-		return errors.New(strings.TrimPrefix(err.Error(), "yaml: "))
+		return errors.New(strings.TrimPrefix(strings.TrimPrefix(err.Error(), "yaml: "), "input error: "))
 	}
 	return nil
 }

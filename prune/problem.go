@@ -92,7 +92,7 @@ func (s *Space) Problem(scores Scores, latencyNS func(engine.Call) (int64, bool)
 	for i, group := range s.Coupling.Groups {
 		p.Groups = append(p.Groups, solve.Group{
 			ID: i, Layers: slices.Concat(group.Producers, group.Depthwise),
-			Options: s.options(i) + 1, MinOption: s.lowest(i), MaxOption: s.options(i), ChannelsPerOption: s.Step[i],
+			Options: s.options(i) + 1, MinOption: s.lowest(i), MaxOption: s.options(i), ChannelsPerOption: s.Step[i], Channels: group.Channels,
 		})
 	}
 	for _, b := range s.Coupling.Blocks {

@@ -48,7 +48,7 @@ func (p *Pipeline) Summary() (report.Run, error) {
 	c := p.Config
 	r := report.Run{
 		Date:  time.Now().UTC().Truncate(time.Second),
-		Model: c.Name(), Dataset: c.Data, Seed: int64(c.Seed), Batch: c.LatencyBatch,
+		Model: c.Name(), Dataset: c.Data, Seed: c.Seed, Batch: c.LatencyBatch,
 		DenseImportance: importanceUnits,
 		Commands:        []string{c.Command(p.dir), "mdp report " + Quoted(p.dir) + " --json"},
 	}

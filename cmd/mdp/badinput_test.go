@@ -93,6 +93,8 @@ func TestBadInput(t *testing.T) {
 		{"further device out of reach", none, "prune --run run --with run=0.001x", exitInfeasible, "budget 0.001x on run is"},
 		{"baselines and a further device", none, "prune --run run --with run=0.5x --baselines", exitUsage, "take with or baselines away"},
 		{"no problem file", none, "solve none.json", exitUsage, "none.json"},
+		{"empty problem file", file("problem.json", ""), "solve problem.json", exitUsage, "problem.json: read problem: it is empty"},
+		{"folder as a run file", none, "prune --run run --config run", exitUsage, "mdp: run: read run: is a directory"},
 		{"damaged problem file", file("problem.json", `{"name":"x"`), "solve problem.json", exitUsage, "problem.json"},
 		{"problem file out of reach", none, "solve " + problem + " --budget 10", exitInfeasible, "smallest latency there is"},
 		{"problem file's budget", none, "solve " + problem + " --budget 0.5x", exitUsage, "integer in its unit, us"},

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mdp/prune"
 	"mdp/prune/report"
 	"mdp/prune/sweep"
 )
@@ -101,7 +102,7 @@ func runSweep(ctx context.Context, o *sweepOptions, file string) error {
 	}
 	done()
 	if errors.Is(err, context.Canceled) {
-		return stoppedError{strings.TrimSpace(fmt.Sprintf("mdp sweep %s --dir %s", file, s.Dir))}
+		return stoppedError{again(file, s)}
 	}
 	if err != nil {
 		return err
@@ -146,6 +147,11 @@ func (o *sweepOptions) read(file string) (*sweep.Sweep, error) {
 		Final: func(code int) bool { return code == exitUsage || code == exitInfeasible }}, nil
 }
 
+// again is the command that goes on with a sweep.
+func again(file string, s *sweep.Sweep) string {
+	return fmt.Sprintf("mdp sweep %s --dir %s", prune.Quoted(file), prune.Quoted(s.Dir))
+}
+
 // submit hands the runs that are not done to Slurm.
 func (o *sweepOptions) submit(ctx context.Context, s *sweep.Sweep, file string) error {
 	scripts, err := s.Scripts(file)
@@ -153,7 +159,7 @@ func (o *sweepOptions) submit(ctx context.Context, s *sweep.Sweep, file string) 
 		return err
 	}
 	if len(scripts) == 0 {
-		fmt.Fprintf(o.stderr, "every run is done: mdp sweep %s --dir %s sums them up\n", file, s.Dir)
+		fmt.Fprintf(o.stderr, "every run is done: %s sums them up\n", again(file, s))
 	}
 	for _, script := range scripts {
 		if o.dryRun {

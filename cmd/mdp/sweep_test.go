@@ -19,20 +19,20 @@ import (
 // interrupted, goes on, and ends with the others done and one line.
 func TestSweep(t *testing.T) {
 	dir := t.TempDir()
-	write(t, filepath.Join(dir, "four.yaml"), "seed: [1, 2]\nbudget: [[0.6x, 0.8x], [0.001x]]\n")
-	o := ok(t, dir, "sweep", "four.yaml", "--dry-run")
+	write(t, filepath.Join(dir, "all four.yaml"), "seed: [1, 2]\nbudget: [[0.6x, 0.8x], [0.001x]]\n")
+	o := ok(t, dir, "sweep", "all four.yaml", "--dry-run")
 	assert.Equal(t, 5, strings.Count(o.stdout, "\n"), o.stdout)
-	assertKeys(t, ok(t, dir, "sweep", "four.yaml", "--dry-run", "--json").stdout, []string{"name", "values", "config", "devices"})
+	assertKeys(t, ok(t, dir, "sweep", "all four.yaml", "--dry-run", "--json").stdout, []string{"name", "values", "config", "devices"})
 	assert.NoDirExists(t, filepath.Join(dir, "sweeps"))
 
 	// Killed in the middle of the first run, asked to stop in the next.
-	folder := filepath.Join(dir, "sweeps", "four")
-	c := command(t, dir, "sweep", "four.yaml", "--quiet")
+	folder := filepath.Join(dir, "sweeps", "all four")
+	c := command(t, dir, "sweep", "all four.yaml", "--quiet")
 	require.NoError(t, c.Start())
 	waitFor(t, filepath.Join(folder, "*", "weights.safetensors"))
 	require.NoError(t, c.Process.Kill())
 	require.Error(t, c.Wait())
-	c = command(t, dir, "sweep", "four.yaml", "--quiet")
+	c = command(t, dir, "sweep", "all four.yaml", "--quiet")
 	var stderr bytes.Buffer
 	c.Stderr = &stderr
 	require.NoError(t, c.Start())
@@ -41,9 +41,9 @@ func TestSweep(t *testing.T) {
 	require.NoError(t, c.Process.Signal(syscall.SIGTERM))
 	require.Error(t, c.Wait())
 	assert.Equal(t, exitInterrupted, c.ProcessState.ExitCode())
-	assert.Equal(t, "mdp: stopped; the same command goes on where it stopped: mdp sweep four.yaml --dir sweeps/four\n", stderr.String())
+	assert.Equal(t, "mdp: stopped; the same command goes on where it stopped: mdp sweep 'all four.yaml' --dir 'sweeps/all four'\n", stderr.String())
 
-	o = mdp(t, dir, "sweep", "four.yaml", "--json")
+	o = mdp(t, dir, "sweep", "all four.yaml", "--json")
 	assert.Equal(t, exitFailed, o.code, o.stderr)
 	assert.Contains(t, o.stderr, "mdp: 2 of 4 runs failed, such as seed-1_budget-0.001x: ")
 	assert.Contains(t, o.stderr, "smallest latency there is")
@@ -66,13 +66,13 @@ func TestSweep(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, rows, 1+2+1+2+1)
 
-	o = mdp(t, dir, "sweep", "four.yaml", "--slurm", "--dry-run")
+	o = mdp(t, dir, "sweep", "all four.yaml", "--slurm", "--dry-run")
 	assert.Equal(t, exitOK, o.code)
 	assert.Contains(t, o.stdout, "#SBATCH --array=1,3\n")
-	o = mdp(t, dir, "sweep", "four.yaml", "--job", "2")
+	o = mdp(t, dir, "sweep", "all four.yaml", "--job", "2")
 	assert.Equal(t, exitFailed, o.code)
 	assert.Contains(t, o.stderr, "skipped  seed-2_budget-0.6x-0.8x: it is done")
-	assert.Contains(t, o.stdout, filepath.Join("sweeps", "four", "summary.html"))
+	assert.Contains(t, o.stdout, filepath.Join("sweeps", "all four", "summary.html"))
 }
 
 func TestSweepBadInput(t *testing.T) {

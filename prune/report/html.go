@@ -240,7 +240,7 @@ func facts(r Run) (out []fact) {
 	if r.Batch > 0 {
 		add("batch", strconv.Itoa(r.Batch))
 	}
-	add("seed", strconv.FormatInt(r.Seed, 10))
+	add("seed", strconv.FormatUint(r.Seed, 10))
 	return out
 }
 

@@ -17,7 +17,7 @@ type Run struct {
 	Dataset         string        `json:"dataset"`
 	Machine         Machine       `json:"machine"`
 	Date            time.Time     `json:"date,omitzero"`
-	Seed            int64         `json:"seed"`
+	Seed            uint64        `json:"seed"`
 	Batch           int           `json:"batch"` // images per inference, for every latency of the run
 	Networks        []Network     `json:"networks"`
 	DenseImportance float64       `json:"denseImportance,omitempty"` // of the whole network: 100 % on the front's axis
@@ -83,7 +83,7 @@ type Solution struct {
 	Importance float64  `json:"importance"`
 	Status     string   `json:"status"`          // the solver's word: optimal, feasible, ...
 	Bound      *float64 `json:"bound,omitempty"` // no solution has more importance
-	Gap        *float64 `json:"gap,omitempty"`   // (bound − importance) / bound, a fraction of 1
+	Gap        *float64 `json:"gap,omitempty"`   // (bound − importance) / |importance|
 
 	Further   []Further  `json:"further,omitempty"`   // what it takes on other devices
 	Baselines []Baseline `json:"baselines,omitempty"` // what simpler methods chose at this budget
@@ -140,7 +140,6 @@ type Epoch struct {
 type StepTime struct {
 	Name    string  `json:"name"`
 	Seconds float64 `json:"seconds"`
-	Skipped bool    `json:"skipped,omitempty"` // its inputs had not changed
 }
 
 // WriteJSON writes the run for machines, indented for people. A network's

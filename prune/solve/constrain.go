@@ -89,9 +89,9 @@ func (p *Problem) constrain(r Rule, given *Problem) error {
 		if given.Groups[i].count() == 1 {
 			continue
 		}
-		full, widest := float64(g.Options-1), given.Groups[i].MaxOption
+		full, widest := g.width(g.Options-1), given.Groups[i].MaxOption
 		err := g.restrict(func(o int) bool {
-			share := float64(o) / full
+			share := float64(g.width(o)) / float64(full)
 			switch {
 			case r.Whole && o != widest,
 				share < r.MinShare-1e-9,
@@ -188,7 +188,9 @@ func (p *Problem) merge(groups []int) (moved []int, err error) {
 		if err := into.restrict(g.allows); err != nil {
 			return nil, err
 		}
-		into.Options = min(into.Options, g.Options)
+		if g.Options < into.Options {
+			into.Options, into.Channels = g.Options, g.Channels
+		}
 		into.Layers = append(into.Layers, g.Layers...)
 	}
 	moved = make([]int, len(p.Groups))

@@ -22,6 +22,9 @@ func TestConstrainAgainstBruteForce(t *testing.T) {
 			for g := range p.Groups {
 				p.Groups[g].Layers = []string{fmt.Sprint("group", g)}
 				p.Groups[g].ChannelsPerOption = 4
+				if full := 4 * (p.Groups[g].Options - 1); full > 0 && r.IntN(2) == 0 {
+					p.Groups[g].Channels = full - r.IntN(4)
+				}
 			}
 			for b := range p.Blocks {
 				p.Blocks[b].Layers = []string{fmt.Sprint("block", b)}
@@ -62,7 +65,7 @@ func TestConstrainAgainstBruteForce(t *testing.T) {
 			}
 			require.NoError(t, err)
 			require.NoError(t, q.Validate())
-			front, err := Front(context.Background(), q, Options{})
+			front, err := wholeFront(context.Background(), q, Options{})
 			require.NoError(t, err)
 			require.Equal(t, frontOf(best), front)
 
@@ -100,8 +103,12 @@ func meets(p *Problem, c Constraints, options []int, blocks []bool) bool {
 			if p.Groups[g].count() == 1 {
 				continue
 			}
-			full, widest := p.Groups[g].Options-1, p.Groups[g].MaxOption
-			if r.Whole && o != widest || 10*o < int(10*r.MinShare)*full || r.MaxShare > 0 && 10*o > int(10*r.MaxShare)*full ||
+			full, widest := 4*(p.Groups[g].Options-1), p.Groups[g].MaxOption
+			if p.Groups[g].Channels > 0 {
+				full = p.Groups[g].Channels
+			}
+			keeps := min(4*o, full)
+			if r.Whole && o != widest || 10*keeps < int(10*r.MinShare)*full || r.MaxShare > 0 && 10*keeps > int(10*r.MaxShare)*full ||
 				r.Multiple > 0 && o%2 != 0 && o != widest {
 				return false
 			}

@@ -27,7 +27,7 @@ func TestSameOnEveryRun(t *testing.T) {
 		require.NoError(t, err)
 		a.joint, err = Joint(ctx, p, budgetsOf(p), opts)
 		require.NoError(t, err)
-		a.front, err = Front(ctx, p, opts)
+		a.front, err = wholeFront(ctx, p, opts)
 		require.NoError(t, err)
 		a.one.Seconds, a.joint.Seconds = 0, 0
 		for i := range a.joint.Alone {

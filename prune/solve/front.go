@@ -6,23 +6,14 @@ import (
 	"slices"
 )
 
-// Front returns the whole exact trade-off: by rising latency, every point
+// Front is the whole exact trade-off: by rising latency, every point
 // that no configuration beats in both latency and importance. The
-// configuration of a point is the Solver's Optimum with the point's latency as budget.
+// configuration of a point is the Optimum with the point's latency as budget.
 //
-// With opts.Epsilon > 0 some points may be left out, but only such that the
+// With Options.Epsilon > 0 some points may be left out, but only such that the
 // point before keeps at least 1/(1+Epsilon) of their importance.
 //
 // The front has no partial answer: when a limit ends it, the error says so.
-func Front(ctx context.Context, p *Problem, opts Options) ([]Point, error) {
-	s, err := New(p, opts)
-	if err != nil {
-		return nil, err
-	}
-	return s.Front(ctx)
-}
-
-// Front is the function of that name, without planning anew.
 func (s *Solver) Front(ctx context.Context) ([]Point, error) {
 	constant := s.problem.Constant
 	var ends [2]Point

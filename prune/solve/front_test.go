@@ -19,7 +19,7 @@ func TestFrontAgainstBruteForce(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				r := seeded(name)
 				p := randomProblem(r, shape, 1+r.IntN(5), 3)
-				front, err := Front(context.Background(), p, Options{})
+				front, err := wholeFront(context.Background(), p, Options{})
 				require.NoError(t, err)
 				require.Equal(t, bruteFront(p), front)
 			})
@@ -30,7 +30,7 @@ func TestFrontAgainstBruteForce(t *testing.T) {
 func TestPublishedFronts(t *testing.T) {
 	for _, name := range []string{"mbv1_mdp_00", "rn101_mdp_02", "rn50_mdp_04", "rn50_mdp_20"} {
 		t.Run(name, func(t *testing.T) {
-			front, err := Front(context.Background(), readInstance(t, name), Options{})
+			front, err := wholeFront(context.Background(), readInstance(t, name), Options{})
 			require.NoError(t, err)
 			require.Equal(t, readFront(t, name), front)
 		})
@@ -57,7 +57,7 @@ func readFront(t *testing.T, name string) []Point {
 
 func TestPublishedFrontSizes(t *testing.T) {
 	for _, want := range publishedOptima(t) {
-		front, err := Front(context.Background(), readInstance(t, want.Name), Options{})
+		front, err := wholeFront(context.Background(), readInstance(t, want.Name), Options{})
 		require.NoError(t, err)
 		assert.Len(t, front, want.FrontierPoints, want.Name)
 	}
@@ -68,13 +68,13 @@ func TestPublishedFrontSizes(t *testing.T) {
 func TestFrontAgainstSingleSolves(t *testing.T) {
 	for _, name := range []string{"mbv1_mdp_20", "rn50_mdp_26"} {
 		p := readInstance(t, name)
-		front, err := Front(context.Background(), p, Options{})
+		front, err := wholeFront(context.Background(), p, Options{})
 		require.NoError(t, err)
 		var budgets []int64
 		for i := 1; i < len(front); i++ {
 			budgets = append(budgets, front[i].Latency, front[i].Latency-1)
 		}
-		answers, err := Budgets(context.Background(), p, budgets, Options{})
+		answers, err := optima(context.Background(), p, budgets, Options{})
 		require.NoError(t, err)
 		for _, s := range answers {
 			checkAnswer(t, p, front, s)
@@ -86,7 +86,7 @@ func TestApproximateFront(t *testing.T) {
 	p := readInstance(t, "rn50_mdp_20")
 	exact := readFront(t, "rn50_mdp_20")
 	for _, epsilon := range []float64{1e-4, 1e-3, 0.05} {
-		front, err := Front(context.Background(), p, Options{Epsilon: epsilon})
+		front, err := wholeFront(context.Background(), p, Options{Epsilon: epsilon})
 		require.NoError(t, err)
 		if epsilon > 1e-2 {
 			require.Less(t, len(front), len(exact)/2)
@@ -108,7 +108,7 @@ func BenchmarkFront(b *testing.B) {
 		b.Run(o.Name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := Front(context.Background(), p, Options{}); err != nil {
+				if _, err := wholeFront(context.Background(), p, Options{}); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -142,7 +142,7 @@ func TestProgress(t *testing.T) {
 		require.GreaterOrEqual(t, pr.Bound, best.Objective)
 	}
 	seen = nil
-	front, err := Front(context.Background(), p, opts)
+	front, err := wholeFront(context.Background(), p, opts)
 	require.NoError(t, err)
 	last := Progress{}
 	for _, pr := range seen {

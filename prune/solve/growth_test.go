@@ -22,7 +22,7 @@ func BenchmarkGrowth(b *testing.B) {
 			return err
 		},
 		"whole front": func(p *Problem) error {
-			_, err := Front(ctx, p, Options{})
+			_, err := wholeFront(ctx, p, Options{})
 			return err
 		},
 	}

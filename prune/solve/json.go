@@ -13,7 +13,11 @@ import (
 func ReadProblem(r io.Reader) (*Problem, error) {
 	dec := json.NewDecoder(r)
 	var p Problem
-	if err := dec.Decode(&p); err != nil {
+	err := dec.Decode(&p)
+	if errors.Is(err, io.EOF) {
+		return nil, errors.New("read problem: it is empty")
+	}
+	if err != nil {
 		return nil, fmt.Errorf("read problem: %w", err)
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {

@@ -171,7 +171,7 @@ func TestAgainstPlainElimination(t *testing.T) {
 	for name, p := range problems {
 		t.Run(name, func(t *testing.T) {
 			want := plainFront(p)
-			front, err := Front(context.Background(), p, Options{})
+			front, err := wholeFront(context.Background(), p, Options{})
 			require.NoError(t, err)
 			require.Equal(t, want, front)
 			r := seeded(name)

@@ -35,7 +35,18 @@ type Group struct {
 	MinOption         int      `json:"min_option"`
 	MaxOption         int      `json:"max_option"`
 	ChannelsPerOption int      `json:"channels_per_option"`
-	Allowed           []int    `json:"allowed,omitempty"` // the options to choose from, MinOption to MaxOption; none is all between
+	Channels          int      `json:"channels,omitempty"` // that the last option keeps; 0 is as many as that makes
+	Allowed           []int    `json:"allowed,omitempty"`  // the options to choose from, MinOption to MaxOption; none is all between
+}
+
+// width is how many channels an option keeps, or where the problem does not say,
+// how many options.
+func (g Group) width(option int) int {
+	w := option * max(1, g.ChannelsPerOption)
+	if g.Channels > 0 {
+		w = min(w, g.Channels)
+	}
+	return w
 }
 
 // choices yields the options to choose from, ascending.

@@ -22,9 +22,9 @@ func TestPermutationChangesNothing(t *testing.T) {
 			p := randomProblem(r, shapes[i%len(shapes)], 6, 4)
 			q := permuted(r, p)
 			require.NoError(t, q.Validate())
-			want, err := Front(context.Background(), p, Options{})
+			want, err := wholeFront(context.Background(), p, Options{})
 			require.NoError(t, err)
-			got, err := Front(context.Background(), q, Options{})
+			got, err := wholeFront(context.Background(), q, Options{})
 			require.NoError(t, err)
 			require.Equal(t, want, got)
 		})
@@ -77,7 +77,7 @@ func TestHugeUnits(t *testing.T) {
 				want[k].Latency *= lat
 				want[k].Importance *= imp
 			}
-			front, err := Front(context.Background(), p, Options{})
+			front, err := wholeFront(context.Background(), p, Options{})
 			require.NoError(t, err)
 			require.Equal(t, want, front)
 			for _, pt := range want {
@@ -158,7 +158,7 @@ func TestNothingToChoose(t *testing.T) {
 	s, err = Optimum(context.Background(), &Problem{}, 0, Options{})
 	require.NoError(t, err)
 	checkAnswer(t, &Problem{}, []Point{{0, 0}}, s)
-	front, err := Front(context.Background(), p, Options{})
+	front, err := wholeFront(context.Background(), p, Options{})
 	require.NoError(t, err)
 	require.Equal(t, []Point{{12, 3}}, front)
 }
@@ -197,7 +197,7 @@ func TestBadProblems(t *testing.T) {
 		assert.ErrorContains(t, err, message)
 	}
 	for text, message := range map[string]string{
-		"":                                 "EOF",
+		"":                                 "it is empty",
 		"{} {}":                            "something follows",
 		`{"layers":[{"latency":[["x"]]}]}`: "cannot unmarshal",
 		`{"layers":[{"latency":{}}]}`:      "cannot unmarshal",

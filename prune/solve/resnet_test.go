@@ -171,7 +171,7 @@ func BenchmarkFineFront(b *testing.B) {
 				var front []Point
 				for b.Loop() {
 					var err error
-					if front, err = Front(context.Background(), p, Options{Epsilon: epsilon}); err != nil {
+					if front, err = wholeFront(context.Background(), p, Options{Epsilon: epsilon}); err != nil {
 						b.Fatal(err)
 					}
 				}

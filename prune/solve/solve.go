@@ -89,21 +89,6 @@ func Optimum(ctx context.Context, p *Problem, budget int64, opts Options) (Solut
 	return s.Optimum(ctx, budget)
 }
 
-// Budgets answers several budgets of one problem, in the order given.
-func Budgets(ctx context.Context, p *Problem, budgets []int64, opts Options) ([]Solution, error) {
-	s, err := New(p, opts)
-	if err != nil {
-		return nil, err
-	}
-	answers := make([]Solution, len(budgets))
-	for i, budget := range budgets {
-		if answers[i], err = s.Optimum(ctx, budget); err != nil {
-			return nil, fmt.Errorf("budget %d: %w", budget, err)
-		}
-	}
-	return answers, nil
-}
-
 // Solver is a problem made ready to be asked for one budget after another. It
 // serves one caller at a time; the problem's tables must not change meanwhile.
 type Solver struct {

@@ -31,6 +31,26 @@ func frontOf(best map[int64]int64) []Point {
 	return front[:n]
 }
 
+// wholeFront is the front of a problem that was not planned before.
+func wholeFront(ctx context.Context, p *Problem, opts Options) ([]Point, error) {
+	s, err := New(p, opts)
+	if err != nil {
+		return nil, err
+	}
+	return s.Front(ctx)
+}
+
+// optima answers several budgets from one plan.
+func optima(ctx context.Context, p *Problem, budgets []int64, opts Options) (answers []Solution, err error) {
+	s, err := New(p, opts)
+	for i := 0; i < len(budgets) && err == nil; i++ {
+		var a Solution
+		a, err = s.Optimum(ctx, budgets[i])
+		answers = append(answers, a)
+	}
+	return answers, err
+}
+
 // checkAnswer holds an answer against the front it must lie on.
 func checkAnswer(t *testing.T, p *Problem, front []Point, s Solution) {
 	t.Helper()
@@ -69,7 +89,7 @@ func TestOptimumAgainstBruteForce(t *testing.T) {
 				for range 5 {
 					budgets = append(budgets, front[0].Latency+r.Int64N(last-front[0].Latency+1))
 				}
-				answers, err := Budgets(context.Background(), p, budgets, Options{})
+				answers, err := optima(context.Background(), p, budgets, Options{})
 				require.NoError(t, err)
 				for _, s := range answers {
 					checkAnswer(t, p, front, s)

@@ -17,6 +17,8 @@ func (p *Problem) Validate() error {
 			return fmt.Errorf("group at index %d has id %d: ids must count up from 0", i, g.ID)
 		case g.Options > maxOptions:
 			return fmt.Errorf("group %d has %d options, more than %d: use larger channel steps", i, g.Options, maxOptions)
+		case g.ChannelsPerOption < 0 || g.Channels < 0:
+			return fmt.Errorf("group %d has %d channels, %d to an option: neither can be negative", i, g.Channels, g.ChannelsPerOption)
 		case g.MinOption < 0 || g.MinOption > g.MaxOption || g.MaxOption >= g.Options:
 			return fmt.Errorf("group %d allows options %d..%d of %d: want 0 ≤ min_option ≤ max_option < options",
 				i, g.MinOption, g.MaxOption, g.Options)

@@ -55,7 +55,7 @@ func Read(r io.Reader, defaults prune.Config) (Plan, error) {
 	case errors.Is(err, io.EOF):
 		return Plan{}, errors.New("it is empty: name at least a net")
 	case err != nil:
-		return Plan{}, errors.New(strings.TrimPrefix(err.Error(), "yaml: "))
+		return Plan{}, errors.New(strings.TrimPrefix(strings.TrimPrefix(err.Error(), "yaml: "), "input error: "))
 	}
 	file := resolve(doc.Content[0])
 	if file.Kind != yaml.MappingNode {
