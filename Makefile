@@ -16,8 +16,9 @@ build: ## bin/mdp, pure Go, static
 demo: build ## prune a network for Fashion-MNIST: three minutes, then a page
 	scripts/demo
 
+# Built first: several at once would compile the same packages, each for itself.
 .PHONY: test
-test: ## all that can be tested without a GPU
+test: build ## all that can be tested without a GPU
 	@$(MAKE) --no-print-directory -j3 test-cuda-build test-go test-check test-asan test-emu
 
 .PHONY: test-go
@@ -35,20 +36,20 @@ test-emu: ## every kernel and what launches it, emulated here (g++)
 	@command -v g++ >/dev/null || { echo "$@ is left out: g++ is not installed"; exit 0; }; \
 	set -x; export CGO_ENABLED=1 CGO_CXXFLAGS=-O2; go test -vet=all -tags emu ./kernels ./engine/cuda/... ./engine/device && go test -vet=all -tags emu -run Device ./prune
 
-# Kernels of tf32 and fp16 read and write where those of fp32 and bf16 do. Their memory is C's: -asan, which compiles
-# all of Go again, would find no more.
+# Kernels of tf32 and fp16 read and write where those of fp32 and bf16 do; what -run leaves out, -DNO_ does (kernels/wgmma.cuh).
+# Their memory is C's: -asan, which compiles all of Go again, would find no more. test-emu vets what is tested here.
 .PHONY: test-asan
 test-asan: ## what kernels read and write, under AddressSanitizer (g++)
 	@command -v g++ >/dev/null || { echo "$@ is left out: g++ is not installed"; exit 0; }; \
-	set -x; CGO_ENABLED=1 CGO_CXXFLAGS='-O1 -g1 -fsanitize=address -fsanitize-sections=emu_shared' CGO_LDFLAGS=-fsanitize=address ASAN_OPTIONS=detect_leaks=0 \
-	go test -tags emu -run 'TestConformance/shuffled|TestMasked/(fp32|bf16)|TestPrecision/.*(fp32|bf16)' ./engine/cuda
+	set -x; CGO_ENABLED=1 CGO_CXXFLAGS='-O1 -g1 -fsanitize=address -fsanitize-sections=emu_shared -DNO_TF32_FP16' CGO_LDFLAGS=-fsanitize=address ASAN_OPTIONS=detect_leaks=0 \
+	go test -vet=off -tags emu -run 'TestConformance/shuffled|TestMasked/(fp32|bf16)|TestPrecision/.*(fp32|bf16)' ./engine/cuda
 
 # Every access of a kernel is looked at (kernels/check.cpp), and its integer arithmetic. Those of float32
-# differ in types alone; without -run they are looked at, too.
+# differ in types alone; without -run and -DNO_ they are looked at, too.
 .PHONY: test-check
 test-check: ## their races, unset memory, alignment, overflows (g++)
 	@command -v g++ >/dev/null || { echo "$@ is left out: g++ is not installed"; exit 0; }; \
-	set -x; CGO_ENABLED=1 CGO_CXXFLAGS='-O1 -fsanitize=thread,alignment,bounds,shift,signed-integer-overflow,float-cast-overflow --param=tsan-instrument-func-entry-exit=0' go test -tags emu -run 'TestConformance/in_bf16|TestPrecision/.*in_bf16_(large|warpgroup)' ./engine/cuda
+	set -x; CGO_ENABLED=1 CGO_CXXFLAGS='-O1 -fsanitize=thread,alignment,bounds,shift,signed-integer-overflow,float-cast-overflow --param=tsan-instrument-func-entry-exit=0 -DNO_TF32_FP16 -DNO_FLOAT' go test -vet=off -tags emu -run 'TestConformance/in_bf16|TestPrecision/.*in_bf16_(large|warpgroup)' ./engine/cuda
 
 .PHONY: test-cuda-build
 test-cuda-build: ## their build for a GPU, and bin/mdp-cuda here (g++, nvcc)

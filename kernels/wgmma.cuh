@@ -129,25 +129,36 @@ template <class Half> struct WarpgroupGemm {
 // KERNELS(T, suffix, Gemm) makes a convolution's kernels of one variant, whose images
 // lie in memory as T: masked, dense, and dense of one tap, which needs no geometry.
 // Half precisions round what they multiply, or have it in memory so. The kernels of
-// warpgroups are compiled for sm_90a, by themselves; the emulation has all.
+// warpgroups are compiled for sm_90a, by themselves; the emulation has all. What the
+// sanitizers leave out (Makefile) is not compiled for them, which would take most of their time.
+#ifdef NO_TF32_FP16
+#define UNLIKE_OTHERS(...)
+#else
+#define UNLIKE_OTHERS(...) __VA_ARGS__
+#endif
+#ifdef NO_FLOAT
+#define IN_FLOAT(...)
+#else
+#define IN_FLOAT(...) __VA_ARGS__
+#endif
 #ifndef SM_90A
 #define EACH_GEMM(KERNELS) \
-	KERNELS(float, , TiledExact) KERNELS(float, _small, SmallExact) KERNELS(float, _large, LargeExact) \
-	KERNELS(float, _tf32, TiledTf32) KERNELS(float, _tf32_small, SmallTf32) KERNELS(float, _tf32_large, LargeTf32) \
-	HALF_GEMM(KERNELS, bf16) HALF_GEMM(KERNELS, fp16)
+	IN_FLOAT(KERNELS(float, , TiledExact) KERNELS(float, _small, SmallExact) KERNELS(float, _large, LargeExact)) \
+	UNLIKE_OTHERS(KERNELS(float, _tf32, TiledTf32) KERNELS(float, _tf32_small, SmallTf32) KERNELS(float, _tf32_large, LargeTf32)) \
+	HALF_GEMM(KERNELS, bf16) UNLIKE_OTHERS(HALF_GEMM(KERNELS, fp16))
 #define HALF_GEMM(KERNELS, half) \
-	KERNELS(float, _##half, TiledHalf<half>) KERNELS(float, _##half##_small, SmallHalf<half>) KERNELS(float, _##half##_large, LargeHalf<half>) \
+	IN_FLOAT(KERNELS(float, _##half, TiledHalf<half>) KERNELS(float, _##half##_small, SmallHalf<half>) KERNELS(float, _##half##_large, LargeHalf<half>)) \
 	KERNELS(half, _in_##half, TiledHalf<half>) KERNELS(half, _in_##half##_small_short, ShortHalf<half>) \
 	KERNELS(half, _in_##half##_small, SmallHalf<half>) KERNELS(half, _in_##half##_large, LargeHalf<half>)
 #define EACH_ONES(KERNELS) \
-	KERNELS(float, _ones, OnesExact) KERNELS(float, _tf32_ones, OnesTf32) \
-	KERNELS(float, _bf16_ones, OnesHalf<bf16>) KERNELS(float, _fp16_ones, OnesHalf<fp16>)
+	IN_FLOAT(KERNELS(float, _ones, OnesExact)) UNLIKE_OTHERS(KERNELS(float, _tf32_ones, OnesTf32)) \
+	IN_FLOAT(KERNELS(float, _bf16_ones, OnesHalf<bf16>)) UNLIKE_OTHERS(KERNELS(float, _fp16_ones, OnesHalf<fp16>))
 #define EACH_1X1(KERNELS) \
-	KERNELS(float, _small_1x1, SmallExact) KERNELS(float, _large_1x1, LargeExact) \
-	KERNELS(float, _tf32_small_1x1, SmallTf32) KERNELS(float, _tf32_large_1x1, LargeTf32) \
-	HALF_1X1(KERNELS, bf16) HALF_1X1(KERNELS, fp16)
+	IN_FLOAT(KERNELS(float, _small_1x1, SmallExact) KERNELS(float, _large_1x1, LargeExact)) \
+	UNLIKE_OTHERS(KERNELS(float, _tf32_small_1x1, SmallTf32) KERNELS(float, _tf32_large_1x1, LargeTf32)) \
+	HALF_1X1(KERNELS, bf16) UNLIKE_OTHERS(HALF_1X1(KERNELS, fp16))
 #define HALF_1X1(KERNELS, half) \
-	KERNELS(float, _##half##_small_1x1, SmallHalf<half>) KERNELS(float, _##half##_large_1x1, LargeHalf<half>) \
+	IN_FLOAT(KERNELS(float, _##half##_small_1x1, SmallHalf<half>) KERNELS(float, _##half##_large_1x1, LargeHalf<half>)) \
 	KERNELS(half, _in_##half##_small_1x1, SmallHalf<half>) KERNELS(half, _in_##half##_large_1x1, LargeHalf<half>)
 #else
 #define EACH_GEMM(KERNELS)
@@ -155,8 +166,8 @@ template <class Half> struct WarpgroupGemm {
 #define EACH_1X1(KERNELS)
 #endif
 #if defined(SM_90A) || !defined(__CUDACC__)
-#define EACH_WARPGROUP(KERNELS) KERNELS(bf16, _in_bf16_warpgroup, WarpgroupGemm<bf16>) KERNELS(fp16, _in_fp16_warpgroup, WarpgroupGemm<fp16>)
-#define WARPGROUP_1X1(KERNELS) KERNELS(bf16, _in_bf16_warpgroup_1x1, WarpgroupGemm<bf16>) KERNELS(fp16, _in_fp16_warpgroup_1x1, WarpgroupGemm<fp16>)
+#define EACH_WARPGROUP(KERNELS) KERNELS(bf16, _in_bf16_warpgroup, WarpgroupGemm<bf16>) UNLIKE_OTHERS(KERNELS(fp16, _in_fp16_warpgroup, WarpgroupGemm<fp16>))
+#define WARPGROUP_1X1(KERNELS) KERNELS(bf16, _in_bf16_warpgroup_1x1, WarpgroupGemm<bf16>) UNLIKE_OTHERS(KERNELS(fp16, _in_fp16_warpgroup_1x1, WarpgroupGemm<fp16>))
 #else
 #define EACH_WARPGROUP(KERNELS)
 #define WARPGROUP_1X1(KERNELS)
