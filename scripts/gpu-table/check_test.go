@@ -17,7 +17,8 @@ import (
 
 // TestCheckOutlivesAHangingTool runs gpu-check with stand-ins for what it runs. A
 // sanitizer that hangs, and will not be told to end, is cut off with all that it
-// started; the steps behind it go on and nothing has failed.
+// started; the steps behind it go on and nothing has failed. There is no home, and what
+// runs writes where there is room.
 func TestCheckOutlivesAHangingTool(t *testing.T) {
 	if _, err := exec.LookPath("timeout"); err != nil {
 		t.Skip(err)
@@ -37,7 +38,7 @@ func TestCheckOutlivesAHangingTool(t *testing.T) {
 	for _, name := range []string{"mdp", "backend.test", "driver.test"} {
 		var packed bytes.Buffer
 		z := gzip.NewWriter(&packed)
-		_, err := z.Write([]byte("#!/bin/sh\necho stand-in\n"))
+		_, err := z.Write([]byte("#!/bin/sh\necho \"$TMPDIR\"\n"))
 		require.NoError(t, err)
 		require.NoError(t, z.Close())
 		require.NoError(t, os.WriteFile(filepath.Join(bundle, name+".gz"), packed.Bytes(), 0o644))
@@ -52,7 +53,7 @@ echo $! >`+pid+`
 while :; do sleep 1000; done
 `)
 	c := exec.Command(filepath.Join(bundle, "gpu-check"), out)
-	c.Env = append(os.Environ(), "PATH="+tools+":"+os.Getenv("PATH"))
+	c.Env = []string{"PATH=" + tools + ":" + os.Getenv("PATH"), "TMPDIR=/dev/null"}
 	text, err := c.CombinedOutput()
 	require.NoError(t, err, "%s", text)
 	lines, err := os.ReadFile(filepath.Join(out, "gpu-check.jsonl"))
@@ -68,6 +69,9 @@ while :; do sleep 1000; done
 		assert.Equal(t, "passed", results[step], step)
 	}
 	assert.Equal(t, "left out: "+filepath.Join(tools, "python3")+" has no PyTorch with CUDA; cudnn.stderr says why", results["cudnn"])
+	text, err = os.ReadFile(filepath.Join(out, "backend.txt"))
+	require.NoError(t, err)
+	assert.Equal(t, "/var/tmp\n", string(text))
 	text, err = os.ReadFile(pid)
 	require.NoError(t, err)
 	assert.False(t, alive(t, strings.TrimSpace(string(text))), "what the sanitizer started goes on")

@@ -15,10 +15,23 @@ import (
 // Open finds the GPU at a PCI address such as 0000:1b:00.0. Where the library is
 // missing, does not know the GPU or may not be asked, the sensor says so and nothing
 // else.
-func Open(pci string) sensor.Sensor { return open(nvml.New(), pci) }
+func Open(pci string) sensor.Sensor {
+	libraries := []nvml.Interface{nvml.New()}
+	for _, folder := range []string{"/usr/local/nvidia/lib64", "/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib/wsl/lib"} { // as for the driver: scripts/cuda-toolchain
+		libraries = append(libraries, nvml.New(nvml.WithLibraryPath(folder+"/libnvidia-ml.so.1")))
+	}
+	return open(pci, libraries...)
+}
 
-func open(library nvml.Interface, pci string) sensor.Sensor {
-	if r := library.Init(); r != nvml.SUCCESS {
+// open takes the first library that loads.
+func open(pci string, libraries ...nvml.Interface) sensor.Sensor {
+	library, r := libraries[0], libraries[0].Init()
+	for _, next := range libraries[1:] {
+		if r == nvml.ERROR_LIBRARY_NOT_FOUND {
+			library, r = next, next.Init()
+		}
+	}
+	if r != nvml.SUCCESS {
 		return sensor.None("no NVML: " + text(r))
 	}
 	device, r := library.DeviceGetHandleByPciBusId(pci)

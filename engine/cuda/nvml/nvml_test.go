@@ -50,7 +50,7 @@ func device(r nvml.Return) *mock.Device {
 }
 
 func TestGPUThatTells(t *testing.T) {
-	s := open(library(nvml.SUCCESS, nvml.SUCCESS, device(nvml.SUCCESS)), "0000:1b:00.0")
+	s := open("0000:1b:00.0", library(nvml.SUCCESS, nvml.SUCCESS, device(nvml.SUCCESS)))
 	assert.Equal(t, sensor.Settings{Source: "NVML 580.65.06", Persistence: "on", ECC: "off", PowerLimitW: 700, MaxMHz: 1980, ApplicationMHz: 1830}, s.Settings())
 	r, err := s.Read()
 	require.NoError(t, err)
@@ -61,16 +61,20 @@ func TestGPUThatTells(t *testing.T) {
 
 // What may not be asked is left out; a library that is missing is told of.
 func TestGPUThatDoesNotTell(t *testing.T) {
-	s := open(library(nvml.SUCCESS, nvml.SUCCESS, device(nvml.ERROR_NO_PERMISSION)), "0000:1b:00.0")
+	s := open("0000:1b:00.0", library(nvml.SUCCESS, nvml.SUCCESS, device(nvml.ERROR_NO_PERMISSION)))
 	assert.Equal(t, sensor.Settings{Source: "NVML 580.65.06"}, s.Settings())
 	_, err := s.Read()
 	require.NoError(t, err)
 
-	assert.Equal(t, sensor.None("no NVML: libnvidia-ml.so.1 does not load"), open(library(nvml.ERROR_LIBRARY_NOT_FOUND, 0, nil), ""))
-	assert.Equal(t, sensor.None("no NVML: no permission"), open(library(nvml.ERROR_NO_PERMISSION, 0, nil), ""))
-	assert.Contains(t, open(library(nvml.SUCCESS, 0, nil), "0000:2b:00.0").Settings().Source, "NVML does not show the GPU at 0000:2b:00.0: ")
+	assert.Equal(t, sensor.None("no NVML: libnvidia-ml.so.1 does not load"), open("", library(nvml.ERROR_LIBRARY_NOT_FOUND, 0, nil)))
+	assert.Equal(t, sensor.None("no NVML: no permission"), open("", library(nvml.ERROR_NO_PERMISSION, 0, nil)))
+	assert.Contains(t, open("0000:2b:00.0", library(nvml.SUCCESS, 0, nil)).Settings().Source, "NVML does not show the GPU at 0000:2b:00.0: ")
 
-	s = open(library(nvml.SUCCESS, nvml.SUCCESS, device(nvml.ERROR_GPU_IS_LOST)), "0000:1b:00.0")
+	missing := library(nvml.ERROR_LIBRARY_NOT_FOUND, 0, nil)
+	assert.Equal(t, "NVML 580.65.06", open("0000:1b:00.0", missing, library(nvml.SUCCESS, nvml.SUCCESS, device(nvml.SUCCESS)), missing).Settings().Source)
+	assert.Equal(t, sensor.None("no NVML: no permission"), open("0000:1b:00.0", missing, library(nvml.ERROR_NO_PERMISSION, 0, nil), library(nvml.SUCCESS, nvml.SUCCESS, nil)))
+
+	s = open("0000:1b:00.0", library(nvml.SUCCESS, nvml.SUCCESS, device(nvml.ERROR_GPU_IS_LOST)))
 	_, err = s.Read()
 	require.ErrorContains(t, err, "NVML: ")
 }

@@ -133,6 +133,8 @@ static const std::vector<Rule> rules = {
 	{"a copy over the end", 1, [] { return cuMemcpyHtoD(a + 1, pinned, bytes); }},
 	{"a copy from over the end", 1, [] { return cuMemcpyDtoH(pinned, a + 1, bytes); }},
 	{"a copy within the device over the end", 1, [] { return cuMemcpyDtoDAsync(a, b + 1, bytes, stream); }},
+	{"a fill of nothing", 1, [] { return cuMemsetD8Async(a, 0, 0, stream); }},
+	{"a copy of nothing", 1, [] { return cuMemcpyDtoH(pinned, a, 0); }},
 	{"a fill over the end", 1, [] { return cuMemsetD8Async(a, 0, bytes + 1, stream); }},
 	{"an asynchronous copy of pageable memory", 1, [] { char c = 0; return cuMemcpyHtoDAsync(a, &c, 1, stream); }},
 	{"an asynchronous copy over pinned memory's end", 1, [] { return cuMemcpyHtoDAsync(a, pinned + 1, bytes, stream); }},

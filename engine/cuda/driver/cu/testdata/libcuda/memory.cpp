@@ -53,7 +53,8 @@ Work copy(CUdeviceptr dst, CUdeviceptr src, size_t bytes) {
 
 } // namespace
 
-bool allocated(CUdeviceptr p, size_t bytes) { return device.holds(at(p), bytes); }
+// Stricter than the driver, whose header does not say what it makes of no bytes.
+bool allocated(CUdeviceptr p, size_t bytes) { return bytes && device.holds(at(p), bytes); }
 
 std::string memory_left() {
 	std::string what;
