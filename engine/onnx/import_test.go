@@ -70,6 +70,20 @@ func ops(t *testing.T, path string) []graph.Op {
 	return all
 }
 
+// A signal of one channel is flattened by leaving dimensions of one element away.
+func TestFlattenOneChannel(t *testing.T) {
+	m := model(node("Flatten", "x", "f"), node("MatMul", "f w", "y"))
+	for i, size := range []int64{1, 1, 3} {
+		m.Graph.Inputs[0].Dims[i+1].Size = size
+	}
+	m.Graph.Initializers = []Tensor{*singles([]int64{3, 2}, []float32{1, 2, 3, 4, 5, 6}).Tensor}
+	m.Graph.Initializers[0].Name = "w"
+	n, err := Convert(m, "m", "", Options{})
+	require.NoError(t, err)
+	have, _ := infer(t, n, singles([]int64{1, 1, 1, 3}, []float32{1, 10, 100}).Tensor, 1)
+	require.Equal(t, []float32{531, 642}, have)
+}
+
 // What exporters multiply out becomes one operation again.
 func TestPatterns(t *testing.T) {
 	const conv, linear = graph.OpConv2D, graph.OpLinear

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"mdp/engine/graph"
 )
@@ -163,6 +164,13 @@ func (k *call) linear(x value, w *constant, transposed bool, alpha, beta float32
 		in, out = out, in
 	}
 	last := x.axes[len(x.axes)-1]
+	if x.shape.C == 1 && last != 'C' && int64(x.shape.Size()) == k.extent(x, rune(last)) { // a row or column of one channel is its features
+		axes, err := x.axes, error(nil)
+		if x, err = k.emit(graph.Node{Name: k.name(k.Node, ""), Op: graph.OpFlatten}, x); err != nil {
+			return value{}, err
+		}
+		x.axes, last = strings.ReplaceAll(axes[:len(axes)-1], "C", "1")+"C", 'C'
+	}
 	if last != 'C' && last != 'F' || x.axes[0] != 'B' {
 		return value{}, fmt.Errorf("it multiplies %s along another dimension than the channels: flatten the image first", k.converter.text(k.dims(x)))
 	}
