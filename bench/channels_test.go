@@ -221,7 +221,7 @@ func TestRoundsWriteWhatTheCachesHold(t *testing.T) {
 		x, written := r.plan.Span(d.X), r.plan.Span(r.plan.Calls[i-1].(engine.Activate).Y)
 		require.Equal(t, x.Offset+x.Len, written.Offset+written.Len)
 		require.Less(t, written.Len, x.Len)
-		require.InDelta(t, s.cache()/4, written.Len, 32)
+		require.InDelta(t, s.cache()/2/4, written.Len, 32)
 	}
 	require.Equal(t, append(slices.Clone(r.timed[0]), r.reference), convs[copies:])
 	filled := 0

@@ -94,6 +94,9 @@ func (s speed) roundNS(c, reference engine.Call, together float64) float64 {
 // of the laps that show it to be steady.
 func (s speed) costNS(rule Rule, c, reference engine.Call) float64 {
 	samples := max(float64(rule.MinSamples), float64(rule.MinTotalNS)/max(1, s.latencyNS(c)))
+	if rule.MaxHalf > 0 {
+		samples *= 2 // about what it takes on a quiet GPU
+	}
 	rounds, warmUp := 2+math.Ceil(samples/copies), float64(rule.WarmUpNS)
 	if rule.MinClock > 0 {
 		rounds, warmUp = max(rounds, 1+steadyLaps), 0

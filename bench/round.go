@@ -35,7 +35,7 @@ type round struct {
 	by        engine.Slicer
 	images    int // that the next calls take at a time, of plan.Batch
 
-	cacheWords int // of the device, in float32
+	endWords int // of an input that are written each time, in float32: the caches have as much of where they come from
 }
 
 func (s *stand) round(calls []engine.Call, reference engine.Call) (*round, error) {
@@ -99,7 +99,7 @@ func (r *round) asInNetwork(by engine.Slicer, cacheBytes int, several bool) func
 		if r.by = by; by != nil {
 			r.plan.Lanes = by.Lanes()
 		}
-		r.cacheWords = cacheBytes / 4
+		r.endWords = cacheBytes / 2 / 4
 		rooms := make([]rooms, copies+1)
 		if all := slices.Concat(calls, []engine.Call{reference}); r.crowded(calls[0], cacheBytes) {
 			shared := r.rooms(all)
@@ -152,11 +152,12 @@ func (r *round) written(c engine.Call, rooms, source rooms) (int, error) {
 	return r.add(d), nil
 }
 
-// end is as much of a buffer's end as the caches hold, and its length.
+// end is as much of a buffer's end as the caches still hold once it is copied there, and
+// its length.
 func (r *round) end(b engine.Buffer) (engine.Buffer, int) {
 	const line = 32 // elements of 16 bits
 	s := r.plan.Span(b)
-	skip := (s.Len - s.Len*r.cacheWords/s.Words()) / line * line
+	skip := (s.Len - s.Len*r.endWords/s.Words()) / line * line
 	if s.Lane || skip <= 0 {
 		return b, s.Len
 	}

@@ -37,6 +37,8 @@ type executor struct {
 	narrow    []float32
 	uploaders map[engine.Buffer]driver.Uploader // of the plan's inputs, once runs are started
 	hold      hold
+	timer     driver.Timer        // nil before the first time
+	marks     int                 // that it has
 	lent      map[int]LibraryConv // calls that a library computes
 	packs     engine.Storage      // what is written is in, for them
 }
@@ -255,6 +257,9 @@ func (e *executor) Close() error {
 	}
 	for _, u := range e.uploaders {
 		errs = append(errs, u.Close())
+	}
+	if e.timer != nil {
+		errs = append(errs, e.timer.Close())
 	}
 	errs = append(errs, e.device.Free(e.memory))
 	*e = executor{}

@@ -9,47 +9,56 @@ import (
 )
 
 // Time measures on the device, a mark before and after every call. The device is
-// held until all of it is queued: were it to wait for a launch, a short call would
-// seem to take as long as the host needs for the next.
-func (e *executor) Time(latencyNS []int64) (err error) {
-	if len(latencyNS) > len(e.launches) {
-		return fmt.Errorf("cuda: %d latencies for a plan of %d calls", len(latencyNS), len(e.launches))
-	}
+// held until the host is ahead of it for good: were it to wait for a launch, a short
+// call would seem to take as long as the host needs for the next.
+func (e *executor) Time(latencyNS []int64) error {
 	calls := len(latencyNS)
-	t, err := e.device.NewTimer(calls + 1)
-	if err != nil {
-		return e.explain(err)
+	if calls > len(e.launches) {
+		return fmt.Errorf("cuda: %d latencies for a plan of %d calls", calls, len(e.launches))
 	}
-	e.begun = [2]int{0, calls}
-	defer func() { err = errors.Join(err, t.Close()) }()
+	if err := e.timeUpTo(calls); err != nil {
+		return err
+	}
+	queuedNS := make([]int64, calls)
 	for late := true; late; {
-		queued := time.Now()
+		begun := time.Now()
 		if err := e.hold.launch(e.device, calls); err != nil {
 			return fmt.Errorf("cuda: %w", err)
 		}
-		if err := t.Mark(0); err != nil {
-			return e.explain(err)
+		if err := e.timer.Mark(0); err != nil {
+			return err
 		}
 		for i := range calls {
-			if err := e.call(i); err != nil {
+			if err := errors.Join(e.call(i), e.timer.Mark(i+1)); err != nil {
 				return err
 			}
-			if err := t.Mark(i + 1); err != nil {
-				return e.explain(err)
-			}
+			queuedNS[i] = time.Since(begun).Nanoseconds()
 		}
-		late = e.hold.late(time.Since(queued))
-		for i := range latencyNS {
-			if latencyNS[i], err = t.NS(i, i+1); err != nil {
-				return e.explain(err)
-			}
+		if err := e.timer.NS(latencyNS); err != nil {
+			return err
 		}
+		late = e.hold.late(queuedNS, latencyNS)
 	}
 	return nil
 }
 
-// hold keeps the device busy while the host queues what comes behind, for twice as
-// long as the host needed the last time.
+// timeUpTo readies the timer, which is kept: events are not made for nothing.
+func (e *executor) timeUpTo(calls int) (err error) {
+	if e.timer != nil && e.marks > calls {
+		return nil
+	}
+	if e.timer != nil {
+		err = e.timer.Close()
+	}
+	if err == nil {
+		e.timer, err = e.device.NewTimer(calls + 1)
+		e.marks = calls + 1
+	}
+	return err
+}
+
+// hold keeps the device busy while the host queues what comes behind: for twice as long
+// as the host needed the last time to get ahead.
 type hold struct {
 	forNS int64 // 0 before the first, less where holding is given up
 }
@@ -74,18 +83,26 @@ func (h *hold) launch(d driver.Device, calls int) error {
 	return d.Launch(l.launches[0])
 }
 
-// late says that the device may have waited for the host, and is to be timed again.
-func (h *hold) late(queued time.Duration) bool {
+// late says that the device may have waited for the host, and is to be timed again: when
+// it was done with the calls before one, that one and the mark behind it were not all
+// queued. It was held, and then computed those before; so it is told from both clocks.
+func (h *hold) late(queuedNS, latencyNS []int64) bool {
+	if h.forNS < 0 {
+		return false
+	}
+	needNS, beforeNS := int64(0), int64(0)
+	for i, ns := range queuedNS {
+		needNS = max(needNS, ns-beforeNS)
+		beforeNS += latencyNS[i]
+	}
 	switch {
-	case h.forNS < 0:
+	case needNS <= h.forNS:
+		h.forNS = min(h.forNS, 2*needNS)
 		return false
-	case queued.Nanoseconds() <= h.forNS:
-		h.forNS = min(h.forNS, 2*queued.Nanoseconds())
-		return false
-	case queued > mostHeld:
+	case needNS > mostHeld.Nanoseconds():
 		h.forNS = -1 // this was not held either, and no other time will be
 		return false
 	}
-	h.forNS = 2 * queued.Nanoseconds()
+	h.forNS = 2 * needNS
 	return true
 }

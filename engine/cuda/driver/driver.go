@@ -71,8 +71,9 @@ type Uploader interface {
 // Timer measures on the device, between marks that lie among the launches.
 type Timer interface {
 	Mark(i int) error
-	// NS is the time from one mark to another. It waits for both.
-	NS(from, to int) (int64, error)
+	// NS stores the times from the first marks to those that follow them. It waits for the
+	// last of these.
+	NS(latencyNS []int64) error
 	Close() error
 }
 

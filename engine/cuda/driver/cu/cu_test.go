@@ -180,10 +180,8 @@ func TestTimer(t *testing.T) {
 	for i := range 3 {
 		require.NoError(t, timer.Mark(i))
 	}
-	first, err := timer.NS(0, 1)
-	require.NoError(t, err)
-	whole, err := timer.NS(0, 2)
-	require.NoError(t, err)
-	require.GreaterOrEqual(t, whole, first)
+	latencyNS := []int64{-1, -1}
+	require.NoError(t, timer.NS(latencyNS))
+	require.GreaterOrEqual(t, min(latencyNS[0], latencyNS[1]), int64(0))
 	require.NoError(t, timer.Close())
 }

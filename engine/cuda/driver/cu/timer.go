@@ -39,16 +39,20 @@ func (t *timer) Mark(i int) error {
 	return t.device.do(func() error { return t.events[i].Record(t.device.stream) })
 }
 
-func (t *timer) NS(from, to int) (int64, error) {
-	var ms float64
-	err := t.device.do(func() (err error) {
-		if err := t.events[to].Synchronize(); err != nil {
+func (t *timer) NS(latencyNS []int64) error {
+	return t.device.do(func() error {
+		if err := t.events[len(latencyNS)].Synchronize(); err != nil {
 			return err
 		}
-		ms, err = t.events[from].Elapsed(t.events[to])
-		return err
+		for i := range latencyNS {
+			ms, err := t.events[i].Elapsed(t.events[i+1])
+			if err != nil {
+				return err
+			}
+			latencyNS[i] = int64(math.Round(ms * 1e6))
+		}
+		return nil
 	})
-	return int64(math.Round(ms * 1e6)), err
 }
 
 func (t *timer) Close() error {

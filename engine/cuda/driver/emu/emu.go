@@ -141,8 +141,11 @@ func (d *Device) NewTimer(marks int) (driver.Timer, error) { return make(timer, 
 type timer []time.Time
 
 func (t timer) Mark(i int) error { t[i] = time.Now(); return nil }
-func (t timer) NS(from, to int) (int64, error) {
-	return t[to].Sub(t[from]).Nanoseconds(), nil
+func (t timer) NS(latencyNS []int64) error {
+	for i := range latencyNS {
+		latencyNS[i] = t[i+1].Sub(t[i]).Nanoseconds()
+	}
+	return nil
 }
 func (t timer) Close() error { return nil }
 
