@@ -38,7 +38,7 @@ func TestBadInput(t *testing.T) {
 		{"flag of another type", none, "prune --run run --seed x", exitUsage, "--seed"},
 		{"enum", none, "prune --run run --schedule triangle", exitUsage, "none of cosine, linear, step"},
 		{"network", none, "prune --run run --net lenet", exitUsage, "none of resnet18"},
-		{"too many arguments", none, "prune run", exitUsage, "unknown command"},
+		{"too many arguments", none, "prune run", exitUsage, `mdp prune takes flags alone, and was given "run"`},
 		{"report of nothing", none, "report", exitUsage, "accepts 1 arg"},
 		{"budget in words", none, "prune --run run --budget half", exitUsage, "such as 0.5x"},
 		{"number out of range", none, "prune --run run --momentum 2", exitUsage, "momentum 2 must be in [0, 1)"},

@@ -44,7 +44,7 @@ calls: what is nearest to how one would train before what it is compared with,
 and of either the costliest first, until all are timed or the time is over.`,
 		Example: `  mdp kernels --device cuda:0 > kernels.jsonl
   mdp kernels --net mobilenet_v1 --batch 64 --time 1m`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runKernels(cmd.Context(), a.stdout, o) },
 	}
 	cmd.Flags().StringVar(&o.device, "device", o.device, "GPU to use; mdp doctor lists them")

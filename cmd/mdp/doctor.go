@@ -22,7 +22,7 @@ func newDoctorCmd(a *app) *cobra.Command {
 it.`,
 		Example: `  mdp doctor
   mdp doctor --json`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error { return runDoctor(a, asJSON) },
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the result as JSON")

@@ -17,7 +17,7 @@ the test set, and their latencies in turn, all in one run. Leaves eval.json and
 the report.`,
 		Example: `  mdp eval --run runs/demo
   mdp eval --run runs/demo --json`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 	}
 	o := newRunOptions(a, cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return runEval(cmd.Context(), o) }

@@ -21,7 +21,7 @@ func newExtractCmd(a *app) *cobra.Command {
 folder named after each budget, choice.json, graph.json and pruned.safetensors.`,
 		Example: `  mdp extract --run runs/demo
   mdp extract --run runs/demo --json`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 	}
 	o := newRunOptions(a, cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return runExtract(cmd.Context(), o) }

@@ -18,7 +18,7 @@ func newFineTuneCmd(a *app) *cobra.Command {
 in each budget's folder.`,
 		Example: `  mdp finetune --run runs/demo
   mdp finetune --run runs/demo --finetune-learning-rate 0.02 --json`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 	}
 	o := newRunOptions(a, cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return runFineTune(cmd.Context(), o) }

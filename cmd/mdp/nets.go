@@ -18,7 +18,7 @@ func newNetsCmd(a *app) *cobra.Command {
 millions of multiply-adds for one image.`,
 		Example: `  mdp nets
   mdp nets --json`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error { return runNets(a, asJSON) },
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the result as JSON")

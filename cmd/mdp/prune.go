@@ -33,7 +33,7 @@ depends on has changed. What is not given is as it was in that folder before.`,
   mdp prune --weights weights.safetensors --run runs/demo --json
   mdp prune --onnx model.onnx --budget 0.7x
   mdp prune --no-train --onnx model.onnx --budget 0.7x --run runs/cut`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 	}
 	o := &pruneOptions{runOptions: newRunOptions(a, cmd)}
 	addStrictFlag(cmd, &o.strict)

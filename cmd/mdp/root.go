@@ -77,6 +77,14 @@ A step whose inputs have not changed is skipped; a run that was stopped goes on.
 	return root
 }
 
+// noArgs is cobra.NoArgs in words that fit a command without commands below it.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("%s takes flags alone, and was given %q", cmd.CommandPath(), args[0])
+	}
+	return nil
+}
+
 // oneLine is an error as one line, however many it was joined of.
 func oneLine(err error) string {
 	return strings.Join(strings.FieldsFunc(err.Error(), func(c rune) bool { return c == '\n' || c == '\r' }), "; ")

@@ -20,7 +20,7 @@ func newScoreCmd(a *app) *cobra.Command {
 scores.json.`,
 		Example: `  mdp score --run runs/demo
   mdp score --run runs/demo --importance magnitude --json`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 	}
 	o := newRunOptions(a, cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return runScore(cmd.Context(), o) }

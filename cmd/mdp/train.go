@@ -19,7 +19,7 @@ func newTrainCmd(a *app) *cobra.Command {
 graph.json, weights.safetensors and train.json.`,
 		Example: `  mdp train --net resnet8-cifar --data synthetic --epochs 1 --run runs/small
   mdp train --weights weights.safetensors`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 	}
 	o := newRunOptions(a, cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return runTrain(cmd.Context(), o) }

@@ -16,7 +16,7 @@ func newVersionCmd(a *app) *cobra.Command {
 		Long:  `Prints the version, the revision, the Go version and the platform.`,
 		Example: `  mdp version
   mdp version --json`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error { return a.print(readVersion(), asJSON) },
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the result as JSON")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -36,7 +37,7 @@ func (n *Network) WriteHTML(w io.Writer) error {
 		return err
 	}
 	err = t.Execute(&page, map[string]any{
-		"Network": n, "Summary": strings.Join(n.Summary(), "; "), "Drawing": template.HTML(svg.String()), "Groups": groups,
+		"Network": n, "Why": slices.ContainsFunc(groups, func(g groupRow) bool { return g.Why != "" }), "Summary": strings.Join(n.Summary(), "; "), "Drawing": template.HTML(svg.String()), "Groups": groups,
 	})
 	if err != nil {
 		return fmt.Errorf("page: %w", err)

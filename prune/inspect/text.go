@@ -40,7 +40,7 @@ func (n *Network) Summary() []string {
 		}
 	}
 	return []string{
-		fmt.Sprintf("%s: %v in, %v out, %.2f M parameters, %s MMAC", n.Name, n.Input, n.Output, float64(n.Parameters)/1e6, mega(n.MACs)),
+		fmt.Sprintf("%s: %v in, %v out, %s parameters, %s MMAC", n.Name, n.Input, n.Output, millions(n.Parameters), mega(n.MACs)),
 		fmt.Sprintf("%d groups of channels, of which %d can shrink and %d of those tie several layers", len(n.Groups), shrink, tied),
 		fmt.Sprintf("%d blocks, of which %d can go", len(n.Blocks), removable),
 	}
@@ -67,6 +67,14 @@ func number(v int64) string {
 		return ""
 	}
 	return fmt.Sprint(v)
+}
+
+// millions is a count in millions, or all of it where that is less than one.
+func millions(v int64) string {
+	if v < 1e6 {
+		return fmt.Sprint(v)
+	}
+	return mega(v) + " M"
 }
 
 func mega(v int64) string {

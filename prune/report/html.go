@@ -31,8 +31,14 @@ func WriteHTML(w io.Writer, r Run) error {
 
 // execute writes a page, whole or nothing of it.
 func execute(w io.Writer, text string, of any) error {
+	importance := func(v, dense float64) string { // as the front's axis has it
+		if dense > 0 {
+			return scaled(&v, 100/dense, "%.2f")
+		}
+		return digits(v)
+	}
 	t, err := template.New("page").Funcs(template.FuncMap{
-		"percent": percent, "digits": digits, "ms": milliseconds, "times": times, "count": count, "seconds": seconds,
+		"percent": percent, "digits": digits, "ms": milliseconds, "times": times, "count": si, "seconds": seconds, "importance": importance,
 		"share": func(v *float64) string { return scaled(v, 100, "%.2g") },
 	}).Parse(styleText + text)
 	if err != nil {
@@ -248,15 +254,3 @@ func variable(k ink) template.CSS { return template.CSS("var(" + k.css + ")") }
 
 // times writes a ratio for the page: "1.97×".
 func times(v *float64) string { return scaled(v, 1, "%.2f×") }
-
-// count writes every digit of a count, in groups of three: "174,970".
-func count(n int64) string {
-	if n <= 0 {
-		return unknown
-	}
-	s := strconv.FormatInt(n, 10)
-	for at := len(s) - 3; at > 0; at -= 3 {
-		s = s[:at] + "," + s[at:]
-	}
-	return s
-}
