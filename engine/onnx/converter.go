@@ -189,7 +189,7 @@ func (c *converter) emit(n graph.Node, in ...value) (value, error) {
 	}
 	c.nodes = append(c.nodes, n)
 	c.shapes[n.Name] = shape
-	v := value{node: n.Name, shape: shape}
+	v := value{node: n.Name, shape: shape, positive: positive(n, in)}
 	if len(in) > 0 {
 		v.axes, v.order = in[0].axes, in[0].order
 	}

@@ -251,6 +251,24 @@ func TestLongNetwork(t *testing.T) {
 	assert.ErrorContains(t, err, "more than 8192 layers")
 }
 
+// What came long before a pooling says whether padded zeros may be its maximum, and is
+// not looked for again by each.
+func TestPoolingChain(t *testing.T) {
+	m := model(node("Relu", "x", "v0"))
+	const long = maxNodes - 10
+	for i := range long {
+		padded, to := fmt.Sprint("p", i), fmt.Sprint("v", i+1)
+		m.Graph.Nodes = append(m.Graph.Nodes,
+			node("Pad", fmt.Sprint("v", i), padded, Attribute{Name: "pads", Type: AttributeInts, Ints: []int64{0, 0, 1, 0, 0, 0, 0, 0}}),
+			node("MaxPool", padded, to, Attribute{Name: "kernel_shape", Type: AttributeInts, Ints: []int64{2, 1}}))
+	}
+	m.Opsets[0].Version = 10
+	m.Graph.Outputs[0].Name = fmt.Sprint("v", long)
+	n, err := Convert(m, "m", "", Options{})
+	require.NoError(t, err)
+	assert.Equal(t, long+2, n.Graph.Len())
+}
+
 // Data outside the file lie in the model's folder, or nowhere.
 func TestEscape(t *testing.T) {
 	dir := t.TempDir()

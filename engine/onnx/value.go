@@ -22,6 +22,7 @@ type value struct {
 	axes     string
 	shape    graph.Shape
 	order    graph.Shape
+	positive bool   // no element is below zero
 	pad      [4]int // zeros around it that are not yet there: top, left, bottom, right
 }
 

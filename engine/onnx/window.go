@@ -118,7 +118,7 @@ func maxPool(k *call) (value, error) {
 		return value{}, err
 	}
 	k.asked["storage_order"] = true // of the indices
-	if x.pad != [4]int{} && !k.positive(x.node) {
+	if x.pad != [4]int{} && !x.positive {
 		return value{}, errors.New("zeros padded before it could be its maximum, because what it reads may be negative; pad with its own attribute, or after Relu")
 	}
 	return k.pool(graph.OpMaxPool, x, w, false)
@@ -151,17 +151,15 @@ func (k *call) pool(op graph.Op, x value, w sliding, count bool) (value, error) 
 	return k.emit(graph.Node{Name: k.name(k.Node, ""), Op: op, Pool: &p}, x)
 }
 
-// positive says that a node's values are never below zero.
-func (c *converter) positive(node string) bool {
-	i := slices.IndexFunc(c.nodes, func(n graph.Node) bool { return n.Name == node })
-	n := c.nodes[i]
+// positive says that what a node makes of in is never below zero.
+func positive(n graph.Node, in []value) bool {
 	switch n.Op {
 	case graph.OpReLU, graph.OpReLU6, graph.OpSigmoid, graph.OpHardSigmoid, graph.OpSoftmax:
 		return true
 	case graph.OpClip:
 		return n.Clip.Low >= 0
 	case graph.OpMaxPool, graph.OpAvgPool, graph.OpGlobalAvgPool, graph.OpFlatten:
-		return c.positive(n.Inputs[0])
+		return in[0].positive
 	}
 	return false
 }
