@@ -220,6 +220,10 @@ func (o *tableOptions) measure(ctx context.Context, folder string, d *device.Dev
 		Configurations: len(calls), Rows: table.Len(), Folder: folder, rule: header.Rule}
 	for _, row := range table.Rows() {
 		r.Discarded += row.Discarded
+		if r.ClockMHz[0] == 0 || row.ClockMHz < r.ClockMHz[0] {
+			r.ClockMHz[0] = row.ClockMHz
+		}
+		r.ClockMHz[1] = max(r.ClockMHz[1], row.ClockMHz)
 		if row.Stop == bench.Quiet {
 			r.Quiet++
 		}
@@ -278,6 +282,7 @@ type tabled struct {
 	Rows           int             `json:"rows"`           // of the table, which may have those of other models
 	Quiet          int             `json:"quiet"`          // rows that are as certain as the rule asks for
 	Discarded      int             `json:"discarded"`      // samples that were taken while the clock was low
+	ClockMHz       [2]int          `json:"clock_mhz"`      // of the slowest row and of the fastest
 	Folder         string          `json:"folder"`
 	rule           bench.Rule
 }
@@ -294,6 +299,6 @@ func (t tabled) writeText(w io.Writer) error {
 		{"configurations", fmt.Sprint(t.Configurations)},
 		{"table", fmt.Sprintf("%s, %d rows", filepath.Join(t.Folder, "table.csv"), t.Rows)},
 		{"noise", certain},
-		{"low clock", fmt.Sprintf("%d samples thrown away", t.Discarded)},
+		{"clock", fmt.Sprintf("rows at %d to %d MHz, %d samples below that thrown away", t.ClockMHz[0], t.ClockMHz[1], t.Discarded)},
 	})
 }
