@@ -34,8 +34,8 @@ type Answer struct {
 
 // answer solves every budget and the front from one problem.
 func (p *Pipeline) answer(ctx context.Context, space *Space, problem *solve.Problem, filled bench.Filled) error {
-	var dense denseLatency
-	if err := p.ReadJSON("dense.json", &dense); err != nil {
+	dense, err := p.dense()
+	if err != nil {
 		return err
 	}
 	constrained, group, err := p.Config.constrain(space.Steps, problem)

@@ -14,6 +14,15 @@ type denseLatency struct {
 	SumNS int64 `json:"sum_ns"` // of the table's rows, tied to CallsNS
 }
 
+// dense reads dense.json.
+func (p *Pipeline) dense() (d denseLatency, err error) {
+	err = p.ReadJSON("dense.json", &d)
+	if err == nil && (d.LatencyNS <= 0 || d.SumNS <= 0) {
+		err = fmt.Errorf("%s: latencies of %d and %d ns, which must be above 0: run mdp bench again", p.Path("dense.json"), d.LatencyNS, d.SumNS)
+	}
+	return d, err
+}
+
 // latency is what a configuration adds to a network's latency: its tied row, times
 // the one factor that makes the dense network's rows its latency.
 func (d denseLatency) latency(tied map[string]int64) func(engine.Call) (int64, bool) {

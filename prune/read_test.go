@@ -78,6 +78,14 @@ func everything(c *Coupling, step int, g *graph.Graph) solve.Solution {
 	return all
 }
 
+// A dense.json without latencies is refused: everything is a share of them.
+func TestDenseWithoutLatency(t *testing.T) {
+	for _, text := range []string{"{}", "null", `{"measured_ns":1,"sum_ns":-1}`} {
+		_, err := folder(t, "dense.json", []byte(text)).dense()
+		require.ErrorContains(t, err, "run mdp bench again", text)
+	}
+}
+
 // Whatever solution.json says: a choice of this network, or an error.
 func FuzzSolution(f *testing.F) {
 	g, c := small(f)

@@ -211,8 +211,8 @@ func (p *Pipeline) candidates() ([]candidate, error) {
 	if err != nil {
 		return nil, err
 	}
-	var dense denseLatency
-	if err := p.ReadJSON("dense.json", &dense); err != nil {
+	dense, err := p.dense()
+	if err != nil {
 		return nil, err
 	}
 	denseMS := ms(dense.LatencyNS)

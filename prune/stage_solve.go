@@ -151,8 +151,8 @@ func (p *Pipeline) problem(space *Space) (*solve.Problem, bench.Filled, error) {
 	if err != nil {
 		return nil, bench.Filled{}, err
 	}
-	var dense denseLatency
-	if err := p.ReadJSON("dense.json", &dense); err != nil {
+	dense, err := p.dense()
+	if err != nil {
 		return nil, bench.Filled{}, err
 	}
 	tied, filled, err := p.tiedRows(space, dense)

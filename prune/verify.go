@@ -43,8 +43,8 @@ func (p *Pipeline) Verify(ctx context.Context, n int, ruleOf func(engine.Info) b
 		return v, err
 	}
 	defer table.Close()
-	var dense denseLatency
-	if err := p.ReadJSON("dense.json", &dense); err != nil {
+	dense, err := p.dense()
+	if err != nil {
 		return v, err
 	}
 	err = p.withSpace(func(space *Space) error {
