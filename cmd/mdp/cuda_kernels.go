@@ -120,6 +120,9 @@ func runKernels(ctx context.Context, w io.Writer, o kernelsOptions) error {
 		if err := lines.Encode(row); err != nil {
 			return err
 		}
+		if gpu.Lost() {
+			return fmt.Errorf("the GPU is lost at line %d of %d, which says why: start again for the others", i+1, len(rows))
+		}
 	}
 	if failed > 0 {
 		return fmt.Errorf("%d could not be timed; their lines say why", failed)

@@ -81,6 +81,17 @@ func TestGPUBadInput(t *testing.T) {
 	}
 }
 
+// What cannot be timed any more is not tried.
+func TestGPUKernelsOnOneThatIsLost(t *testing.T) {
+	if os.Getenv("MDP_TEST_EMULATED_DRIVER") == "" {
+		t.Skip("only the emulated driver fails when asked")
+	}
+	t.Setenv("EMULATED_FAULT", "3")
+	out := execute(t, command(t, t.TempDir(), "kernels", "--net", "resnet8-cifar", "--batch", "1", "--time", "300s"))
+	assertRefused(t, out, exitFailed, "mdp: the GPU is lost at line 1 of ")
+	assert.Equal(t, 1, strings.Count(out.stdout, "CUDA error 700"), out.stdout)
+}
+
 // Two processes measure on one GPU one after the other: the second is told of the first,
 // and goes on where that was killed.
 func TestGPUInUse(t *testing.T) {

@@ -103,6 +103,9 @@ func (d *Device) told(err error) error {
 	return err
 }
 
+// Lost says that a kernel failed while it ran: this process has no more of the device.
+func (d *Device) Lost() bool { return d.lost }
+
 // release is do for giving something back, which a device that is lost need not be told
 // of again: the process's end does it.
 func (d *Device) release(f func() error) error {

@@ -152,7 +152,10 @@ func TestDeviceUploads(t *testing.T) {
 	require.NoError(t, u.Close())
 	require.NoError(t, d.Free(p))
 	_, err = d.NewUploader(1 << 50)
-	require.ErrorContains(t, err, "pinned memory")
+	require.Error(t, err)
+	if os.Getenv(emulatedKey) != "" { // a driver may call it an invalid size
+		require.ErrorContains(t, err, "pinned memory")
+	}
 }
 
 // The context belongs to a thread; a device may be used from any goroutine.
