@@ -37,12 +37,13 @@ test-emu: ## every kernel and what launches it, emulated here (g++)
 	set -x; export CGO_ENABLED=1 CGO_CXXFLAGS=-O2; go test -vet=all -tags emu ./kernels ./engine/cuda/... ./engine/device && go test -vet=all -tags emu -run Device ./prune
 
 # Kernels of tf32 and fp16 read and write where those of fp32 and bf16 do; what -run leaves out, -DNO_ does (kernels/wgmma.cuh).
-# Their memory is C's: -asan, which compiles all of Go again, would find no more. test-emu vets what is tested here.
+# Their memory is C's: -asan, which compiles all of Go again, would find no more; CGO_LDFLAGS, in place of -ldflags, compiles net
+# and what needs it again. test-emu vets what is tested here.
 .PHONY: test-asan
 test-asan: ## what kernels read and write, under AddressSanitizer (g++)
 	@command -v g++ >/dev/null || { echo "$@ is left out: g++ is not installed"; exit 0; }; \
-	set -x; CGO_ENABLED=1 CGO_CXXFLAGS='-O1 -g1 -fsanitize=address -fsanitize-sections=emu_shared -DNO_TF32_FP16' CGO_LDFLAGS=-fsanitize=address ASAN_OPTIONS=detect_leaks=0 \
-	go test -vet=off -tags emu -run 'TestConformance/shuffled|TestMasked/(fp32|bf16)|TestPrecision/.*(fp32|bf16)' ./engine/cuda
+	set -x; CGO_ENABLED=1 CGO_CXXFLAGS='-O1 -g1 -fsanitize=address -fsanitize-sections=emu_shared -DNO_TF32_FP16' ASAN_OPTIONS=detect_leaks=0 \
+	go test -vet=off -tags emu -ldflags=-extldflags=-fsanitize=address -run 'TestConformance/shuffled|TestMasked/(fp32|bf16)|TestPrecision/.*(fp32|bf16)' ./engine/cuda
 
 # Every access of a kernel is looked at (kernels/check.cpp), and its integer arithmetic. Those of float32
 # differ in types alone; without -run and -DNO_ they are looked at, too.
