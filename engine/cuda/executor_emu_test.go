@@ -58,12 +58,25 @@ func (l *lost) Download(dst []float32, src driver.Pointer) error {
 	return errors.Join(l.err, l.Device.Download(dst, src))
 }
 
+func (l *lost) NewTimer(marks int) (driver.Timer, error) {
+	t, err := l.Device.NewTimer(marks)
+	return lostTimer{t, l}, err
+}
+
+type lostTimer struct {
+	driver.Timer
+	of *lost
+}
+
+func (t lostTimer) NS(latencyNS []int64) error { return errors.Join(t.of.err, t.Timer.NS(latencyNS)) }
+
 func TestAFailedRunNamesItsCalls(t *testing.T) {
 	d := emu.Open(kernels.Ascending)
 	b := backend(t, &lost{d, &driver.OutOfMemory{Need: 1 << 30}}, Float32)
 	e, err := b.Prepare(onePlan(16))
 	require.NoError(t, err)
 	require.EqualError(t, e.Run(0, 1), "cuda: activate+relu/16: 1.00 GiB of device memory needed, 0.00 GiB free")
+	require.EqualError(t, e.Time(make([]int64, 1)), "cuda: activate+relu/16: 1.00 GiB of device memory needed, 0.00 GiB free")
 	require.NoError(t, e.Close())
 
 	// Of many calls, the one whose kernel does not run.

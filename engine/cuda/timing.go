@@ -1,7 +1,6 @@
 package cuda
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -17,8 +16,9 @@ func (e *executor) Time(latencyNS []int64) error {
 		return fmt.Errorf("cuda: %d latencies for a plan of %d calls", calls, len(e.launches))
 	}
 	if err := e.timeUpTo(calls); err != nil {
-		return err
+		return e.explain(err)
 	}
+	e.begun = [2]int{0, calls}
 	queuedNS := make([]int64, calls)
 	for late := true; late; {
 		begun := time.Now()
@@ -26,16 +26,19 @@ func (e *executor) Time(latencyNS []int64) error {
 			return fmt.Errorf("cuda: %w", err)
 		}
 		if err := e.timer.Mark(0); err != nil {
-			return err
+			return e.explain(err)
 		}
 		for i := range calls {
-			if err := errors.Join(e.call(i), e.timer.Mark(i+1)); err != nil {
+			if err := e.call(i); err != nil {
 				return err
+			}
+			if err := e.timer.Mark(i + 1); err != nil {
+				return e.explain(err)
 			}
 			queuedNS[i] = time.Since(begun).Nanoseconds()
 		}
 		if err := e.timer.NS(latencyNS); err != nil {
-			return err
+			return e.explain(err)
 		}
 		late = e.hold.late(queuedNS, latencyNS)
 	}
