@@ -50,7 +50,7 @@ test-asan: ## what kernels read and write, under AddressSanitizer (g++)
 .PHONY: test-check
 test-check: ## their races, unset memory, alignment, overflows (g++)
 	@command -v g++ >/dev/null || { echo "$@ is left out: g++ is not installed"; exit 0; }; \
-	set -x; CGO_ENABLED=1 CGO_CXXFLAGS='-O1 -fsanitize=thread,alignment,bounds,shift,signed-integer-overflow,float-cast-overflow --param=tsan-instrument-func-entry-exit=0 -DNO_TF32_FP16 -DNO_FLOAT' go test -vet=off -tags emu -run 'TestConformance/in_bf16|TestPrecision/.*in_bf16_(large|warpgroup)' ./engine/cuda
+	set -x; CGO_ENABLED=1 CGO_CXXFLAGS='-O1 -fsanitize=thread,alignment,bounds,shift,signed-integer-overflow,float-cast-overflow --param=tsan-instrument-func-entry-exit=0 -DNO_TF32_FP16 -DNO_FLOAT' go test -vet=off -tags emu -run 'TestConformance/in_bf16|TestPrecision/.*in_bf16_(large|warpgroup|warpgroup_half)$$' ./engine/cuda
 
 .PHONY: test-cuda-build
 test-cuda-build: ## their build for a GPU, and bin/mdp-cuda here (g++, nvcc)

@@ -63,11 +63,13 @@ struct BatchNormGradients {
 KERNEL(column_threads, batch_norm_gradients, BatchNormGradients p) {
 	int c = p.at.column();
 	double dbeta = 0, dgamma = 0;
-	if (c < p.at.c)
-		for (int i = p.at.first(); i < p.at.rows; i += p.at.step()) {
-			dbeta += p.partial[index_t(i) * p.at.c + c];
-			dgamma += p.partial[(index_t(p.at.rows) + i) * p.at.c + c];
-		}
+	if (c < p.at.c) {
+		constexpr int ahead = 4;
+		index_t plane = index_t(p.at.rows) * p.at.c;
+		float sum[ahead], products[ahead];
+		walk<ahead>(p.at, [&](int j, index_t i) { sum[j] = p.partial[i], products[j] = p.partial[plane + i]; },
+			[&](int j, index_t) { dbeta += sum[j], dgamma += products[j]; });
+	}
 	dbeta = column_sum(dbeta, p.at.width);
 	dgamma = column_sum(dgamma, p.at.width);
 	if (threadIdx.x >= p.at.width || c >= p.at.c) return;

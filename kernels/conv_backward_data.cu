@@ -57,7 +57,7 @@ template <class T, class W, class Channels, bool plain = false> struct DataProbl
 
 	struct Row { index_t image; int p, q; };
 	struct Column { int c; bool valid; };
-	struct Common { int j, i, channel, k; }; // the j-th of r and the i-th of s
+	struct Common { int j, i, channel, k; bool on; }; // the j-th of r and the i-th of s
 	static constexpr bool a_along_k = true, b_along_k = false;
 
 	__device__ Row row(int m) const {
@@ -71,10 +71,11 @@ template <class T, class W, class Channels, bool plain = false> struct DataProbl
 	}
 	__device__ Column column(int n) const { return {in.at(n), n < in.kept()}; }
 	__device__ Common common(int k) const {
-		if (plain) return {0, 0, k, k};
+		if (plain) return {0, 0, k, k, k < k_last};
 		int channel = k % out.n, rs = k / out.n;
-		return {s.count ? rs / s.count : 0, s.count ? rs % s.count : 0, channel, k};
+		return {s.count ? rs / s.count : 0, s.count ? rs % s.count : 0, channel, k, takes(k, channel)};
 	}
+	__device__ bool takes(int k, int channel) const { return k < k_last && out.on(channel); }
 	__device__ void advance(Common &k, int by) const {
 		k.k += by;
 		k.channel += by;
@@ -82,39 +83,39 @@ template <class T, class W, class Channels, bool plain = false> struct DataProbl
 #pragma unroll 1
 			for (; k.channel >= out.n; k.channel -= out.n)
 				if (++k.i == s.count) k.i = 0, k.j++;
+		k.on = takes(k.k, k.channel);
 	}
-	__device__ bool takes(const Common &k) const { return k.k < k_last && out.on(k.channel); }
 	__device__ const T *a(const Row &m, const Common &k) const {
-		if (plain) return m.p == 0 && k.k < k_last ? &o.dy[m.image + k.k] : nullptr;
+		if (plain) return m.p == 0 && k.on ? &o.dy[m.image + k.k] : nullptr;
 		int p = m.p - k.j * r.back, q = m.q - k.i * s.back;
-		if (!takes(k) || !within(p, o.g.p) || !within(q, o.g.q)) return nullptr;
+		if (!k.on || !within(p, o.g.p) || !within(q, o.g.q)) return nullptr;
 		return &o.dy[m.image + (index_t(p) * o.g.q + q) * o.g.k + k.channel];
 	}
 	__device__ const W *b(const Common &k, const Column &n) const {
-		if (!takes(k) || !n.valid) return nullptr;
+		if (!k.on || !n.valid) return nullptr;
 		const Conv &g = o.g;
 		if (plain) return &o.w[index_t(group * g.kg() + k.k) * g.cg() + n.c];
 		return &o.w[((index_t(group * g.kg() + k.channel) * g.r + r.first + k.j * r.step) * g.s + s.first + k.i * s.step) * g.cg() + n.c];
 	}
 	__device__ bool any(int k, int last) const { return out.any(k, last); }
-	// Where dx of a row and a column lies, null where there is none.
-	__device__ T *dx(int m, int c) const {
+	static constexpr bool masked = Channels::masked;
+	__device__ bool any(const Common &k) const { return out.any_of_sixteen(k.channel); }
+	// Where dx of a row and a column lies, null where there is none. Linear says that it may
+	// look whether the pixels are all there are, in their order.
+	template <bool linear> __device__ T *dx(int m, int c) const {
 		const Conv &g = o.g;
+		if (linear && g.stride[0] == 1 && g.stride[1] == 1)
+			return m < g.n * g.h * g.w && c < g.cg() ? &o.dx[index_t(m) * g.c + group * g.cg() + in.at(c)] : nullptr;
 		int j = m % rows_w, i = m / rows_w % rows_h, n = m / rows_w / rows_h;
 		if (n >= g.n || c >= g.cg()) return nullptr;
 		return &o.dx[g.x(n, phase_h + i * g.stride[0], phase_w + j * g.stride[1]) + group * g.cg() + in.at(c)];
 	}
-	__device__ void store(int m, int c, float v) const {
-		T *at = dx(m, c);
-		if (!at) return;
-		if (c >= in.kept()) v = 0;
-		*at = o.accumulate ? *at + v : v;
-	}
-	__device__ void store(int m, int c, Eight<float> v) const {
-		T *at = dx(m, c);
+	__device__ void store(int m, int c, float v) const { store(m, c, Pack<float, 1>{v}); }
+	template <int each> __device__ void store(int m, int c, Pack<float, each> v) const {
+		T *at = dx<(each > 1)>(m, c);
 		if (!at) return;
 		if (c >= in.kept()) v = {};
-		if (o.accumulate) v += eight_at(at);
+		if (o.accumulate) v += widened(pack_at<each>(at));
 		put_pack(at, v);
 	}
 };
@@ -129,9 +130,10 @@ __device__ void conv_backward_data_by(const ConvBackwardData<T, W> &o, const Cha
 		o, int(blockIdx.z) / g.stride[1] / g.stride[0], phase_h, phase_w,
 		ceil_div(g.h - phase_h, g.stride[0]), ceil_div(g.w - phase_w, g.stride[1]),
 		r, s, 0, r.count * s.count * g.kg(), in, out};
-	int n0 = blockIdx.y * Gemm::n;
+	Tile tile = sizeof(T) == 2 ? tile_of_block() : Tile{int(blockIdx.x), int(blockIdx.y)}; // for float32, whose products take longer than its loads, there are no registers
+	int n0 = tile.column * Gemm::n;
 	if (n0 >= in.kept()) problem.k_last = 0; // nothing but zeros to write
-	Gemm::run(problem, blockIdx.x * Gemm::m, n0);
+	Gemm::run(problem, tile.row * Gemm::m, n0);
 }
 
 #define DENSE_BACKWARD_DATA(T, suffix, Gemm) \
@@ -142,8 +144,8 @@ __device__ void conv_backward_data_by(const ConvBackwardData<T, W> &o, const Cha
 	KERNEL(THREADS(Gemm::threads, Gemm::blocks<T>), conv_backward_data##suffix, ConvBackwardData<T, Gemm::Weight> o) { \
 		conv_backward_data_by<Gemm, true>(o, AllChannels{o.g.cg()}, AllChannels{o.g.kg()}); \
 	}
-#define MASKED_BACKWARD_DATA(T, suffix, Gemm) \
-	KERNEL(THREADS(Gemm::threads, Gemm::blocks<T>), masked_conv_backward_data##suffix, MaskedConvBackwardData<T, Gemm::Weight> m) { \
+#define MASKED_BACKWARD_DATA(T, suffix, Gemm) /* a block less, for the registers of the mask */ \
+	KERNEL(THREADS(Gemm::threads, Gemm::forward_blocks<T>), masked_conv_backward_data##suffix, MaskedConvBackwardData<T, Gemm::Weight> m) { \
 		conv_backward_data_by<Gemm, false>(m.o, MaskedChannels(m.in, m.o.g.c, INPUT), MaskedChannels(m.out, m.o.g.k, OUTPUT)); \
 	}
 EACH_GEMM(DENSE_BACKWARD_DATA)

@@ -80,28 +80,17 @@ template <class T, class Channels, bool plain = false> struct FilterProblem {
 		return &o.x[g.x(k.n, h, w) + n.c];
 	}
 	__device__ bool any(int, int) const { return true; }
-	__device__ void store(int m, int n, float v) const {
-		if (m >= o.g.kg() || n >= n_last) return;
-		if (plain) {
-			put(&dw[(index_t(group) * o.g.kg() + m) * n_last + n], v);
-			return;
-		}
-		if (m >= out.kept() || n >= columns_on()) v = 0;
-		Tap t = tap(n);
-		put(&dw[(index_t(group) * o.g.kg() + out.at(m)) * n_last + t.rs * o.g.cg() + t.c], v);
-	}
-	__device__ void store(int m, int n, Eight<float> v) const {
+	__device__ bool any(const Common &) const { return true; }
+	static constexpr bool masked = false; // of what is summed nothing is off
+	__device__ void store(int m, int n, float v) const { store(m, n, Pack<float, 1>{v}); }
+	template <int each> __device__ void store(int m, int n, Pack<float, each> v) const {
 		if (m >= o.g.kg() || n >= n_last) return;
 		if (m >= out.kept() || n >= columns_on()) v = {};
 		Tap t = plain ? Tap{0, n} : tap(n);
 		float *at = &dw[(index_t(group) * o.g.kg() + out.at(m)) * n_last + t.rs * o.g.cg() + t.c];
 		if (!o.atomics) return put_pack(at, v);
 #pragma unroll
-		for (int i = 0; i < 8; i++) atomicAdd(at + i, v.at[i]);
-	}
-	__device__ void put(float *at, float v) const {
-		if (o.atomics) atomicAdd(at, v);
-		else *at = v;
+		for (int i = 0; i < each; i++) atomicAdd(at + i, v.at[i]);
 	}
 };
 

@@ -16,19 +16,23 @@ template <class T, class W> struct MaskedConvForward {
 	int leave;
 };
 
-// A block less than the gradients, for the registers of the epilogue.
+template <class Gemm, class Problem> __device__ void conv_forward_by(Problem problem) {
+	Tile tile = tile_of_block();
+	int n0 = tile.column * Gemm::n;
+	if (n0 >= problem.out.kept()) problem.k_first = problem.k_last; // nothing but zeros to write
+	Gemm::run(problem, tile.row * Gemm::m, n0);
+}
+
 #define DENSE_FORWARD(T, suffix, Gemm) \
-	KERNEL(THREADS(Gemm::threads, Gemm::blocks<T> ? 3 : 0), conv_forward##suffix, ConvForward<T, Gemm::Weight> o) { Gemm::run(dense(o), blockIdx.x * Gemm::m, blockIdx.y * Gemm::n); }
+	KERNEL(THREADS(Gemm::threads, Gemm::forward_blocks<T>), conv_forward##suffix, ConvForward<T, Gemm::Weight> o) { conv_forward_by<Gemm>(dense(o)); }
 #define PLAIN_FORWARD(T, suffix, Gemm) \
-	KERNEL(THREADS(Gemm::threads, Gemm::blocks<T> ? 3 : 0), conv_forward##suffix, ConvForward<T, Gemm::Weight> o) { Gemm::run(dense<true>(o), blockIdx.x * Gemm::m, blockIdx.y * Gemm::n); }
+	KERNEL(THREADS(Gemm::threads, Gemm::forward_blocks<T>), conv_forward##suffix, ConvForward<T, Gemm::Weight> o) { conv_forward_by<Gemm>(dense<true>(o)); }
 #define MASKED_FORWARD(T, suffix, Gemm) \
-	KERNEL(THREADS(Gemm::threads, Gemm::blocks<T> ? 3 : 0), masked_conv_forward##suffix, MaskedConvForward<T, Gemm::Weight> m) { \
+	KERNEL(THREADS(Gemm::threads, Gemm::forward_blocks<T>), masked_conv_forward##suffix, MaskedConvForward<T, Gemm::Weight> m) { \
 		const Conv &g = m.o.g; \
 		ForwardProblem<T, Gemm::Weight, MaskedChannels> problem = { \
 			m.o, 0, g.n * g.p * g.q, 0, g.r * g.s * g.c, {m.in, g.c, INPUT}, {m.out, g.k, OUTPUT}, bool(m.leave)}; \
-		int n0 = blockIdx.y * Gemm::n; \
-		if (n0 >= problem.out.kept()) problem.k_first = problem.k_last; /* nothing but zeros to write */ \
-		Gemm::run(problem, blockIdx.x * Gemm::m, n0); \
+		conv_forward_by<Gemm>(problem); \
 	}
 EACH_GEMM(DENSE_FORWARD)
 EACH_GEMM(MASKED_FORWARD)

@@ -26,7 +26,7 @@ template <class T, class W, class Channels, bool plain = false> struct ForwardPr
 
 	struct Row { index_t image; int h, w; };
 	struct Column { index_t filter; bool valid; };
-	struct Common { int r, s, c, k; };
+	struct Common { int r, s, c, k; bool on; };
 	static constexpr bool a_along_k = true, b_along_k = true;
 
 	__device__ Row row(int m) const {
@@ -40,10 +40,11 @@ template <class T, class W, class Channels, bool plain = false> struct ForwardPr
 		return {(index_t(group) * o.g.kg() + out.at(n)) * k_last, n < out.kept()};
 	}
 	__device__ Common common(int k) const {
-		if (plain) return {0, 0, k, k};
+		if (plain) return {0, 0, k, k, k < k_last};
 		int c = k % in.n, rs = k / in.n;
-		return {rs / o.g.s, rs % o.g.s, c, k};
+		return {rs / o.g.s, rs % o.g.s, c, k, takes(k, c)};
 	}
+	__device__ bool takes(int k, int c) const { return k < k_last && in.on(c); }
 	__device__ void advance(Common &k, int by) const {
 		k.k += by;
 		k.c += by;
@@ -51,42 +52,32 @@ template <class T, class W, class Channels, bool plain = false> struct ForwardPr
 #pragma unroll 1
 			for (; k.c >= in.n; k.c -= in.n)
 				if (++k.s == o.g.s) k.s = 0, k.r++;
+		k.on = takes(k.k, k.c);
 	}
 	__device__ const T *a(const Row &m, const Common &k) const {
-		if (plain) return m.h == 0 && k.k < k_last ? &o.x[m.image + k.k] : nullptr;
+		if (plain) return m.h == 0 && k.on ? &o.x[m.image + k.k] : nullptr;
 		int h = m.h + k.r * o.g.dilation[0], w = m.w + k.s * o.g.dilation[1];
-		if (k.k >= k_last || !in.on(k.c) || !within(h, o.g.h) || !within(w, o.g.w)) return nullptr;
+		if (!k.on || !within(h, o.g.h) || !within(w, o.g.w)) return nullptr;
 		return &o.x[m.image + (index_t(h) * o.g.w + w) * o.g.c + k.c];
 	}
 	__device__ const W *b(const Common &k, const Column &n) const {
-		return n.valid && k.k < k_last && in.on(k.c) ? &o.w[n.filter + k.k] : nullptr;
+		return n.valid && k.on ? &o.w[n.filter + k.k] : nullptr;
 	}
 	__device__ bool any(int k, int last) const { return in.any(k, last); }
-	__device__ void store(int m, int n, float v) const {
+	static constexpr bool masked = Channels::masked;
+	__device__ bool any(const Common &k) const { return in.any_of_sixteen(k.c); }
+	__device__ void store(int m, int n, float v) const { store(m, n, Pack<float, 1>{v}); }
+	template <int each> __device__ void store(int m, int n, Pack<float, each> v) const {
 		if (m >= m_last || n >= o.g.kg()) return;
 		int k = group * o.g.kg() + out.at(n);
 		index_t at = index_t(m) * o.g.k + k;
 		if (n >= out.kept()) {
-			if (!leave) o.y[at] = 0;
+			if (!leave) put_pack(&o.y[at], Pack<float, each>{});
 			return;
 		}
-		if (o.b) v += o.b[k];
-		if (o.z) v += o.z[at];
-		o.y[at] = activated(o.act, v);
-	}
-	__device__ void store(int m, int n, Eight<float> v) const {
-		if (m >= m_last || n >= o.g.kg()) return;
-		int k = group * o.g.kg() + out.at(n);
-		index_t at = index_t(m) * o.g.k + k;
-		if (n >= out.kept()) {
-			if (!leave) put_pack(&o.y[at], Eight<float>{});
-			return;
-		}
-		if (o.b) v += eight_at(&o.b[k]);
-		if (o.z) v += eight_at(&o.z[at]);
-#pragma unroll
-		for (int i = 0; i < 8; i++) v.at[i] = activated(o.act, v.at[i]);
-		put_pack(&o.y[at], v);
+		if (o.b) v += pack_at<each>(&o.b[k]);
+		if (o.z) v += widened(pack_at<each>(&o.z[at]));
+		put_pack(&o.y[at], activated(o.act, v));
 	}
 };
 

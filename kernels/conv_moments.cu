@@ -3,7 +3,7 @@
 //
 // with a the tile's first y: conv_forward before a batch norm, which need not read y
 // for its statistics (moments.cuh). A tile goes through shared memory once it is
-// summed, so that a thread has a part of a column, and a warp stores 32 neighbours.
+// summed, so that a thread has a part of four columns, and a warp stores whole lines.
 // Grid: that of conv_forward.
 // Bound: 2·N·P·Q·K·R·S·Cg FLOP, and once over x, w and y; 12/64, 12/128 or 12/256 bytes for each y more.
 #include "conv_forward.cuh"
@@ -14,50 +14,65 @@ template <class T, class W> struct ConvMoments {
 	float *partial;
 };
 
-template <class Gemm, bool plain, class T, class W> __device__ void conv_moments_by(const ConvMoments<T, W> &p) {
-	constexpr int shares = Gemm::threads / Gemm::n; // of a column
+template <class Gemm, int each, class Sums, class T, class W> __device__ __forceinline__ void store_moments(const Sums &sums, const ConvMoments<T, W> &p, int group, Tile at, int m_last) {
+	typedef Pack<float, each> Floats;
+	constexpr int across = Gemm::n / each, shares = Gemm::threads / across; // threads of a row, of a column
 	const Conv &g = p.o.g;
-	auto problem = dense<plain>(p.o);
-	int m0 = blockIdx.x * Gemm::m, n0 = blockIdx.y * Gemm::n;
-	auto sums = Gemm::sums(problem, m0, n0);
 	DYNAMIC_SHARED(float4, shared);
 	Staged<Gemm::n> tile = {reinterpret_cast<float *>(shared)};
 	__syncthreads(); // the last operands have been multiplied
 	sums.store(tile, 0, 0);
 	__syncthreads();
 
-	int column = threadIdx.x % Gemm::n, share = threadIdx.x / Gemm::n;
-	int k = problem.group * g.kg() + n0 + column, rows = min(Gemm::m, problem.m_last - m0);
-	bool valid = n0 + column < g.kg();
-	float bias = valid && p.o.b ? p.o.b[k] : 0;
-	float shift = tile.in(0, column) + bias, sum = 0, squares = 0;
+	int m0 = at.row * Gemm::m, column = threadIdx.x % across * each, share = threadIdx.x / across;
+	int n = at.column * Gemm::n + column, k = group * g.kg() + n, rows = min(Gemm::m, m_last - m0);
+	bool valid = n < g.kg();
+	Floats bias = {}, sum = {}, squares = {};
+	if (valid && p.o.b) bias = pack_at<each>(&p.o.b[k]);
+	Floats shift = tile.template pack<each>(0, column);
+	shift += bias;
 	if (valid)
+#pragma unroll 2
 		for (int m = share; m < rows; m += shares) {
-			T &y = p.o.y[index_t(m0 + m) * g.k + k];
-			y = tile.in(m, column) + bias;
-			float v = y - shift;
-			sum += v;
-			squares += v * v;
+			Floats y = tile.template pack<each>(m, column);
+			y += bias;
+			put_pack(&p.o.y[index_t(m0 + m) * g.k + k], y);
+#pragma unroll
+			for (int e = 0; e < each; e++) {
+				T as_stored;
+				as_stored = y.at[e];
+				float v = as_stored - shift.at[e];
+				sum.at[e] += v;
+				squares.at[e] += v * v;
+			}
 		}
 	__syncthreads();
-	tile.store(2 * share, column, sum);
-	tile.store(2 * share + 1, column, squares);
+	tile.template pack<each>(2 * share, column) = sum;
+	tile.template pack<each>(2 * share + 1, column) = squares;
 	__syncthreads();
 	if (!valid || share > 0) return;
 	for (int i = 1; i < shares; i++) {
-		sum += tile.in(2 * i, column);
-		squares += tile.in(2 * i + 1, column);
+		sum += tile.template pack<each>(2 * i, column);
+		squares += tile.template pack<each>(2 * i + 1, column);
 	}
-	p.partial[index_t(blockIdx.x) * g.k + k] = shift;
-	p.partial[index_t(gridDim.x + blockIdx.x) * g.k + k] = sum;
-	p.partial[index_t(2 * gridDim.x + blockIdx.x) * g.k + k] = squares;
+	index_t run = index_t(at.row) * g.k + k, plane = index_t(gridDim.x) * g.k;
+	put_pack(&p.partial[run], shift);
+	put_pack(&p.partial[run + plane], sum);
+	put_pack(&p.partial[run + 2 * plane], squares);
 }
 
-// A block less than its like, for the registers of the statistics.
+template <class Gemm, bool plain, class T, class W> __device__ void conv_moments_by(const ConvMoments<T, W> &p) {
+	auto problem = dense<plain>(p.o);
+	Tile at = tile_of_block();
+	auto sums = Gemm::sums(problem, at.row * Gemm::m, at.column * Gemm::n);
+	if (p.o.g.kg() % 4 == 0) store_moments<Gemm, 4>(sums, p, problem.group, at, problem.m_last);
+	else store_moments<Gemm, 1>(sums, p, problem.group, at, problem.m_last);
+}
+
 #define CONV_MOMENTS(T, suffix, Gemm) \
-	KERNEL(THREADS(Gemm::threads, Gemm::blocks<T> ? 3 : 0), conv_moments##suffix, ConvMoments<T, Gemm::Weight> p) { conv_moments_by<Gemm, false>(p); }
+	KERNEL(THREADS(Gemm::threads, Gemm::forward_blocks<T>), conv_moments##suffix, ConvMoments<T, Gemm::Weight> p) { conv_moments_by<Gemm, false>(p); }
 #define PLAIN_MOMENTS(T, suffix, Gemm) \
-	KERNEL(THREADS(Gemm::threads, Gemm::blocks<T> ? 3 : 0), conv_moments##suffix, ConvMoments<T, Gemm::Weight> p) { conv_moments_by<Gemm, true>(p); }
+	KERNEL(THREADS(Gemm::threads, Gemm::forward_blocks<T>), conv_moments##suffix, ConvMoments<T, Gemm::Weight> p) { conv_moments_by<Gemm, true>(p); }
 EACH_GEMM(CONV_MOMENTS)
 EACH_ONES(CONV_MOMENTS)
 EACH_1X1(PLAIN_MOMENTS)

@@ -369,7 +369,7 @@ const char *emu_launch(const emu_kernel *k, const void *p, const int grid[3], in
 	int64_t run[3]; // blocks of each axis
 	bool ends[3];
 	for (int i = 0; i < 3; i++) {
-		ends[i] = how == EMU_ENDS && grid[i] > 16;
+		ends[i] = how == EMU_ENDS && grid[i] > 64;
 		run[i] = ends[i] ? 2 : grid[i];
 	}
 	auto place = [&](int axis, int64_t i) { return emu_count(ends[axis] && i > 0 ? grid[axis] - 1 : i); };

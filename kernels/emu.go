@@ -27,7 +27,7 @@ import (
 type Order int
 
 // The orders of threads and blocks. Of Ends, only the first and the last block of each of
-// a grid's axes run where it has more than 16.
+// a grid's axes run where it has more than 64.
 const (
 	Ascending Order = iota
 	Descending

@@ -22,7 +22,7 @@ extern "C" {
 // The order threads and blocks run in, and the byte that shared memory is filled
 // with: 0xff makes NaN, 0x7f a large number.
 // Of EMU_ENDS only the first and the last block of each axis of the grid run, where it has more than
-// 16: a grid too large to run is looked at where its indices are.
+// 64: a grid too large to run is looked at where its indices are.
 enum emu_order { EMU_ASCENDING, EMU_DESCENDING, EMU_SHUFFLED, EMU_ENDS };
 
 struct emu_kernel;

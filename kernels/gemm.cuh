@@ -12,13 +12,13 @@
 //   int k_first, k_last                        the common indices to sum over
 //   bool any(int k, int last)                  whether any of them has anything but zeros, for all threads alike
 //   Row row(int m)        Column column(int n) what is known of a row, a column; also beyond the last
-//   Common common(int k)                       of a common index; also beyond the last
+//   Common common(int k)                       of a common index, its k; also beyond the last
 //   void advance(Common &, int by)             to the common index so many further on, without a division
 //   A, B                                       what elements are in memory
 //   const A *a(Row, Common)   const B *b(Common, Column)   where an element lies, null where there is none: 0
 //   a_along_k, b_along_k                       the direction in which memory runs
 //   void store(int m, int n, float v)          called also beyond the last
-//   void store(int m, int n, Eight<float> v)   of n to n+7, where there are all or none of them
+//   void store(int m, int n, Pack<float, 4> v)  of n to n+3, where there are all or none of them
 //
 // The order of summation is the order of k: results repeat bit for bit, and a tile
 // of zeros that is left out changes no bit of them.
@@ -36,11 +36,20 @@ struct GemmTiles {
 	alignas(16) float a[tile_k][tile_m + 4], b[tile_k][tile_n + 4];
 };
 
+// The block's tile of a grid of row tiles × column tiles. Neighbours in time have the same
+// rows of A, which is long: it is read once, and the whole of B, which is short, stays in L2.
+struct Tile { int row, column; };
+static __device__ __forceinline__ Tile tile_of_block() {
+	index_t number = blockIdx.x + index_t(blockIdx.y) * gridDim.x;
+	return {int(number / gridDim.y), int(number % gridDim.y)};
+}
+
 // A tile of sums in shared memory, whose lines' starts lie in different banks.
 template <int n> struct Staged {
 	static constexpr int line = n + 8;
 	float *at;
 	__device__ float &in(int m, int column) const { return at[m * line + column]; }
+	template <int each> __device__ Pack<float, each> &pack(int m, int column) const { return *reinterpret_cast<Pack<float, each> *>(&in(m, column)); }
 	__device__ void store(int m, int column, float v) const { in(m, column) = v; }
 	__device__ void store(int m, int column, float v, float next) const { *reinterpret_cast<float2 *>(&in(m, column)) = {v, next}; }
 };
@@ -132,7 +141,8 @@ template <class Half> struct Halves : WarpSums {
 template <class Math> struct TiledGemm {
 	typedef float Weight; // what a filter lies in memory as
 	static constexpr int m = tile_m, n = tile_n, threads = gemm_threads;
-	template <class T> static constexpr int blocks = 0;
+	template <class T> static constexpr int blocks = 0; // on a multiprocessor; 0 leaves it to the compiler
+	template <class T> static constexpr int forward_blocks = 0;
 
 	template <class Problem> static __device__ void run(const Problem &problem, int m0, int n0) { sums(problem, m0, n0).store(problem, m0, n0); }
 

@@ -28,6 +28,7 @@
 #include "max_pool_forward.cu"
 #include "mul.cu"
 #include "narrow.cu"
+#include "pad_channels.cu"
 #include "record.cu"
 #include "scale.cu"
 #include "sgd.cu"

@@ -81,7 +81,7 @@ func record(t *testing.T, d *recorder) {
 	require.NoError(t, err)
 	training, err := resnet.WithLoss(0.1)
 	require.NoError(t, err)
-	variants := []cuda.Variant{cuda.Chosen, cuda.Tiled, cuda.Small, cuda.Large, cuda.Short, cuda.SmallGeneral, cuda.LargeGeneral, "warpgroup", "warpgroup general"}
+	variants := []cuda.Variant{cuda.Chosen, cuda.Tiled, cuda.Small, cuda.Large, cuda.Short, cuda.SmallGeneral, cuda.LargeGeneral, cuda.Warpgroup, cuda.WarpgroupHalf, cuda.WarpgroupNarrow, cuda.WarpgroupGeneral}
 	for _, o := range []cuda.Options{{}, {Atomics: true}, {Precision: cuda.TF32}, {Precision: cuda.BFloat16}, {Precision: cuda.Float16},
 		{Precision: cuda.BFloat16, Storage: engine.BFloat16}, {Precision: cuda.Float16, Storage: engine.Float16}} {
 		for _, o.Variant = range variants {

@@ -21,12 +21,15 @@ struct Runs {
 		Moments all = {};
 		if (c < at.c) {
 			all.shift = partial[blockIdx.y * index_t(at.chunk) * at.c + c];
-			for (int i = at.first(); i < at.last(); i += at.step()) {
-				const float *one = partial + index_t(i) * at.c + c;
-				double n = min(run, rows - i * run), by = one[0] - all.shift, sum = one[plane];
-				all.sum += sum + n * by;
-				all.squares += one[2 * plane] + (2 * sum + n * by) * by;
-			}
+			constexpr int ahead = 4;
+			float shift[ahead], sum[ahead], squares[ahead];
+			walk<ahead>(at,
+				[&](int j, index_t i) { shift[j] = partial[i], sum[j] = partial[plane + i], squares[j] = partial[2 * plane + i]; },
+				[&](int j, index_t i) {
+					double n = i < plane - at.c ? run : rows - (at.rows - 1) * run, by = shift[j] - all.shift;
+					all.sum += sum[j] + n * by;
+					all.squares += squares[j] + (2 * sum[j] + n * by) * by;
+				});
 		}
 		all.sum = column_sum(all.sum, at.width);
 		all.squares = column_sum(all.squares, at.width);

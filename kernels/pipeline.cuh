@@ -79,30 +79,23 @@ template <class Tile, int threads, int each, class Line, class Common> struct Lo
 
 	Line lines[along_k ? loads : 1];
 	Common common;
-	int k; // common is of the tile from k on
 
 	// Line says what is known of the i-th row of the tile.
-	template <class Problem, class Known> __device__ Loader(const Problem &problem, Known line) : k(problem.k_first) {
+	template <class Problem, class Known> __device__ Loader(const Problem &problem, Known line) {
 		int side = each * (threadIdx.x % per_line), first = threadIdx.x / per_line;
 #pragma unroll
 		for (int i = 0; i < (along_k ? loads : 1); i++) lines[i] = line(along_k ? first + i * step : side);
-		common = problem.common(k + (along_k ? side : first));
+		common = problem.common(problem.k_first + (along_k ? side : first));
 	}
 
-	template <class Problem, class Find> __device__ void load(const Problem &problem, Tile &tile, int k0, Find find) {
+	// At says which common index the tile's i-th is.
+	template <class Problem, class At, class Find> __device__ void load(const Problem &problem, Tile &tile, At at, Find find) {
 		int side = each * (threadIdx.x % per_line), first = threadIdx.x / per_line;
-		problem.advance(common, k0 - k);
-		k = k0;
 #pragma unroll
 		for (int i = 0; i < loads; i++) {
 			int line = first + i * step;
-			if (along_k) {
-				cp_async<each * sizeof(typename Tile::Element)>(&tile.at[Tile::place(line, side)], find(lines[i], common));
-				continue;
-			}
-			cp_async<each * sizeof(typename Tile::Element)>(&tile.at[Tile::place(side, line)], find(lines[0], common));
-			problem.advance(common, step);
-			k += step;
+			if (!along_k || i == 0) problem.advance(common, at(along_k ? side : line) - common.k);
+			cp_async<each * sizeof(typename Tile::Element)>(&tile.at[along_k ? Tile::place(line, side) : Tile::place(side, line)], find(lines[along_k ? i : 0], common));
 		}
 	}
 };
@@ -128,10 +121,10 @@ template <class Tile, int threads, int, class Line, class Common> struct OneLoad
 		common = problem.common(k + (along_k ? side : first));
 	}
 
-	template <class Problem, class Find> __device__ void load(const Problem &problem, Tile &tile, int k0, Find find) {
+	template <class Problem, class At, class Find> __device__ void load(const Problem &problem, Tile &tile, At from, Find find) {
 		int side = threadIdx.x % abreast, first = threadIdx.x / abreast;
-		problem.advance(common, k0 - k);
-		k = k0;
+		problem.advance(common, from(0) - k);
+		k = from(0);
 #pragma unroll 1
 		for (int j = 0; j < copies; j++) {
 			int at = along_k ? side : first;
@@ -240,6 +233,7 @@ template <class Shape, class Quads> struct TensorSums {
 template <class Shape, class Sums, int shorts = 8, template <class, int, int, class, class> class Copies = Loader> struct PipelinedGemm : Shape {
 	typedef float Weight;
 	template <class T> static constexpr int blocks = sizeof(T) == 4 ? Shape::most : 0;
+	template <class T> static constexpr int forward_blocks = blocks<T> ? 3 : 0; // one less, for the registers of the epilogue
 	template <class T> static constexpr int each = sizeof(T) == 2 ? shorts : 4;
 
 	template <class Problem> static __device__ void run(const Problem &problem, int m0, int n0) { sums(problem, m0, n0).store(problem, m0, n0); }
@@ -265,8 +259,9 @@ template <class Shape, class Sums, int shorts = 8, template <class, int, int, cl
 		int ahead = seek(problem.k_first), first = ahead; // the next tile to load
 		auto load = [&](Stage &to) {
 			if (ahead < problem.k_last) {
-				a.load(problem, to.a, ahead, [&](const typename Problem::Row &m, const Common &k) { return problem.a(m, k); });
-				b.load(problem, to.b, ahead, [&](const typename Problem::Column &n, const Common &k) { return problem.b(k, n); });
+				auto at = [&](int i) { return ahead + i; };
+				a.load(problem, to.a, at, [&](const typename Problem::Row &m, const Common &k) { return problem.a(m, k); });
+				b.load(problem, to.b, at, [&](const typename Problem::Column &n, const Common &k) { return problem.b(k, n); });
 				ahead = seek(ahead + depth);
 			}
 			cp_async_commit(); // of nothing, at the end: the count of groups stays that of tiles

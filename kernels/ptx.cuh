@@ -215,11 +215,11 @@ __device__ __forceinline__ void mma_fp16(float d[4], const uint32_t a[4], const 
 #endif
 }
 
-// wgmma_* is d[64,128] += a[64,16]·b[16,128] by a warpgroup, four warps of which the first
+// wgmma_* is d[64,n] += a[64,16]·b[16,n] by a warpgroup, four warps of which the first
 // one's number is a multiple of four, with float32 sums. Both operands lie in shared memory
 // and are read while the threads go on. With g, t of lane and w = warp%4, the lane holds
 //
-//   d: for j < 16: [16w+g, 8j+2t], [16w+g, 8j+2t+1], [16w+g+8, 8j+2t], [16w+g+8, 8j+2t+1]
+//   d: for j < n/8: [16w+g, 8j+2t], [16w+g, 8j+2t+1], [16w+g+8, 8j+2t], [16w+g+8, 8j+2t+1]
 //
 // An operand lies in rows of 128 bytes, which begin at a multiple of 1 KiB; the 16 bytes
 // number i of row r are in place i ^ r%8. Memory runs along k: a row is 64 of one m or n,
@@ -276,16 +276,16 @@ template <int n> __device__ __forceinline__ void wgmma_wait() {
 }
 
 // Keeps the compiler from reading d before what stands above it.
-__device__ __forceinline__ void wgmma_own(float (&d)[64]) {
+template <int n> __device__ __forceinline__ void wgmma_own(float (&d)[n]) {
 #ifdef __CUDACC__
 #pragma unroll
-	for (int i = 0; i < 64; i++) asm volatile("" : "+f"(d[i]) :: "memory");
+	for (int i = 0; i < n; i++) asm volatile("" : "+f"(d[i]) :: "memory");
 #endif
 }
 
 #ifdef __CUDACC__
 #define EIGHT_SUMS(d, i) "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3]), "+f"(d[i + 4]), "+f"(d[i + 5]), "+f"(d[i + 6]), "+f"(d[i + 7])
-#define WGMMA(types, d, a, b, a_across, b_across) \
+#define WGMMA_128(types, d, a, b, a_across, b_across) \
 	asm volatile("wgmma.mma_async.sync.aligned.m64n128k16.f32." types " {" \
 		"%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, " \
 		"%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, " \
@@ -294,20 +294,22 @@ __device__ __forceinline__ void wgmma_own(float (&d)[64]) {
 		"%64, %65, 1, 1, 1, %66, %67;" \
 		: EIGHT_SUMS(d, 0), EIGHT_SUMS(d, 8), EIGHT_SUMS(d, 16), EIGHT_SUMS(d, 24), EIGHT_SUMS(d, 32), EIGHT_SUMS(d, 40), EIGHT_SUMS(d, 48), EIGHT_SUMS(d, 56) \
 		: "l"(a), "l"(b), "n"(int(a_across)), "n"(int(b_across)) : "memory")
-#endif
-
-template <bool a_across, bool b_across> __device__ __forceinline__ void wgmma_bf16(float (&d)[64], uint64_t a, uint64_t b) {
-#ifdef __CUDACC__
-	WGMMA("bf16.bf16", d, a, b, a_across, b_across);
+#define WGMMA_64(types, d, a, b, a_across, b_across) \
+	asm volatile("wgmma.mma_async.sync.aligned.m64n64k16.f32." types " {" \
+		"%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, " \
+		"%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, " \
+		"%32, %33, 1, 1, 1, %34, %35;" \
+		: EIGHT_SUMS(d, 0), EIGHT_SUMS(d, 8), EIGHT_SUMS(d, 16), EIGHT_SUMS(d, 24) \
+		: "l"(a), "l"(b), "n"(int(a_across)), "n"(int(b_across)) : "memory")
+#define WGMMA(name, n, type) \
+	template <bool a_across, bool b_across> __device__ __forceinline__ void wgmma_##name(float (&d)[n / 2], uint64_t a, uint64_t b) { \
+		WGMMA_##n(type "." type, d, a, b, a_across, b_across); \
+	}
 #else
-	emu::wgmma(d, {a, b, a_across, b_across, 128, from_bf16});
+#define WGMMA(name, n, type) \
+	template <bool a_across, bool b_across> void wgmma_##name(float (&d)[n / 2], uint64_t a, uint64_t b) { emu::wgmma(d, {a, b, a_across, b_across, n, from_##name}); }
 #endif
-}
-
-template <bool a_across, bool b_across> __device__ __forceinline__ void wgmma_fp16(float (&d)[64], uint64_t a, uint64_t b) {
-#ifdef __CUDACC__
-	WGMMA("f16.f16", d, a, b, a_across, b_across);
-#else
-	emu::wgmma(d, {a, b, a_across, b_across, 128, from_fp16});
-#endif
-}
+WGMMA(bf16, 128, "bf16")
+WGMMA(bf16, 64, "bf16")
+WGMMA(fp16, 128, "f16")
+WGMMA(fp16, 64, "f16")

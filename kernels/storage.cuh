@@ -16,7 +16,7 @@ struct bf16 {
 	}
 	static __device__ uint32_t pair(float low, float high) { return to_bf16x2(low, high); }
 	static __device__ void mma(float d[4], const uint32_t a[4], const uint32_t b[2]) { mma_bf16(d, a, b); }
-	template <bool a_across, bool b_across> static __device__ void wgmma(float (&d)[64], uint64_t a, uint64_t b) { wgmma_bf16<a_across, b_across>(d, a, b); }
+	template <bool a_across, bool b_across, int n> static __device__ void wgmma(float (&d)[n], uint64_t a, uint64_t b) { wgmma_bf16<a_across, b_across>(d, a, b); }
 };
 
 // Half precision: more bits than bfloat16, of a smaller range.
@@ -30,7 +30,7 @@ struct fp16 {
 	}
 	static __device__ uint32_t pair(float low, float high) { return to_fp16x2(low, high); }
 	static __device__ void mma(float d[4], const uint32_t a[4], const uint32_t b[2]) { mma_fp16(d, a, b); }
-	template <bool a_across, bool b_across> static __device__ void wgmma(float (&d)[64], uint64_t a, uint64_t b) { wgmma_fp16<a_across, b_across>(d, a, b); }
+	template <bool a_across, bool b_across, int n> static __device__ void wgmma(float (&d)[n], uint64_t a, uint64_t b) { wgmma_fp16<a_across, b_across>(d, a, b); }
 };
 
 // So many that lie side by side, at a multiple of their size or of 16 bytes.
@@ -43,7 +43,6 @@ template <class T, int n> struct alignas(n * sizeof(T) < 16 ? n * sizeof(T) : 16
 		return *this;
 	}
 };
-template <class T> using Eight = Pack<T, 8>;
 
 template <int n, class T> __device__ __forceinline__ Pack<T, n> pack_at(const T *p) { return *reinterpret_cast<const Pack<T, n> *>(p); }
 template <class T, int n> __device__ __forceinline__ Pack<float, n> widened(const Pack<T, n> &all) {
@@ -65,7 +64,6 @@ template <class T, int n> __device__ __forceinline__ void put_pack(T *p, const P
 		*reinterpret_cast<Pack<T, n> *>(p) = all;
 	}
 }
-template <class T> __device__ __forceinline__ Eight<float> eight_at(const T *p) { return widened(pack_at<8>(p)); }
 
 // STORED makes a kernel of a template, name_of, for each kind of memory. Its
 // parameters are a template, too. STORED_BLOCKS has registers for so many blocks at once.

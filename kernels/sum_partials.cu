@@ -1,5 +1,6 @@
 // y[i] = Σ over j < parts of partial[j·len + i], in float64
 //
+// or, where the first `kept` of every `of` are wanted, of those alone, side by side.
 // The second half of every sum that is split over blocks: the sums of the columns of a
 // matrix [parts, len], whose rows the threads of a block share where there are many.
 // Bound: 4·parts + 4 bytes an element.
@@ -9,6 +10,7 @@ struct SumPartials {
 	float *y;
 	const float *partial;
 	Columns at; // in one chunk
+	int kept, of;
 };
 
 KERNEL(column_threads, sum_partials, SumPartials p) {
@@ -20,5 +22,5 @@ KERNEL(column_threads, sum_partials, SumPartials p) {
 		walk<ahead>(p.at, [&](int j, index_t at) { part[j] = p.partial[at]; }, [&](int j, index_t) { sum += part[j]; });
 	}
 	sum = column_sum(sum, p.at.width);
-	if (threadIdx.x < p.at.width && i < p.at.c) p.y[i] = float(sum);
+	if (threadIdx.x < p.at.width && i < p.at.c && i % p.of < p.kept) p.y[i / p.of * p.kept + i % p.of] = float(sum);
 }

@@ -1,19 +1,23 @@
 // The tiled product by warpgroups (wgmma, sm_90a), for 16-bit elements whose memory comes
 // in eights: the tensor cores read a tile from shared memory while its threads copy the
-// next ones to it, and nothing but sums goes through registers. Two warpgroups make 128 ×
-// 128 of a tile of 256 × 128 each. For a Problem as pipeline.cuh knows it, with a Loader's
-// copies: addresses are gathered, which a tensor map could not, and no other call of the
-// driver is needed.
+// next ones to it, and nothing but sums goes through registers. Two warpgroups share the
+// rows of a tile of 256 × 128, 128 × 128 or 128 × 64. For a Problem as pipeline.cuh knows it,
+// with a Loader's copies: addresses are gathered, which a tensor map could not, and no other
+// call of the driver is needed.
 //
 // A tile of an operand is rows × 64 common indices, where ptx.cuh says that the tensor
-// cores look for it.
+// cores look for it: four products of sixteen, each of which is left out where a mask makes
+// zeros of it.
 //
-// A stage is filled again once both warpgroups are done with it, which they are at the
-// barrier after the next one: of four stages one is multiplied, one may still be, and two
-// are on their way. So products follow one another without a gap.
+//   bool masked           whether any may be
+//   bool any(Common)      whether one of sixteen from it on is not
 //
-// Bound: a block reads (m + n)·2 bytes and makes 2·m·n FLOP for each k: 85 FLOP a byte.
-// Its shared memory is 4 · (256 + 128) · 64 · 2 bytes, 192 KiB: one block on a multiprocessor.
+// A stage is filled again once both warpgroups are done with it, which they are at the next
+// barrier or, where a product may be late, at the one after it.
+//
+// Bound: a block reads (m + n)·2 bytes and makes 2·m·n FLOP for each k: 85, 64 or 43 FLOP a
+// byte. Its shared memory is stages·(m + n)·64·2 bytes, 192 KiB for one block on a
+// multiprocessor, or 96 KiB for two.
 #pragma once
 
 #include "pipeline.cuh"
@@ -34,14 +38,18 @@ template <class T, bool along_k_, int rows_> struct SwizzledTile {
 	}
 };
 
-template <class Half> struct WarpgroupGemm {
+// m × n by two warpgroups, with so many blocks on a multiprocessor. Of the stages one is
+// multiplied, before which `late` may still be, and the others are on their way.
+template <class Half, int m_, int n_, int stages_, int late, int most> struct WarpgroupGemm {
 	typedef Half Weight; // cast before the product
-	static constexpr int m = 256, n = 128, threads = 256, stages = 4, blocks_m = m / 64 / (threads / 128);
-	template <class T> static constexpr int blocks = 0;
+	static constexpr int m = m_, n = n_, threads = 256, stages = stages_, blocks_m = m / 64 / (threads / 128);
+	static constexpr int ahead = stages - 1 - late;
+	template <class T> static constexpr int blocks = most;
+	template <class T> static constexpr int forward_blocks = most;
 
 	// A warpgroup's sums; see ptx.cuh.
 	struct Sums {
-		float sum[blocks_m][64] = {};
+		float sum[blocks_m][n / 2] = {};
 		int m = threadIdx.x / 128 * blocks_m * 64;
 
 		template <class A, class B> __device__ void add(const A &a, const B &b) {
@@ -57,11 +65,11 @@ template <class Half> struct WarpgroupGemm {
 #pragma unroll
 			for (int i = 0; i < blocks_m; i++)
 #pragma unroll
-				for (int j = 0; j < 64; j += 2) tile.store(row + i * 64 + j / 2 % 2 * 8, column + j / 4 * 8, sum[i][j], sum[i][j + 1]);
+				for (int j = 0; j < n / 2; j += 2) tile.store(row + i * 64 + j / 2 % 2 * 8, column + j / 4 * 8, sum[i][j], sum[i][j + 1]);
 		}
 	};
 
-	// By way of shared memory, so that a thread has eight of a row side by side.
+	// By way of shared memory, so that a thread has four of a row side by side.
 	template <class Problem> static __device__ void run(const Problem &problem, int m0, int n0) {
 		auto all = sums(problem, m0, n0);
 		DYNAMIC_SHARED(float4, shared);
@@ -69,13 +77,23 @@ template <class Half> struct WarpgroupGemm {
 		__syncthreads(); // the last operands have been multiplied
 		all.store(tile, 0, 0);
 		__syncthreads();
-		int column = threadIdx.x % (n / 8) * 8;
-#pragma unroll 1
-		for (int row = threadIdx.x / (n / 8); row < m; row += threads / (n / 8)) {
-			Eight<float> v = *reinterpret_cast<const Eight<float> *>(&tile.in(row, column));
-			problem.store(m0 + row, n0 + column, v);
-		}
+		int column = threadIdx.x % (n / 4) * 4;
+#pragma unroll 2
+		for (int row = threadIdx.x / (n / 4); row < m; row += threads / (n / 4)) problem.store(m0 + row, n0 + column, tile.template pack<4>(row, column));
 	}
+
+	// Which common indices a tile has, of four times sixteen, which are one product each.
+	struct All {
+		int first;
+		__device__ int operator()(int i) const { return first + i; }
+	};
+	struct Some { // those of which not all are zeros
+		int first, second, third, fourth;
+		__device__ int operator()(int i) const {
+			int low = i & 16 ? second : first, high = i & 16 ? fourth : third;
+			return (i & 32 ? high : low) + i % 16;
+		}
+	};
 
 	template <class Problem> static __device__ Sums sums(const Problem &problem, int m0, int n0) {
 		typedef typename Problem::Common Common;
@@ -91,32 +109,39 @@ template <class Half> struct WarpgroupGemm {
 		Loader<TileA, threads, 8, typename Problem::Row, Common> a(problem, [&](int m) { return problem.row(m0 + m); });
 		Loader<TileB, threads, 8, typename Problem::Column, Common> b(problem, [&](int n) { return problem.column(n0 + n); });
 
-		// The first tile from k on that has anything but zeros.
-		auto seek = [&](int k) {
-			while (k < problem.k_last && !problem.any(k, min(k + depth, problem.k_last))) k += depth;
+		Common seen = problem.common(problem.k_first);
+		auto sixteen = [&] { // the next that are not all zeros
+			while (seen.k < problem.k_last && !problem.any(seen)) problem.advance(seen, 16);
+			int k = seen.k;
+			problem.advance(seen, 16);
 			return k;
 		};
-		int ahead = seek(problem.k_first), first = ahead; // the next tile to load
+		int next = problem.k_first, loaded = 0;
+		auto tile = [&] {
+			if constexpr (Problem::masked) return Some{sixteen(), sixteen(), sixteen(), sixteen()};
+			else return All{(next += depth) - depth};
+		};
 		auto load = [&](Stage &to) {
-			if (ahead < problem.k_last) {
-				a.load(problem, to.a, ahead, [&](const typename Problem::Row &m, const Common &k) { return problem.a(m, k); });
-				b.load(problem, to.b, ahead, [&](const typename Problem::Column &n, const Common &k) { return problem.b(k, n); });
-				ahead = seek(ahead + depth);
+			auto at = tile();
+			if (at.first < problem.k_last) {
+				a.load(problem, to.a, at, [&](const typename Problem::Row &m, const Common &k) { return problem.a(m, k); });
+				b.load(problem, to.b, at, [&](const typename Problem::Column &n, const Common &k) { return problem.b(k, n); });
+				loaded++;
 			}
 			cp_async_commit(); // of nothing, at the end: the count of groups stays that of tiles
 		};
 
 #pragma unroll 1
-		for (int i = 0; i < stages - 2; i++) load(stage[i]);
+		for (int i = 0; i < ahead; i++) load(stage[i]);
 		Sums all;
 		int now = 0;
-		for (int k = first; k < problem.k_last; k = seek(k + depth)) {
-			cp_async_wait<stages - 3>();
+		for (int i = 0; i < loaded; i++) {
+			cp_async_wait<ahead - 1>();
 			fence_async();
-			__syncthreads(); // the tile is there for all, and all are done with the one before the last
+			__syncthreads(); // the tile is there for all, and all are done with those before the late ones
 			all.add(stage[now].a, stage[now].b);
-			load(stage[(now + stages - 2) % stages]);
-			wgmma_wait<1>();
+			load(stage[(now + ahead) % stages]);
+			wgmma_wait<late>();
 			now = (now + 1) % stages;
 		}
 		wgmma_wait<0>();
@@ -125,6 +150,13 @@ template <class Half> struct WarpgroupGemm {
 		return all;
 	}
 };
+
+// What multiplies most of what it loads; one block, whose loads and stores nothing hides.
+template <class Half> using WholeWarpgroups = WarpgroupGemm<Half, 256, 128, 4, 1, 0>;
+// Two blocks, of which one multiplies while the other begins or ends: for short sums.
+template <class Half> using HalfWarpgroups = WarpgroupGemm<Half, 128, 128, 3, 0, 2>;
+// The same for 64 channels.
+template <class Half> using NarrowWarpgroups = WarpgroupGemm<Half, 128, 64, 4, 0, 2>;
 
 // KERNELS(T, suffix, Gemm) makes a convolution's kernels of one variant, whose images
 // lie in memory as T: masked, dense, and dense of one tap, which needs no geometry.
@@ -166,8 +198,11 @@ template <class Half> struct WarpgroupGemm {
 #define EACH_1X1(KERNELS)
 #endif
 #if defined(SM_90A) || !defined(__CUDACC__)
-#define EACH_WARPGROUP(KERNELS) KERNELS(bf16, _in_bf16_warpgroup, WarpgroupGemm<bf16>) UNLIKE_OTHERS(KERNELS(fp16, _in_fp16_warpgroup, WarpgroupGemm<fp16>))
-#define WARPGROUP_1X1(KERNELS) KERNELS(bf16, _in_bf16_warpgroup_1x1, WarpgroupGemm<bf16>) UNLIKE_OTHERS(KERNELS(fp16, _in_fp16_warpgroup_1x1, WarpgroupGemm<fp16>))
+#define EACH_WARPGROUP(KERNELS) HALF_WARPGROUP(KERNELS, bf16, ) UNLIKE_OTHERS(HALF_WARPGROUP(KERNELS, fp16, ))
+#define WARPGROUP_1X1(KERNELS) HALF_WARPGROUP(KERNELS, bf16, _1x1) UNLIKE_OTHERS(HALF_WARPGROUP(KERNELS, fp16, _1x1))
+#define HALF_WARPGROUP(KERNELS, half, taps) \
+	KERNELS(half, _in_##half##_warpgroup##taps, WholeWarpgroups<half>) KERNELS(half, _in_##half##_warpgroup_half##taps, HalfWarpgroups<half>) \
+	KERNELS(half, _in_##half##_warpgroup_narrow##taps, NarrowWarpgroups<half>)
 #else
 #define EACH_WARPGROUP(KERNELS)
 #define WARPGROUP_1X1(KERNELS)

@@ -223,7 +223,7 @@ func kernelsOf(c engine.Call) []cuda.Options {
 	for _, v := range variants {
 		all = append(all, cuda.Options{Precision: cuda.BFloat16, Variant: v})
 	}
-	for _, v := range []cuda.Variant{cuda.Large, cuda.Warpgroup} {
+	for _, v := range []cuda.Variant{cuda.Large, cuda.Warpgroup, cuda.WarpgroupHalf, cuda.WarpgroupNarrow} {
 		all = append(all, cuda.Options{Precision: cuda.BFloat16, Storage: engine.BFloat16, Variant: v})
 	}
 	return all

@@ -59,7 +59,7 @@ func New(d driver.Device, o Options) (*Backend, error) {
 		return nil, fmt.Errorf("cuda: activations in %v go with products in %v, not in %s", o.Storage, o.Storage, o.Precision)
 	}
 	if _, ok := gemms[o.Variant]; !ok && o.Variant != Chosen {
-		return nil, fmt.Errorf("cuda: there is no variant %q; it is %s, %s, %s, %s, %s, %s, %s or %s", o.Variant, Tiled, Small, Large, Short, Warpgroup, SmallGeneral, LargeGeneral, WarpgroupGeneral)
+		return nil, fmt.Errorf("cuda: there is no variant %q; it is %s, %s, %s, %s, %s, %s, %s, %s, %s or %s", o.Variant, Tiled, Small, Large, Short, Warpgroup, WarpgroupHalf, WarpgroupNarrow, SmallGeneral, LargeGeneral, WarpgroupGeneral)
 	}
 	if o.Library != nil && o.Storage != engine.Float32 {
 		return nil, fmt.Errorf("cuda: %s's convolutions go with activations in %v, not in %v", o.Library.Name(), engine.Float32, o.Storage)
@@ -206,6 +206,9 @@ func (b *Backend) Slicer() engine.Slicer { return nil }
 func (b *Backend) Workspace(c engine.Call) int {
 	switch c := c.(type) {
 	case engine.ConvForward:
+		if g := b.padded(c.Conv); g != c.Conv {
+			return paddedWords(g.N*g.H*g.W*g.C, true) + paddedWords(filterLen(g), false)
+		}
 		return b.filterWords(forwardProduct(c.Conv), filterLen(c.Conv))
 	case engine.MaskedConvForward:
 		return b.Workspace(c.ConvForward)
@@ -219,8 +222,10 @@ func (b *Backend) Workspace(c engine.Call) int {
 		if c.Depthwise() {
 			return pixels(c.Conv).chunks() * filterLen(c.Conv)
 		}
-		p := filterProduct(c.Conv)
-		if parts := max(p.parts(b.choose(p)), p.parts(gemms[Small])); parts > 1 && !b.atomics { // Small's where activations are in float32 after all
+		if g := b.padded(c.Conv); g != c.Conv {
+			return paddedWords(g.N*g.H*g.W*g.C, true) + b.mostParts(g)*filterLen(g)
+		}
+		if parts := b.mostParts(c.Conv); parts > 1 && !b.atomics {
 			return parts * filterLen(c.Conv)
 		}
 	case engine.BiasBackward:

@@ -9,15 +9,17 @@ type Variant string
 // The variants. Small and Large need channels in fours; where they are not, as in a
 // network's first convolution, both are Small with 4 bytes a load. Of 16 bits in memory
 // they need them in eights, or else are Short. One tap that reads each pixel once needs
-// no geometry; the general ones do as with many. Warpgroup is for compute capability 9.0
-// and 16 bits in memory in eights; what it does not do is done by Large.
+// no geometry; the general ones do as with many. Those of warpgroups are for compute
+// capability 9.0 and 16 bits in memory in eights; what they do not do is done by Large.
 const (
-	Chosen           Variant = ""          // by the convolution's sizes, and whether there are warpgroups
-	Tiled            Variant = "tiled"     // kernels/gemm.cuh: element by element, nothing ahead
-	Small            Variant = "small"     // kernels/pipeline.cuh: loads ahead of the sums, 16 bytes each
-	Large            Variant = "large"     // the same with four times the tile: half the loads for a product
-	Short            Variant = "short"     // Small with 8 bytes a load of what has 16 bits in memory
-	Warpgroup        Variant = "warpgroup" // kernels/wgmma.cuh: operands are read from shared memory, while the next ones come
+	Chosen           Variant = ""                 // by the convolution's sizes, and whether there are warpgroups
+	Tiled            Variant = "tiled"            // kernels/gemm.cuh: element by element, nothing ahead
+	Small            Variant = "small"            // kernels/pipeline.cuh: loads ahead of the sums, 16 bytes each
+	Large            Variant = "large"            // the same with four times the tile: half the loads for a product
+	Short            Variant = "short"            // Small with 8 bytes a load of what has 16 bits in memory
+	Warpgroup        Variant = "warpgroup"        // kernels/wgmma.cuh: operands are read from shared memory, while the next ones come
+	WarpgroupHalf    Variant = "warpgroup half"   // half of its tile, so that two blocks hide one another's beginning and end
+	WarpgroupNarrow  Variant = "warpgroup narrow" // half of that, for 64 channels
 	SmallGeneral     Variant = "small general"
 	LargeGeneral     Variant = "large general"
 	WarpgroupGeneral Variant = "warpgroup general"
@@ -31,26 +33,37 @@ type gemm struct {
 	shared        int    // bytes, where all of it is float32; of a warpgroup's, what it is
 	plain         string // what its name ends with where there is one tap
 	warpgroup     bool
+	resident      int // blocks on a multiprocessor, in 16 bits
 }
 
 var gemms = map[Variant]gemm{
-	Tiled:            {"", tile, tile, blockThreads, 2 * 4 * tileK * (tile + 4), "", false},
-	Small:            {"_small", 64, 64, 128, stages * 2 * 4 * 64 * depth, "_1x1", false},
-	Large:            {"_large", 128, 128, 256, stages * 2 * 4 * 128 * depth, "_1x1", false},
-	Short:            {"_small_short", 64, 64, 128, stages * 2 * 4 * 64 * depth, "", false},
-	Warpgroup:        {"_warpgroup", 256, 128, 256, warpgroupBytes, "_1x1", true},
-	SmallGeneral:     {"_small", 64, 64, 128, stages * 2 * 4 * 64 * depth, "", false},
-	LargeGeneral:     {"_large", 128, 128, 256, stages * 2 * 4 * 128 * depth, "", false},
-	WarpgroupGeneral: {"_warpgroup", 256, 128, 256, warpgroupBytes, "", true},
+	Tiled:            {"", tile, tile, blockThreads, 2 * 4 * tileK * (tile + 4), "", false, 4},
+	Small:            {"_small", 64, 64, 128, stages * 2 * 4 * 64 * depth, "_1x1", false, 4},
+	Large:            {"_large", 128, 128, 256, stages * 2 * 4 * 128 * depth, "_1x1", false, 1},
+	Short:            {"_small_short", 64, 64, 128, stages * 2 * 4 * 64 * depth, "", false, 4},
+	Warpgroup:        warpgroups("", 256, 128, 4, 1),
+	WarpgroupHalf:    warpgroups("_half", 128, 128, 3, 2),
+	WarpgroupNarrow:  warpgroups("_narrow", 128, 64, 4, 2),
+	SmallGeneral:     {"_small", 64, 64, 128, stages * 2 * 4 * 64 * depth, "", false, 4},
+	LargeGeneral:     {"_large", 128, 128, 256, stages * 2 * 4 * 128 * depth, "", false, 1},
+	WarpgroupGeneral: general(warpgroups("", 256, 128, 4, 1)),
 }
 
-var onesGemm = gemm{"_ones", 64, 64, 128, stages * 2 * 4 * 64 * depth, "", false}
+var onesGemm = gemm{"_ones", 64, 64, 128, stages * 2 * 4 * 64 * depth, "", false, 4}
+
+// warpgroups are two of them, with stages of kernels/wgmma.cuh, which begin at 1 KiB.
+func warpgroups(size string, rows, columns, stages, resident int) gemm {
+	return gemm{"_warpgroup" + size, rows, columns, 256, stages*(rows+columns)*64*2 + 1024, "_1x1", true, resident}
+}
+
+func general(k gemm) gemm {
+	k.plain = ""
+	return k
+}
 
 const (
 	depth  = 32 // of a stage in kernels/pipeline.cuh
 	stages = 3
-
-	warpgroupBytes = 4*(256+128)*64*2 + 1024 // stages of kernels/wgmma.cuh, and up to 1 KiB before the first
 )
 
 // product is the matrices that one direction of a convolution multiplies: layers
@@ -58,7 +71,8 @@ const (
 type product struct {
 	rows, columns, layers int
 	columnsFirst          bool // in the grid's x
-	length                int  // of a sum that is split into parts, 0 where it is not
+	sum                   int  // of so many products is an element
+	split                 bool // into parts, where that is long
 	quads, octets         bool // memory holds what is multiplied in fours, in eights
 	warpgroups            bool // there are kernels of warpgroups for it
 	plain                 bool // one tap reads each pixel once
@@ -67,16 +81,17 @@ type product struct {
 
 func forwardProduct(g engine.Conv) product {
 	c := g.C / g.Groups
-	return product{rows: g.N * g.P * g.Q, columns: g.K / g.Groups, layers: g.Groups, activations: 1, quads: c%4 == 0, octets: c%8 == 0, warpgroups: bothIn(8, g), plain: plain(g)}
+	return product{rows: g.N * g.P * g.Q, columns: g.K / g.Groups, layers: g.Groups, sum: g.R * g.S * c, activations: 1, quads: c%4 == 0, octets: c%8 == 0, warpgroups: bothIn(8, g), plain: plain(g)}
 }
 
 func dataProduct(g engine.Conv) product {
 	phase := g.N * ceilDiv(g.H, g.Stride[0]) * ceilDiv(g.W, g.Stride[1]) // pixels of the largest
-	return product{rows: phase, columns: g.C / g.Groups, layers: g.Groups * g.Stride[0] * g.Stride[1], activations: 1, quads: bothIn(4, g), octets: bothIn(8, g), warpgroups: bothIn(8, g), plain: plain(g)}
+	taps := ceilDiv(g.R, g.Stride[0]) * ceilDiv(g.S, g.Stride[1])        // that read one
+	return product{rows: phase, columns: g.C / g.Groups, layers: g.Groups * g.Stride[0] * g.Stride[1], sum: taps * (g.K / g.Groups), activations: 1, quads: bothIn(4, g), octets: bothIn(8, g), warpgroups: bothIn(8, g), plain: plain(g)}
 }
 
 func filterProduct(g engine.Conv) product {
-	return product{rows: g.K / g.Groups, columns: g.R * g.S * (g.C / g.Groups), layers: g.Groups, columnsFirst: true, length: g.N * g.P * g.Q, activations: 2, quads: bothIn(4, g), octets: bothIn(8, g), warpgroups: bothIn(8, g), plain: plain(g)}
+	return product{rows: g.K / g.Groups, columns: g.R * g.S * (g.C / g.Groups), layers: g.Groups, columnsFirst: true, sum: g.N * g.P * g.Q, split: true, activations: 2, quads: bothIn(4, g), octets: bothIn(8, g), warpgroups: bothIn(8, g), plain: plain(g)}
 }
 
 func bothIn(n int, g engine.Conv) bool { return g.C/g.Groups%n == 0 && g.K/g.Groups%n == 0 }
@@ -101,18 +116,18 @@ func (p product) grid(k gemm) grid {
 }
 
 // parts is into how many sums a long one is split: enough blocks to fill a GPU, where each
-// still has 16 steps to make. Blocks of warpgroups, of which a multiprocessor of 132 has
-// one, are not more than two for each.
+// still has 16 steps to make. Blocks of warpgroups are not more than two for each
+// multiprocessor.
 func (p product) parts(k gemm) int {
-	if p.length == 0 {
+	if !p.split {
 		return 1
 	}
 	if k.warpgroup {
 		tiles := p.layers * ceilDiv(p.rows, k.rows) * ceilDiv(p.columns, k.columns)
-		return max(1, min(2*132/tiles, ceilDiv(p.length, 16*64)))
+		return max(1, min(2*multiprocessors/tiles, ceilDiv(p.sum, 16*64)))
 	}
 	tiles := p.layers * ceilDiv(p.rows, tile) * ceilDiv(p.columns, tile)
-	return max(1, min(ceilDiv(512, tiles), ceilDiv(p.length, 16*tileK)))
+	return max(1, min(ceilDiv(512, tiles), ceilDiv(p.sum, 16*tileK)))
 }
 
 // enoughBlocks is one for nearly each multiprocessor of the largest GPUs.
@@ -125,21 +140,72 @@ func (p product) fills(v Variant) bool {
 	return 2*p.rows > k.rows && 2*p.columns > k.columns && int(g[0])*int(g[1])*int(g[2]) >= enoughBlocks
 }
 
-// choose prefers large tiles, and those of warpgroups where there are any. What is narrow
-// has 16 bits in memory.
+// What a multiprocessor of compute capability 9.0 does in a clock, of what is documented of
+// it: nothing of this is measured.
+const (
+	multiprocessors = 132
+	warpgroupMACs   = 2048 // in 16 bits
+	warpMACs        = 1280 // by mma.sync
+	cacheBytes      = 30   // from L2
+	memoryBytes     = 20   // to or from memory
+	sharedBytes     = 128
+	startClocks     = 1500 // until the first operands are there
+)
+
+// clocks is about how long a product in 16 bits takes. A block multiplies, or waits for L2,
+// and brings its sums to memory by way of shared memory; before and after, it waits for
+// memory, which hides behind other blocks of its multiprocessor.
+func (p product) clocks(k gemm) int {
+	macs, sumBytes := warpMACs, 2
+	if k.warpgroup {
+		macs = warpgroupMACs
+	}
+	if p.split {
+		sumBytes = 4
+	}
+	parts, area := p.parts(k), k.rows*k.columns
+	step := max(area*64/macs, (k.rows+k.columns)*64*2/cacheBytes)
+	busy := ceilDiv(p.sum, parts*64)*step + area*8/sharedBytes
+	alone := startClocks + busy + area*sumBytes/memoryBytes
+	g := p.grid(k)
+	blocks := int(g[0]) * int(g[1]) * int(g[2])
+	slots := multiprocessors * k.resident
+	clocks := blocks / slots * max(k.resident*busy, alone)
+	if rest := blocks % slots; rest > 0 {
+		clocks += max(ceilDiv(rest, multiprocessors)*busy, alone)
+	}
+	if parts > 1 {
+		clocks += 2*startClocks + (parts+1)*4*p.layers*p.rows*p.columns/(memoryBytes*multiprocessors)
+	}
+	return clocks
+}
+
+// fastest is of those for 16 bits in eights on compute capability 9.0.
+func (p product) fastest() Variant {
+	best := Warpgroup
+	for _, v := range []Variant{WarpgroupHalf, WarpgroupNarrow, Small} {
+		if p.clocks(gemms[v]) < p.clocks(gemms[best]) {
+			best = v
+		}
+	}
+	return best
+}
+
+// choose prefers large tiles that are filled and, where there are warpgroups, what takes the
+// least time. What is narrow has 16 bits in memory.
 func (p product) choose(v Variant, narrow, warpgroups bool) gemm {
 	warpgroups = warpgroups && narrow && p.warpgroups
 	switch {
-	case v == Chosen && warpgroups && p.fills(Warpgroup):
-		v = Warpgroup
+	case v == Chosen && warpgroups:
+		v = p.fastest()
 	case v == Chosen && p.fills(Large):
 		v = Large
 	case v == Chosen:
 		v = Small
-	case v == Warpgroup && !warpgroups:
-		v = Large
-	case v == WarpgroupGeneral && !warpgroups:
+	case gemms[v].warpgroup && !warpgroups && v == WarpgroupGeneral:
 		v = LargeGeneral
+	case gemms[v].warpgroup && !warpgroups:
+		v = Large
 	}
 	k := gemms[v]
 	switch {
@@ -180,9 +246,20 @@ func (b *Backend) filterWords(p product, n int) int {
 	return narrowWords(n)
 }
 
+// mostParts is of a weight gradient's sums at most: Small's where its activations are in
+// float32 after all.
+func (b *Backend) mostParts(g engine.Conv) int {
+	p := filterProduct(g)
+	return max(p.parts(b.choose(p)), p.parts(gemms[Small]))
+}
+
 // choose for calls whose activations lie as the backend's programs have them.
 func (b *Backend) choose(p product) gemm {
 	return p.choose(b.variant, b.storage != engine.Float32, b.warpgroups())
+}
+
+func (b *Backend) padded(g engine.Conv) engine.Conv {
+	return padded(g, b.variant, b.storage != engine.Float32)
 }
 
 // narrowWords is the room of n weights in 16 bits, which leaves what follows on 16 bytes.

@@ -62,12 +62,13 @@ func (l *lowering) lower(c engine.Call) {
 	case engine.ConvBackwardFilter:
 		l.convBackwardFilter(c)
 	case engine.MaskedConvForward:
-		launchGemm(l, "masked_conv_forward", forwardProduct(c.Conv).masked(), maskedConvForwardParams{l.forwardParams(c.ConvForward), l.mask(c.Mask, c.In), l.mask(c.Mask, c.Out), boolean(c.Leave)})
+		launchGemm(l, "masked_conv_forward", forwardProduct(l.padded(c.Conv)).masked(), maskedConvForwardParams{l.paddedForward(c.ConvForward), l.mask(c.Mask, c.In), l.mask(c.Mask, c.Out), boolean(c.Leave)})
 	case engine.MaskedConvBackwardData:
 		launchGemm(l, "masked_conv_backward_data", dataProduct(c.Conv).masked(), maskedConvBackwardDataParams{l.dataParams(c.ConvBackwardData), l.mask(c.Mask, c.In), l.mask(c.Mask, c.Out)})
 	case engine.MaskedConvBackwardFilter:
-		launchGemm(l, "masked_conv_backward_filter", filterProduct(c.Conv).masked(), maskedConvBackwardFilterParams{l.filterParams(c.ConvBackwardFilter), l.mask(c.Mask, c.In), l.mask(c.Mask, c.Out)})
-		l.sumFilterParts(c.ConvBackwardFilter)
+		l.filterGradient(c.ConvBackwardFilter, func(p product, o convBackwardFilterParams) {
+			launchGemm(l, "masked_conv_backward_filter", p.masked(), maskedConvBackwardFilterParams{o, l.mask(c.Mask, c.In), l.mask(c.Mask, c.Out)})
+		})
 	case engine.MaskFilter:
 		launch(l, "mask_filter", flat(c.K*c.RS*c.C), maskFilterParams{l.at(c.Filter), l.mask(c.Mask, c.In), l.mask(c.Mask, c.Out), int32(c.K), int32(c.RS), int32(c.C)})
 	case engine.LoadImages:
@@ -150,10 +151,13 @@ func (l *lowering) lower(c engine.Call) {
 	}
 }
 
-// sumPartials adds up what lies in the scratch memory.
-func (l *lowering) sumPartials(y pointer, n, parts int) {
+// sumPartials adds up what lies in the scratch memory: all of it, or what is kept of every
+// so many.
+func (l *lowering) sumPartials(y pointer, n, parts int) { l.sumSome(y, n, parts, 1, 1) }
+
+func (l *lowering) sumSome(y pointer, n, parts, kept, of int) {
 	at := partsOf(parts, n)
-	launch(l, "sum_partials", at.grid(), sumPartialsParams{y, l.scratch, at})
+	launch(l, "sum_partials", at.grid(), sumPartialsParams{y, l.scratch, at, int32(kept), int32(of)})
 }
 
 func (l *lowering) mul(c engine.Mul) {

@@ -11,9 +11,9 @@ func (l *lowering) batchNormForward(c engine.BatchNormForward) {
 // convBatchNorm has the convolution leave the moments of its tiles, many of which
 // become few.
 func (l *lowering) convBatchNorm(c engine.ConvBatchNorm) {
-	p := forwardProduct(c.Conv)
+	p := forwardProduct(l.padded(c.Conv))
 	gemm := l.choose(p)
-	forward := l.forwardParams(c.ConvForward) // whose filter may lie before the moments
+	forward := l.paddedForward(c.ConvForward) // whose filter may lie before the moments
 	runs := runsOf(l.scratch, c.Norm.Rows, c.K, gemm.rows)
 	launchGemm(l, "conv_moments", p, convMomentsParams{forward, l.scratch})
 	last := &l.launches[len(l.launches)-1]

@@ -78,6 +78,11 @@ type (
 		Y, X pointer
 		Len  int64
 	}
+	padChannelsParams struct {
+		Y, X pointer
+		Rows int64
+		C, D int32
+	}
 	zeroParams struct {
 		Y   pointer
 		Len int64
@@ -90,6 +95,7 @@ type (
 	sumPartialsParams struct {
 		Y, Partial pointer
 		At         columns
+		Kept, Of   int32
 	}
 	biasBackwardParams struct {
 		Partial, DY pointer

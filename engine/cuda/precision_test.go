@@ -52,7 +52,11 @@ func checkPrecisions(t *testing.T, d driver.Device) {
 	for _, s := range narrow {
 		t.Run("rounding to "+s.String(), func(t *testing.T) { checkRounding(t, in(t, d, s, Chosen)) })
 		t.Run("plain in "+s.String(), func(t *testing.T) { checkPlain(t, d, Options{Precision: Precision(s.String()), Storage: s}) })
-		for _, v := range append([]Variant{Warpgroup}, variants...) {
+		all := append([]Variant{Warpgroup}, variants...)
+		if s == engine.BFloat16 { // the same but for the tile
+			all = append(all, WarpgroupHalf, WarpgroupNarrow)
+		}
+		for _, v := range all {
 			t.Run("in "+s.String()+" "+string(v), func(t *testing.T) { checkPrecision(t, in(t, d, s, v)) })
 			t.Run("masked in "+s.String()+" "+string(v), func(t *testing.T) { checkMasked(t, in(t, d, s, v)) })
 			t.Run("norm in "+s.String()+" "+string(v), func(t *testing.T) { checkNorm(t, in(t, d, s, v)) })
