@@ -86,6 +86,20 @@ func (c Config) beside(problem *solve.Problem) (*solve.Problem, error) {
 	return problem, nil
 }
 
+// readFurther finds what is wrong with the further devices' files.
+func (c Config) readFurther() error {
+	for _, w := range c.With {
+		f, err := parseFurther(w)
+		if err != nil {
+			return err
+		}
+		if _, err := ReadProblem(f.name); err != nil {
+			return says(err)
+		}
+	}
+	return nil
+}
+
 func says(err error) error {
 	return fmt.Errorf("with: %w: measure this network there, in a run of its own up to mdp solve, and give that run's problem.json", err)
 }

@@ -128,6 +128,11 @@ func (p *Pipeline) Run(ctx context.Context, stages ...Stage) error {
 	if len(stages) == 0 {
 		stages = p.Config.stages()
 	}
+	if slices.Contains(stages, StageSolve) { // hours of training may come before it
+		if err := p.Config.readFurther(); err != nil {
+			return err
+		}
+	}
 	if slices.ContainsFunc(stages, Stage.computes) {
 		if err := p.openDevice(); err != nil {
 			return err

@@ -88,6 +88,7 @@ func TestBadInput(t *testing.T) {
 		{"further device without a budget", none, "prune --run run --with phone.json", exitUsage, `with "phone.json" is no FILE=BUDGET`},
 		{"further device's budget", none, "prune --run run --with phone.json=half", exitUsage, "such as 0.5x"},
 		{"no further device", none, "prune --run run --with cuda:7=0.5x", exitFailed, "open cuda:7: no such file or directory: measure this network there"},
+		{"no further device of a first run", none, "prune --run new --with nowhere=0.5x", exitFailed, "open nowhere: no such file or directory: measure this network there"},
 		{"further device, another network", none, "prune --run run --with " + problem + "=0.5x", exitFailed, "measure this network there"},
 		{"further device, no problem", none, "prune --run run --with run/graph.json=0.5x", exitFailed, "graph.json"},
 		{"further device out of reach", none, "prune --run run --with run=0.001x", exitInfeasible, "budget 0.001x on run is"},
