@@ -54,7 +54,7 @@ func TestLaunchesAreWithinLimits(t *testing.T) {
 					continue
 				}
 				assert.LessOrEqual(t, k.StaticShared+s.shared, l.shared, "%s: %d bytes of shared memory of its own and %d of the launch", s.kernel, k.StaticShared, s.shared)
-				assert.LessOrEqual(t, k.StaticShared, 4<<10, "%s: static shared memory, of which the emulated driver thinks so", s.kernel)
+				assert.LessOrEqual(t, k.StaticShared, 5<<10, "%s: static shared memory, of which the emulated driver thinks so", s.kernel)
 				assert.LessOrEqual(t, s.threads, k.Threads, "%s: threads of a block", s.kernel)
 				registers := (32*k.Registers + 255) / 256 * 256 * ((s.threads + 31) / 32) // as they are shared out
 				assert.LessOrEqual(t, registers, 64<<10, "%s: registers of a block", s.kernel)

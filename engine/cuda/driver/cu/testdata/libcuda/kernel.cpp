@@ -11,8 +11,8 @@ Handles<CUfunction, Function> functions;
 
 static std::vector<std::string> images; // that were loaded, each once
 
-// What is static of a kernel's shared memory counts, too: the emulation knows only that it is 4 KiB at most.
-constexpr int shared_by_default = (48 - 4) << 10, shared_by_request = 227 << 10;
+// What is static of a kernel's shared memory counts, too: the emulation knows only that it is 5 KiB at most.
+constexpr int shared_by_default = (48 - 5) << 10, shared_by_request = 227 << 10;
 
 static thread_local volatile bool faulted, in_launch;
 static struct sigaction before;
