@@ -105,6 +105,7 @@ void run(Stream *s, const Launch &l, double gap) {
 		static double noise = said("MODELLED_NOISE", 0.3) / 100;
 		ns = took(l.kernel->name, l.params.data(), l.blocks, clock, caches) * (1 + noise * std::normal_distribution<double>()(random_bits));
 		if (noise > 0 && uniform() < 1 / 3000.0) ns += 5000 + 55000 * uniform(); // an interrupt, a refresh
+		if (!(ns < 10e9)) fprintf(stderr, "modelled: %s of %.0f s: roofline.h does not know its parameters as they are\n", l.kernel->name.c_str(), ns / 1e9), abort();
 		kernel_ns += int64_t(ns);
 	}
 	launches++;

@@ -45,7 +45,7 @@ constexpr Shape shapes[] = { // the first whose prefix fits
 	{"conv_forward", 5, convolution, 0}, {"conv_moments", 5, convolution, 0}, {"conv_backward", 3, convolution, 0},
 	{"depthwise_forward", 5, convolution, 0}, {"depthwise_backward", 3, convolution, 0},
 	{"activate_backward", 3, length, 7}, {"activate", 2, length, 3}, {"add", 3, length, 7}, {"clamp_backward", 3, length, 7}, {"clamp", 2, length, 3},
-	{"mul", 3, length, 7}, {"scale", 4, length, 3}, {"copy_channels", 2, length, 3}, {"sgd", 5, length, 7}, {"zero", 1, length, 1}, {"sum_partials", 2, length, 3},
+	{"mul", 3, length, 7}, {"scale", 4, length, 3}, {"copy_channels", 2, length, 3}, {"sgd", 5, length, 7}, {"zero", 1, length, 1}, {"sum_partials", 2, columns, 2}, {"narrow", 2, length, 3},
 	{"batch_norm_moments", 2, columns, 2}, {"batch_norm_apply", 7, columns, 7}, {"batch_norm_infer", 7, columns, 7}, {"batch_norm_sums", 8, columns, 14},
 	{"batch_norm_input", 11, columns, 31}, {"bias_backward", 2, columns, 2}, {"max_pool_forward", 2, pool, 3}, {"max_pool_backward", 4, pool, 15},
 	{"avg_pool_forward", 2, pool, 3}, {"avg_pool_backward", 2, pool, 3},
@@ -83,7 +83,8 @@ inline double took(const std::string &name, const char *params, int64_t blocks, 
 		touch(2, filter ? x : w);
 		if (!backward) touch(4, y);
 		bool warpgroups = has(name, "_warpgroup"), large = warpgroups || has(name, "_large");
-		double tile_m = warpgroups ? 256 : large ? 128 : 64, tile_n = large ? 128 : 64, k = 32 * ceil(RS * (backward ? K : C) / groups / 32);
+		bool shared = has(name, "_warpgroup_half") || has(name, "_warpgroup_narrow"); // a multiprocessor by two of half or a quarter of the tile
+		double tile_m = warpgroups && !shared ? 256 : large ? 128 : 64, tile_n = large && !has(name, "_narrow") ? 128 : 64, k = 32 * ceil(RS * (backward ? K : C) / groups / 32);
 		if (depthwise) {
 			compute = 2 * N * PQ * K * RS / (20e3 * clock); // 20 TFLOP/s
 			break;
@@ -91,6 +92,7 @@ inline double took(const std::string &name, const char *params, int64_t blocks, 
 		if (filter) k = 32 * ceil(N * PQ / std::max(1., blocks / (ceil(K / tile_m) * ceil(RS * C / tile_n))) / 32);
 		if (backward && !filter) k /= double(n[9]) * n[10];
 		double peak = warpgroups ? 750e3 : has(name, "bf16") || has(name, "fp16") ? 500e3 : has(name, "tf32") ? 250e3 : 50e3; // FLOP/ns, with wgmma and mma.sync
+		if (shared) waves = 2 * ceil(double(blocks) / (2 * multiprocessors));
 		compute = (waves * 2 * tile_m * tile_n * k) / (peak / multiprocessors * (large ? 0.9 : 0.7) * clock);
 		bytes = std::max(bytes, double(blocks) * (tile_m + tile_n) * k * width);
 	}
