@@ -84,7 +84,7 @@ func TestConstrainedRun(t *testing.T) {
 		}
 		dense += l.Latency.At(max(own, len(l.Latency.Own)-1), prev)
 	}
-	require.NoError(t, p.WriteJSON("dense.json", denseLatency{Observed: bench.Observed{LatencyNS: dense}}))
+	require.NoError(t, p.WriteJSON("dense.json", denseLatency{Observed: bench.Observed{LatencyNS: dense}, SumNS: dense}))
 	require.NoError(t, p.answer(context.Background(), s, problem, bench.Filled{}))
 
 	a, err := p.solution("0.6x")
