@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"os"
 	"regexp"
 	"strings"
 )
@@ -54,9 +53,9 @@ func (d *device) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, (*plain)(d))
 }
 
-// read is a file of JSON lines. A last line that was cut off counts for nothing.
-func read(path string) ([]row, error) {
-	b, err := os.ReadFile(path)
+// rows is a file of JSON lines. A last line that was cut off counts for nothing.
+func rows(f *folder, name string) ([]row, error) {
+	b, err := f.read(name)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +67,7 @@ func read(path string) ([]row, error) {
 		}
 		var r row
 		if err := json.Unmarshal(line, &r); err != nil {
-			return nil, fmt.Errorf("%s:%d: %w", path, i+1, err)
+			return nil, fmt.Errorf("%s:%d: %w", f.path(name), i+1, err)
 		}
 		rows = append(rows, r)
 	}

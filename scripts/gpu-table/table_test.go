@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -39,6 +40,12 @@ var theirs = strings.NewReplacer("SHAPE", shape).Replace(`{"torch":"2.15","cudnn
 {"call":"conv_forward+bias/SHAPE","precision":"bf16","medianNS":3}
 `)
 
+// page is the page of one folder.
+func page(w io.Writer, dir string) error {
+	_, err := run(w, []string{dir})
+	return err
+}
+
 func TestTable(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) {
@@ -47,7 +54,7 @@ func TestTable(t *testing.T) {
 	write("kernels.jsonl", ours)
 	table := func() string {
 		var b strings.Builder
-		require.NoError(t, run(&b, dir))
+		require.NoError(t, page(&b, dir))
 		return b.String()
 	}
 	alone := table()
@@ -80,14 +87,18 @@ func TestTable(t *testing.T) {
 		assert.Contains(t, beside, line+"\n")
 	}
 	assert.NotContains(t, beside, "conv_batch_norm")
+	write("gpu-check.jsonl", `{"step": "driver", "result": "passed", "seconds": 1, "file": "driver.txt"}
+{"step": "kernels", "result": "cut off after 90 s", "seconds": 90, "file": "kernels.jsonl"}
+{"step": "cud`)
+	assert.Equal(t, beside+"\n| step that did not pass | result | s |\n|---|---|--:|\n| kernels | cut off after 90 s | 90 |\n", table())
 }
 
 func TestFilesThatAreNone(t *testing.T) {
 	dir := t.TempDir()
-	require.Error(t, run(&strings.Builder{}, dir))
+	require.Error(t, page(&strings.Builder{}, dir))
 	for _, text := range []string{"", "{\"net\":\"x\"}\n", "{\n"} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "kernels.jsonl"), []byte(text), 0o644))
-		assert.Error(t, run(&strings.Builder{}, dir), text)
+		assert.Error(t, page(&strings.Builder{}, dir), text)
 	}
 }
 
@@ -97,11 +108,11 @@ func TestCutOff(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "kernels.jsonl"), []byte(ours), 0o644))
 	var without strings.Builder
-	require.NoError(t, run(&without, dir))
+	require.NoError(t, page(&without, dir))
 	for _, theirs := range []string{"", "{\"torch\": \"2."} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "cudnn.jsonl"), []byte(theirs), 0o644))
 		var got strings.Builder
-		require.NoError(t, run(&got, dir))
+		require.NoError(t, page(&got, dir))
 		assert.Equal(t, without.String(), got.String())
 	}
 }
