@@ -1,6 +1,7 @@
 //go:build emu
 
-package kernels
+// A package that its tests are part of is compiled again for them, and with it its C++.
+package kernels_test
 
 import (
 	"os"
