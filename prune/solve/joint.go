@@ -231,7 +231,7 @@ func (j *joint) prove(m prices, top int64) (Status, int) {
 		gap = min(gap, m.q*(1+max(j.bound, -j.bound)/5000))
 	}
 	for ; ; gap = min(need, 4*gap+1) {
-		if err := ls.pass(j.ctx, j.whole, top, top-gap); err != nil {
+		if err := ls.pass(j.ctx, j.whole, top-gap); err != nil {
 			if j.found {
 				return Feasible, len(ls.kept)
 			}

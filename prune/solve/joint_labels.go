@@ -29,8 +29,8 @@ type jointLabels struct {
 	stairs  stairs
 }
 
-// pass keeps what reaches the score atLeast, of the best score top.
-func (ls *jointLabels) pass(ctx context.Context, t *tree, top, atLeast int64) error {
+// pass keeps what reaches the score atLeast.
+func (ls *jointLabels) pass(ctx context.Context, t *tree, atLeast int64) error {
 	ls.atLeast = atLeast
 	t.upAt(ls.prices)
 	if ls.tree = t.filter(atLeast); ls.tree != t {
@@ -210,39 +210,8 @@ func (ls *jointLabels) most() (best jointLabel, ok bool) {
 	return best, ok
 }
 
-// trace returns the configuration behind a label of the root.
 func (ls *jointLabels) trace(root jointLabel) choice {
-	c := ls.newChoice()
-	var find func(i, e int, want jointLabel)
-	find = func(i, e int, want jointLabel) {
-		n := &ls.nodes[i]
-		if n.a < 0 {
-			return
-		}
-		if n.off >= 0 {
-			if want == (jointLabel{}) {
-				return
-			}
-			c.blocks[n.off] = true
-		}
-		for k := range n.span {
-			for _, a := range ls.list(n.a, int(n.offA[e])+k) {
-				rest := jointLabel{want.score - a.score, want.costs.minus(a.costs)}
-				if n.b < 0 && rest != (jointLabel{}) ||
-					n.b >= 0 && !slices.Contains(ls.list(n.b, int(n.offB[e])+k), rest) {
-					continue
-				}
-				if n.elim >= 0 {
-					c.options[n.elim] = int(ls.keep[n.elim][k])
-				}
-				find(n.a, int(n.offA[e])+k, a)
-				if n.b >= 0 {
-					find(n.b, int(n.offB[e])+k, rest)
-				}
-				return
-			}
-		}
-	}
-	find(len(ls.nodes)-1, 0, root)
-	return c
+	return trace(ls.tree, root, ls.list, func(a, b jointLabel) jointLabel {
+		return jointLabel{a.score - b.score, a.costs.minus(b.costs)}
+	})
 }

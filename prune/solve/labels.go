@@ -154,31 +154,39 @@ func (ls *labels) most() (best label, ok bool) {
 	return best, ok
 }
 
-// trace returns the configuration behind a label of the root. Each step looks
-// the sum up again in the children's lists: no label carries a pointer.
 func (ls *labels) trace(root label) choice {
-	c := ls.newChoice()
-	var find func(i, e int, want label)
-	find = func(i, e int, want label) {
-		n := &ls.nodes[i]
+	return trace(ls.tree, root,
+		func(i, e int) []label { return ls.lists[i][e] },
+		func(a, b label) label { return label{a.latency - b.latency, a.score - b.score} })
+}
+
+// trace returns the configuration behind a label of the root, of labels whose sums lie in
+// lists, an entry's each. Each step looks the sum up again in the children's lists: no
+// label carries a pointer.
+func trace[L comparable](t *tree, root L, list func(node, entry int) []L, minus func(a, b L) L) choice {
+	c := t.newChoice()
+	var nothing L
+	var find func(i, e int, want L)
+	find = func(i, e int, want L) {
+		n := &t.nodes[i]
 		if n.a < 0 {
 			return
 		}
 		if n.off >= 0 {
-			if want == (label{}) {
+			if want == nothing {
 				return
 			}
 			c.blocks[n.off] = true
 		}
 		for k := range n.span {
-			for _, a := range ls.lists[n.a][int(n.offA[e])+k] {
-				rest := label{want.latency - a.latency, want.score - a.score}
-				if n.b < 0 && rest != (label{}) ||
-					n.b >= 0 && !slices.Contains(ls.lists[n.b][int(n.offB[e])+k], rest) {
+			for _, a := range list(n.a, int(n.offA[e])+k) {
+				rest := minus(want, a)
+				if n.b < 0 && rest != nothing ||
+					n.b >= 0 && !slices.Contains(list(n.b, int(n.offB[e])+k), rest) {
 					continue
 				}
 				if n.elim >= 0 {
-					c.options[n.elim] = int(ls.keep[n.elim][k])
+					c.options[n.elim] = int(t.keep[n.elim][k])
 				}
 				find(n.a, int(n.offA[e])+k, a)
 				if n.b >= 0 {
@@ -188,6 +196,6 @@ func (ls *labels) trace(root label) choice {
 			}
 		}
 	}
-	find(len(ls.nodes)-1, 0, root)
+	find(len(t.nodes)-1, 0, root)
 	return c
 }

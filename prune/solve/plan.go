@@ -178,9 +178,7 @@ func (b *planner) eliminate(nodes, groups []int) ([]int, error) {
 			return nil, err
 		}
 		for _, i := range last {
-			scope := b.nodes[i].scope
-			scope = append(slices.DeleteFunc(scope, func(v int) bool { return v == g }), g)
-			b.nodes[i].scope = scope
+			b.nodes[i].scope = append(slices.DeleteFunc(b.nodes[i].scope, func(v int) bool { return v == g }), g)
 		}
 		n := planNode{elim: g, a: last[0], b: -1, off: -1}
 		scope := b.nodes[last[0]].scope
@@ -294,11 +292,4 @@ func union(u, v []int) []int {
 	return out
 }
 
-func subset(u, v []int) bool {
-	for _, x := range u {
-		if !slices.Contains(v, x) {
-			return false
-		}
-	}
-	return true
-}
+func subset(u, v []int) bool { return len(union(v, u)) == len(v) }
