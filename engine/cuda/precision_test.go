@@ -142,7 +142,8 @@ func checkPrecision(t *testing.T, b *Backend) {
 		{N: 3, H: 7, W: 7, C: 64, K: 72, R: 1, S: 1, P: 7, Q: 7, Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1},
 		{N: 3, H: 9, W: 7, C: 40, K: 76, R: 3, S: 3, P: 5, Q: 4, Stride: [2]int{2, 2}, Pad: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1},
 		{N: 2, H: 10, W: 9, C: 16, K: 24, R: 3, S: 2, P: 10, Q: 11, Stride: [2]int{1, 1}, Pad: [2]int{2, 2}, Dilation: [2]int{2, 2}, Groups: 2},
-		{N: 4, H: 9, W: 10, C: 80, K: 272, R: 3, S: 3, P: 9, Q: 10, Stride: [2]int{1, 1}, Pad: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 2}, // more than a tile of warpgroups each way
+		{N: 2, H: 5, W: 6, C: 32, K: 48, R: 3, S: 3, P: 5, Q: 6, Stride: [2]int{1, 1}, Pad: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 2},    // groups in eights
+		{N: 3, H: 9, W: 10, C: 40, K: 136, R: 3, S: 3, P: 9, Q: 10, Stride: [2]int{1, 1}, Pad: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1}, // more than a tile of warpgroups each way
 		{N: 1, H: 13, W: 11, C: 132, K: 136, R: 1, S: 1, P: 13, Q: 11, Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1},
 		{N: 33, H: 1, W: 1, C: 130, K: 7, R: 1, S: 1, P: 1, Q: 1, Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1},
 	} {

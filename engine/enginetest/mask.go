@@ -123,8 +123,10 @@ func maskedConvForward(c engine.MaskedConvForward, m Memory) {
 		}
 	}
 	taps(c.Conv, func(iy, ix, iw int) {
-		if out(iy) && in(ix) {
-			y[iy] += x[ix] * w[iw]
+		for i := range c.C {
+			if out(iy) && in(ix+i) {
+				y[iy] += x[ix+i] * w[iw+i]
+			}
 		}
 	})
 	for i := range y {
@@ -139,8 +141,10 @@ func maskedConvBackwardData(c engine.MaskedConvBackwardData, m Memory) {
 	dx, dy, w := m[c.DX], m[c.DY], m[c.ConvBackwardData.W]
 	start(dx, c.Accumulate)
 	taps(c.Conv, func(iy, ix, iw int) {
-		if out(iy) && in(ix) {
-			dx[ix] += dy[iy] * w[iw]
+		for i := range c.C {
+			if out(iy) && in(ix+i) {
+				dx[ix+i] += dy[iy] * w[iw+i]
+			}
 		}
 	})
 }
@@ -150,8 +154,10 @@ func maskedConvBackwardFilter(c engine.MaskedConvBackwardFilter, m Memory) {
 	dw, dy, x := m[c.DW], m[c.DY], m[c.X]
 	clear(dw)
 	taps(c.Conv, func(iy, ix, iw int) {
-		if out(iy) && in(ix) {
-			dw[iw] += dy[iy] * x[ix]
+		for i := range c.C {
+			if out(iy) && in(ix+i) {
+				dw[iw+i] += dy[iy] * x[ix+i]
+			}
 		}
 	})
 }

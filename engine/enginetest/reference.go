@@ -163,7 +163,8 @@ func start(x []float64, accumulate bool) {
 	}
 }
 
-// taps calls f for every product of a convolution with the places in y, x and w.
+// taps calls f for every place in y and tap of the filter, with the places in x and w of the first
+// of the channels that are multiplied there, which lie side by side.
 func taps(g engine.Conv, f func(y, x, w int)) {
 	cg, kg := g.C/g.Groups, g.K/g.Groups
 	for n := range g.N {
@@ -180,9 +181,7 @@ func taps(g engine.Conv, f func(y, x, w int)) {
 							if w < 0 || w >= g.W {
 								continue
 							}
-							for c := range cg {
-								f(((n*g.P+p)*g.Q+q)*g.K+k, ((n*g.H+h)*g.W+w)*g.C+k/kg*cg+c, ((k*g.R+r)*g.S+s)*cg+c)
-							}
+							f(((n*g.P+p)*g.Q+q)*g.K+k, ((n*g.H+h)*g.W+w)*g.C+k/kg*cg, ((k*g.R+r)*g.S+s)*cg)
 						}
 					}
 				}
@@ -205,11 +204,15 @@ func normed(n engine.InputNorm, x []float64, c int, m Memory) []float64 {
 }
 
 func convForward(c engine.ConvForward, m Memory) {
-	y, x, w := m[c.Y], normed(c.XNorm, m[c.X], c.C, m), m[c.W]
+	y, x, w, b, z := m[c.Y], normed(c.XNorm, m[c.X], c.C, m), m[c.W], m[c.B], m[c.Z]
 	for i := range y {
-		y[i] = at(m[c.B], i%c.K) + at(m[c.Z], i)
+		y[i] = at(b, i%c.K) + at(z, i)
 	}
-	taps(c.Conv, func(iy, ix, iw int) { y[iy] += x[ix] * w[iw] })
+	taps(c.Conv, func(iy, ix, iw int) {
+		for i := range c.C / c.Groups {
+			y[iy] += x[ix+i] * w[iw+i]
+		}
+	})
 	for i := range y {
 		y[i] = act(c.Act, y[i])
 	}
@@ -218,13 +221,21 @@ func convForward(c engine.ConvForward, m Memory) {
 func convBackwardData(c engine.ConvBackwardData, m Memory) {
 	dx, dy, w := m[c.DX], m[c.DY], m[c.W]
 	start(dx, c.Accumulate)
-	taps(c.Conv, func(iy, ix, iw int) { dx[ix] += dy[iy] * w[iw] })
+	taps(c.Conv, func(iy, ix, iw int) {
+		for i := range c.C / c.Groups {
+			dx[ix+i] += dy[iy] * w[iw+i]
+		}
+	})
 }
 
 func convBackwardFilter(c engine.ConvBackwardFilter, m Memory) {
 	dw, dy, x := m[c.DW], m[c.DY], normed(c.XNorm, m[c.X], c.C, m)
 	clear(dw)
-	taps(c.Conv, func(iy, ix, iw int) { dw[iw] += dy[iy] * x[ix] })
+	taps(c.Conv, func(iy, ix, iw int) {
+		for i := range c.C / c.Groups {
+			dw[iw+i] += dy[iy] * x[ix+i]
+		}
+	})
 }
 
 func biasBackward(c engine.BiasBackward, m Memory) {
