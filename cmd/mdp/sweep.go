@@ -46,9 +46,9 @@ budget, is one value, for a run answers all its budgets; a list of lists is
 several. The processor has no tf32; what asks for it there is left out.
 
 Each run is a process, so that none takes another down. One that fails is tried
-again after the others. A sweep that was stopped, or killed, goes on; one that
-is done is only summed up: a table, and summary.html, .csv and .json in its
-folder.
+again after the others, on another device if it may be. A sweep that was
+stopped, or killed, goes on; one that is done is only summed up: a table, and
+summary.html, .csv and .json in its folder.
 
 --slurm submits the runs that are not done as a job array, with the options that
 the file's key slurm lists: slurm: [--partition=gpu, --time=8:00:00].`,

@@ -169,11 +169,15 @@ func (q *queue) work(ctx context.Context) error {
 }
 
 // next is the first waiting job that the device may run. One that was begun on
-// another device goes on there, where its latencies come from, unless it failed.
+// another device goes on there, where its latencies come from. One that failed goes
+// to another if it may: what is broken may be the device, which would fail them all.
 func (q *queue) next(device string) (job int, ok bool) {
 	for _, i := range q.waiting {
 		devices, before := q.Jobs[i].Devices, q.states[i]
-		elsewhere := before.Device != device && before.Failures == 0 && slices.Contains(devices, before.Device)
+		elsewhere := before.Device != device && slices.Contains(devices, before.Device)
+		if before.Failures > 0 {
+			elsewhere = before.Device == device && slices.ContainsFunc(devices, func(d string) bool { return d != device })
+		}
 		if slices.Contains(devices, device) && !elsewhere {
 			return i, true
 		}

@@ -103,6 +103,12 @@ func run(args []string) int {
 			return 130
 		case <-time.After(time.Minute):
 		}
+	case "broken":
+		if device == "cuda:1" {
+			fmt.Fprintln(os.Stderr, "mdp: the GPU is lost")
+			return 1
+		}
+		time.Sleep(20 * time.Millisecond)
 	case "fails":
 		fmt.Fprintln(os.Stderr, "mdp: it cannot be done")
 		return 1
@@ -239,6 +245,22 @@ func TestOneJobOnADevice(t *testing.T) {
 	assert.Equal(t, 6, on["cuda:0"]+on["cuda:1"])
 	assert.NotZero(t, on["cuda:0"])
 	assert.NotZero(t, on["cuda:1"])
+}
+
+// A device that fails all it is given takes none from another that works.
+func TestBrokenDevice(t *testing.T) {
+	s := newSweep(t, "data: broken\nseed: [1, 2, 3, 4, 5, 6]\ndevice: [[cuda:0, cuda:1]]")
+	assert.NotContains(t, strings.Join(work(t, s), "; "), "give up")
+	failed := 0
+	for _, j := range s.Jobs {
+		assert.Equal(t, []string{"cuda:0"}, readLines(filepath.Join(s.Dir, j.Name, "runs")))
+		tries := readLines(filepath.Join(s.Dir, j.Name, "tries"))
+		if len(tries) == 2 {
+			failed++
+		}
+		assert.Subset(t, [][]string{{"cuda:0"}, {"cuda:1", "cuda:0"}}, [][]string{tries})
+	}
+	assert.Positive(t, failed)
 }
 
 // A sweep that is killed again and again at any moment does every job, none of

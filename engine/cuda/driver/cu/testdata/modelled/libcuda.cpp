@@ -4,11 +4,14 @@
 // thousands of configurations takes about as long as on such a GPU. MODELLED, NOT
 // MEASURED: none of its latencies is a GPU's. What the environment may say:
 //
+//	MODELLED_GPUS=1         how many there are, for a process each
 //	MODELLED_SEED=1         of noise and of when it throttles; printed
 //	MODELLED_NOISE=0.3      standard deviation of a kernel's time, percent; one in 3000 takes 5 to 60 µs more
 //	MODELLED_TICK_NS=500    of the events' clock
 //	MODELLED_THROTTLE_S=20  seconds between falls to 60 % of the clock, which last 0.1 to 0.5 s; 0 for none
 //	MODELLED_DRIFT=0        percent by which the clock sways, once in half a minute
+//	MODELLED_LOST=0         launches after which a process has lost its GPU; 0 for never
+//	MODELLED_LOST_GPU=-1    which of them can be lost; -1 for any
 #include "roofline.h"
 
 #include <algorithm>
@@ -66,6 +69,7 @@ uint64_t next_address = 1ull << 40;
 Stream default_stream;
 Graph *capturing;
 Caches caches;
+int ordinal; // of the GPU that this process has
 int64_t start = now(), busy_since, busy_until, launches, held_ns, kernel_ns;
 
 constexpr int most_queued = 1024;
@@ -122,6 +126,13 @@ struct Costs {
 
 Stream *of(Stream *s) { return s ? s : &default_stream; }
 
+// lost is what all that needs the GPU answers: 0, or 719, a launch that failed.
+int lost() {
+	static int64_t after = int64_t(said("MODELLED_LOST", 0));
+	static int which = int(said("MODELLED_LOST_GPU", -1));
+	return after && launches >= after && (which < 0 || which == ordinal) ? 719 : 0;
+}
+
 } // namespace
 
 extern "C" {
@@ -131,17 +142,17 @@ int cuInit(unsigned) {
 	return said_so < 0;
 }
 int cuDriverGetVersion(int *v) { *v = 13000; return 0; }
-int cuDeviceGetCount(int *n) { *n = 1; return 0; }
-int cuDeviceGet(int *device, int ordinal) { *device = ordinal; return ordinal ? 1 : 0; }
+int cuDeviceGetCount(int *n) { *n = int(said("MODELLED_GPUS", 1)); return 0; }
+int cuDeviceGet(int *device, int ordinal) { *device = ordinal; return ordinal < int(said("MODELLED_GPUS", 1)) ? 0 : 101; }
 int cuDeviceGetName(char *name, int len, int) { snprintf(name, len, "modelled GPU"); return 0; }
 int cuDeviceTotalMem_v2(size_t *bytes, int) { *bytes = total; return 0; }
-int cuDeviceGetAttribute(int *v, int attribute, int) {
+int cuDeviceGetAttribute(int *v, int attribute, int device) {
 	static const std::map<int, int> values = {{13, int(most_mhz * 1000)}, {16, multiprocessors}, {33, 0x1b}, {36, 3201000}, {37, 6144}, {38, int(cache_bytes)}, {75, 9}};
 	auto at = values.find(attribute);
-	*v = at == values.end() ? 0 : at->second;
+	*v = (at == values.end() ? 0 : at->second) + (attribute == 33 ? device : 0); // each on a bus of its own
 	return 0;
 }
-int cuDevicePrimaryCtxRetain(void **context, int) { Costs c(150000000); *context = &mutex; return 0; }
+int cuDevicePrimaryCtxRetain(void **context, int device) { Costs c(150000000); *context = &mutex; ordinal = device; return 0; }
 int cuDevicePrimaryCtxRelease_v2(int) {
 	fprintf(stderr, "modelled: %ld launches, %.2f s in kernels, %.2f s held\n", launches, kernel_ns / 1e9, held_ns / 1e9);
 	return live.empty() ? 0 : 1;
@@ -150,7 +161,7 @@ int cuCtxSetCurrent(void *) { return 0; }
 
 int cuStreamCreate(Stream **stream, unsigned) { *stream = new Stream(); return 0; }
 int cuStreamDestroy_v2(Stream *stream) { delete stream; return 0; }
-int cuStreamSynchronize(Stream *stream) { Costs c(2000); wait(of(stream)->end); return 0; }
+int cuStreamSynchronize(Stream *stream) { Costs c(2000); wait(of(stream)->end); return lost(); }
 int cuStreamWaitEvent(Stream *stream, Event *event, unsigned) { Costs c(1000); stream->end = std::max(stream->end, event->at); return 0; }
 
 int cuModuleLoadData(Module **module, const char *image) {
@@ -176,22 +187,22 @@ int cuMemAlloc_v2(uint64_t *p, size_t bytes) {
 	*p = next_address;
 	next_address += (bytes >> 21 << 21) + (2 << 20);
 	live[*p] = bytes;
-	return 0;
+	return lost();
 }
 int cuMemFree_v2(uint64_t p) { Costs c(100000); wait(default_stream.end); return live.erase(p) ? 0 : 1; }
 int cuMemGetInfo_v2(size_t *free, size_t *all) { *free = *all = total; for (auto &a : live) *free -= a.second; return 0; }
 int cuMemHostAlloc(void **p, size_t bytes, unsigned) { *p = malloc(bytes); return *p ? 0 : 2; }
 int cuMemFreeHost(void *p) { free(p); return 0; }
-int cuMemsetD8Async(uint64_t, unsigned char, size_t bytes, Stream *s) { Costs c(2500); queue(of(s), bytes / write_bytes_per_ns, 1000); return 0; }
-int cuMemcpyHtoDAsync_v2(uint64_t, const void *, size_t bytes, Stream *s) { Costs c(2500); queue(of(s), bytes / 50.0, 1000); return 0; }
-int cuMemcpyDtoDAsync_v2(uint64_t, uint64_t, size_t bytes, Stream *s) { Costs c(2500); queue(of(s), 2 * bytes / memory_bytes_per_ns, 1000); return 0; }
-int cuMemcpyHtoD_v2(uint64_t, const void *, size_t bytes) { Costs c(6000); queue(&default_stream, bytes / 10.0, 0); wait(default_stream.end); return 0; }
+int cuMemsetD8Async(uint64_t, unsigned char, size_t bytes, Stream *s) { Costs c(2500); queue(of(s), bytes / write_bytes_per_ns, 1000); return lost(); }
+int cuMemcpyHtoDAsync_v2(uint64_t, const void *, size_t bytes, Stream *s) { Costs c(2500); queue(of(s), bytes / 50.0, 1000); return lost(); }
+int cuMemcpyDtoDAsync_v2(uint64_t, uint64_t, size_t bytes, Stream *s) { Costs c(2500); queue(of(s), 2 * bytes / memory_bytes_per_ns, 1000); return lost(); }
+int cuMemcpyHtoD_v2(uint64_t, const void *, size_t bytes) { Costs c(6000); queue(&default_stream, bytes / 10.0, 0); wait(default_stream.end); return lost(); }
 int cuMemcpyDtoH_v2(float *dst, uint64_t src, size_t bytes) { // positive numbers, for nothing was computed
 	Costs c(6000);
 	for (size_t i = 0; i < bytes / 4; i++) dst[i] = 0.25f + float((src / 4 + i) * 2654435761u % 1024) / 2048;
 	queue(&default_stream, bytes / 10.0, 0);
 	wait(default_stream.end);
-	return 0;
+	return lost();
 }
 
 int cuLaunchKernel(const Kernel *f, unsigned gx, unsigned gy, unsigned gz, unsigned, unsigned, unsigned, unsigned, Stream *s, void **, void **extra) {
@@ -199,7 +210,7 @@ int cuLaunchKernel(const Kernel *f, unsigned gx, unsigned gy, unsigned gz, unsig
 	Launch l = {f, int64_t(gx) * gy * gz, std::string(static_cast<char *>(extra[1]), *static_cast<size_t *>(extra[3]))};
 	if (capturing) capturing->push_back(l);
 	else run(of(s), l, 1000);
-	return 0;
+	return lost();
 }
 int cuStreamBeginCapture_v2(Stream *, int) { capturing = new Graph; return 0; }
 int cuStreamEndCapture(Stream *, Graph **graph) { *graph = capturing; capturing = nullptr; return 0; }
@@ -209,7 +220,7 @@ int cuGraphExecDestroy(Graph *exec) { delete exec; return 0; }
 int cuGraphLaunch(const Graph *exec, Stream *s) {
 	Costs c(6000 + 100 * exec->size());
 	for (const Launch &l : *exec) run(of(s), l, 500);
-	return 0;
+	return lost();
 }
 
 int cuEventCreate(Event **event, unsigned) { Costs c(500); *event = new Event(); return 0; }
@@ -221,7 +232,7 @@ int cuEventRecord(Event *event, Stream *s) {
 	event->at = of(s)->end / tick * tick;
 	return 0;
 }
-int cuEventSynchronize(Event *event) { Costs c(1000); wait(event->at + 2000); return 0; }
+int cuEventSynchronize(Event *event) { Costs c(1000); wait(event->at + 2000); return lost(); }
 int cuEventElapsedTime_v2(float *ms, Event *from, Event *to) { *ms = float((to->at - from->at) / 1e6); return 0; }
 int cuEventElapsedTime(float *ms, Event *from, Event *to) { return cuEventElapsedTime_v2(ms, from, to); }
 
