@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"time"
 )
@@ -123,12 +122,11 @@ func (q *queue) fill() (err error) {
 	}
 	for i, j := range q.Jobs {
 		state := &q.states[i]
-		_, err := os.Stat(q.folder().of(j, "report.json"))
-		if state.Phase == Done && err == nil {
+		if state.Phase == Done {
 			q.tell(Skip, i, state.Device, "")
 			continue
 		}
-		if state.Phase == Done || state.Phase == Failed {
+		if state.Phase == Failed {
 			*state = State{}
 		}
 		state.Phase = Waiting // not running: whoever ran it is gone

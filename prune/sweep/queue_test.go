@@ -221,10 +221,16 @@ func TestOnlyWhatIsDoneIsSkipped(t *testing.T) {
 	assert.Len(t, work(t, s), 6)
 	require.NoError(t, os.Remove(filepath.Join(s.Dir, "seed-2", "report.json")))
 	s.Jobs[2].Config.Epochs++
+	scripts, err := s.Scripts("sweep.yaml")
+	require.NoError(t, err)
+	assert.Equal(t, []int{1, 2}, scripts[0].Tasks, "by Slurm as well")
+	r, err := s.Summarise()
+	require.NoError(t, err)
+	assert.Equal(t, string(Waiting), r.Runs[1].State)
 	assert.Equal(t, []string{"skip seed-1", "begin seed-2", "finish seed-2", "begin seed-3", "finish seed-3"}, work(t, s))
 
 	require.NoError(t, os.WriteFile(filepath.Join(s.Dir, "seed-1", "job.json"), []byte("{"), 0o644))
-	err := s.Run(context.Background(), func(Event) {})
+	err = s.Run(context.Background(), func(Event) {})
 	require.ErrorContains(t, err, "job.json")
 	require.ErrorContains(t, err, "delete it")
 }

@@ -38,11 +38,12 @@ type State struct {
 	Seconds  float64   `json:"seconds,omitempty"` // that the last attempt took
 }
 
-// The files of a job in its run folder, beside what the run leaves.
+// The files of a job in its run folder, beside what else the run leaves.
 const (
 	stateFile  = "job.json"
 	configFile = "run.yaml"
-	logFile    = "job.log" // what its process said
+	logFile    = "job.log"     // what its process said
+	reportFile = "report.json" // the run's last
 )
 
 // folder is where a sweep's runs lie.
@@ -51,7 +52,7 @@ type folder string
 func (f folder) of(j Job, file string) string { return filepath.Join(string(f), j.Name, file) }
 
 // state reads how far a job is. A job whose configuration is another than that
-// of its folder has not begun.
+// of its folder has not begun, nor has one that is done and whose report is gone.
 func (f folder) state(j Job) (State, error) {
 	want, err := yaml.Marshal(j.Config)
 	if err != nil {
@@ -75,6 +76,9 @@ func (f folder) state(j Job) (State, error) {
 	}
 	if err != nil {
 		return State{}, fmt.Errorf("%s: %w; delete it and its run is looked at again", path, err)
+	}
+	if _, err := os.Stat(f.of(j, reportFile)); s.Phase == Done && err != nil {
+		return State{Phase: Waiting}, nil
 	}
 	return s, nil
 }

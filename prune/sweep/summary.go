@@ -2,10 +2,8 @@ package sweep
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -65,11 +63,8 @@ func (s *Sweep) gather() (report.Sweep, error) {
 
 // networks reads those that a finished run reported.
 func (s *Sweep) networks(j Job) ([]report.Network, error) {
-	path := s.folder().of(j, "report.json")
+	path := s.folder().of(j, reportFile)
 	b, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s is missing: the same sweep again writes it", path)
-	}
 	var r report.Run
 	if err == nil {
 		err = json.Unmarshal(b, &r)
