@@ -1,13 +1,16 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
 
 	"mdp/bench"
+	"mdp/engine/device"
 	"mdp/prune"
 )
 
@@ -46,15 +49,15 @@ figures are worth: an empty call, loops of known cycles, copies of known size.`,
 	o := newRunOptions(a, cmd)
 	table := newTableOptions(o, cmd)
 	roofline := newRooflineOptions(o, cmd)
-	selfTest := newSelfTestOptions(o, cmd)
+	selfTest := cmd.Flags().Bool("selftest", false, "measure calls of known cost: the instrument's bias and repeatability")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		switch {
 		case len(table.models) > 0:
 			return runBenchTable(cmd.Context(), table)
 		case roofline.on:
 			return runRoofline(cmd.Context(), roofline)
-		case selfTest.on:
-			return runSelfTest(cmd.Context(), selfTest)
+		case *selfTest:
+			return runSelfTest(cmd.Context(), o)
 		}
 		return runBench(cmd.Context(), o)
 	}
@@ -71,6 +74,32 @@ func runBench(ctx context.Context, o *runOptions) error {
 		r := measured{Machine: h.Model, Backend: h.Backend, Batch: h.Batch, Configurations: len(rows)}
 		return r, p.ReadJSON("dense.json", &r)
 	})
+}
+
+// alone opens the device that c names and prints what measure makes of it while nobody
+// else measures there; nothing of it is kept.
+func (o *runOptions) alone(c prune.Config, measure func(*device.Device) (result, error)) error {
+	on := device.Options{Name: c.Device, Precision: c.Precision, Threads: c.Threads, ISA: c.ISA}
+	if err := cmp.Or(on.Check(), c.Check()); err != nil {
+		return usageError{err}
+	}
+	d, err := device.Open(on)
+	if err != nil {
+		return err
+	}
+	release, err := bench.Exclude(d.Place)
+	if err != nil {
+		return errors.Join(err, d.Close())
+	}
+	defer release()
+	r, err := measure(d)
+	if errors.Is(err, context.Canceled) {
+		err = errors.New("stopped; nothing of it is kept")
+	}
+	if err := errors.Join(err, d.Close()); err != nil {
+		return err
+	}
+	return o.print(r, o.json)
 }
 
 // measured is what a latency table is of, and the dense network in it.

@@ -22,11 +22,9 @@ lies one option beside it, into refined.jsonl, and solves again, until the
 solutions run nothing that was filled in. Then mdp prune goes on from there.`,
 		Example: `  mdp bench refine runs/demo
   mdp bench refine runs/demo --json`,
-		Args: cobra.ExactArgs(1),
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return nil, cobra.ShellCompDirectiveFilterDirs
-		},
-		RunE: func(cmd *cobra.Command, args []string) error { return runBenchRefine(cmd.Context(), o, args[0]) },
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs),
+		RunE:              func(cmd *cobra.Command, args []string) error { return runBenchRefine(cmd.Context(), o, args[0]) },
 	}
 	cmd.Flags().BoolVar(&o.json, "json", false, "print the result as JSON")
 	cmd.Flags().BoolVarP(&o.quiet, "quiet", "q", false, "tell nothing but errors and the result")
@@ -40,7 +38,7 @@ func runBenchRefine(ctx context.Context, o *runOptions, folder string) error {
 		return err
 	}
 	var r refinement
-	return o.inRun(ctx, folder, c, func(p *prune.Pipeline) (err error) {
+	return o.inRun(folder, c, func(p *prune.Pipeline) (err error) {
 		r.Rounds, err = p.Refine(ctx)
 		return err
 	}, func(*prune.Pipeline) error { return o.print(r, o.json) })

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -44,10 +43,6 @@ func runRoofline(ctx context.Context, o *rooflineOptions) error {
 	if o.flags.Changed("batch") || o.train {
 		batch = c.Batch
 	}
-	on := device.Options{Name: c.Device, Precision: c.Precision, Threads: c.Threads, ISA: c.ISA}
-	if err := cmp.Or(on.Check(), c.Check()); err != nil {
-		return usageError{err}
-	}
 	if !slices.Contains(sorts, o.sort) {
 		return usageError{fmt.Errorf("sort %q is none of %s", o.sort, strings.Join(sorts, ", "))}
 	}
@@ -60,24 +55,11 @@ func runRoofline(ctx context.Context, o *rooflineOptions) error {
 	if err != nil {
 		return usageError{err}
 	}
-	d, err := device.Open(on)
-	if err != nil {
-		return err
-	}
-	release, err := bench.Exclude(d.Place)
-	if err != nil {
-		return errors.Join(err, d.Close())
-	}
-	defer release()
-	roofline, err := bench.MeasureRoofline(ctx, d, g, engine.Options{Mode: mode, Batch: batch}, bench.NetworkRule())
-	if errors.Is(err, context.Canceled) {
-		err = errors.New("stopped; a roofline keeps nothing")
-	}
-	if err = errors.Join(err, d.Close()); err != nil {
-		return err
-	}
-	sortRoofs(roofline.Calls, o.sort)
-	return o.print(rooflineResult{c.Net, string(mode), batch, d.Name(), d.Info(), roofline}, o.json)
+	return o.alone(c, func(d *device.Device) (result, error) {
+		roofline, err := bench.MeasureRoofline(ctx, d, g, engine.Options{Mode: mode, Batch: batch}, bench.NetworkRule())
+		sortRoofs(roofline.Calls, o.sort)
+		return rooflineResult{c.Net, string(mode), batch, d.Name(), d.Info(), roofline}, err
+	})
 }
 
 // sortRoofs puts first what takes longest, what is farthest from its bound, or

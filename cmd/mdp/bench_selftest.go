@@ -1,69 +1,35 @@
 package main
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"time"
-
-	"github.com/spf13/cobra"
 
 	"mdp/bench"
 	"mdp/engine/device"
 	"mdp/prune"
 )
 
-// selfTestOptions are the flags of mdp bench that belong to --selftest.
-type selfTestOptions struct {
-	*runOptions
-	on bool
-}
-
-func newSelfTestOptions(o *runOptions, cmd *cobra.Command) *selfTestOptions {
-	s := &selfTestOptions{runOptions: o}
-	cmd.Flags().BoolVar(&s.on, "selftest", false, "measure calls of known cost: the instrument's bias and repeatability")
-	return s
-}
-
-func runSelfTest(ctx context.Context, o *selfTestOptions) error {
+func runSelfTest(ctx context.Context, o *runOptions) error {
 	c, err := o.over(o.app.defaults())
 	if err != nil {
 		return usageError{err}
 	}
-	on := device.Options{Name: c.Device, Precision: c.Precision, Threads: c.Threads, ISA: c.ISA}
-	if err := cmp.Or(on.Check(), c.Check()); err != nil {
-		return usageError{err}
-	}
-	d, err := device.Open(on)
-	if err != nil {
-		return err
-	}
-	release, err := bench.Exclude(d.Place)
-	if err != nil {
-		return errors.Join(err, d.Close())
-	}
-	defer release()
-	tell, done := narrate(o.stderr, o.quiet, 1)
-	event := prune.Event{Stage: prune.StageBench, Kind: prune.Begin, Text: "self-test"}
-	tell(event)
-	t, err := bench.Test(ctx, d, func(done, total int) {
-		tell(prune.Event{Stage: event.Stage, Kind: prune.Progress, Done: done, Total: total, Unit: "repeats"})
-	})
-	if err == nil {
-		event.Kind = prune.End
+	return o.alone(c, func(d *device.Device) (result, error) {
+		tell, done := narrate(o.stderr, o.quiet, 1)
+		defer done()
+		event := prune.Event{Stage: prune.StageBench, Kind: prune.Begin, Text: "self-test"}
 		tell(event)
-	}
-	done()
-	r := selfTest{Machine: d.Info().Model, Backend: d.Name(), SelfTest: t}
-	if errors.Is(err, context.Canceled) {
-		err = errors.New("stopped; a self-test keeps nothing")
-	}
-	if err := errors.Join(err, d.Close()); err != nil {
-		return err
-	}
-	return o.print(r, o.json)
+		t, err := bench.Test(ctx, d, func(done, total int) {
+			tell(prune.Event{Stage: event.Stage, Kind: prune.Progress, Done: done, Total: total, Unit: "repeats"})
+		})
+		if err == nil {
+			event.Kind = prune.End
+			tell(event)
+		}
+		return selfTest{Machine: d.Info().Model, Backend: d.Name(), SelfTest: t}, err
+	})
 }
 
 type selfTest struct {

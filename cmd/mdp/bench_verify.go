@@ -30,11 +30,9 @@ Leaves verify.jsonl, raw and resumed, verify.json and verify.svg in the run's
 folder.`,
 		Example: `  mdp bench verify runs/demo
   mdp bench verify runs/demo --n 4 --json`,
-		Args: cobra.ExactArgs(1),
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return nil, cobra.ShellCompDirectiveFilterDirs
-		},
-		RunE: func(cmd *cobra.Command, args []string) error { return runBenchVerify(cmd.Context(), o, args[0]) },
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs),
+		RunE:              func(cmd *cobra.Command, args []string) error { return runBenchVerify(cmd.Context(), o, args[0]) },
 	}
 	cmd.Flags().IntVar(&o.n, "n", 20, "random sub-networks to time")
 	cmd.Flags().BoolVar(&o.json, "json", false, "print the result as JSON")
@@ -52,7 +50,7 @@ func runBenchVerify(ctx context.Context, o *verifyOptions, folder string) error 
 		return err
 	}
 	var v report.Verification
-	return o.inRun(ctx, folder, c, func(p *prune.Pipeline) (err error) {
+	return o.inRun(folder, c, func(p *prune.Pipeline) (err error) {
 		v, err = p.Verify(ctx, o.n, prune.VerifyRule)
 		return err
 	}, func(p *prune.Pipeline) error { return o.print(verification{v, p.Path("verify.svg")}, o.json) })

@@ -8,8 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"time"
 
@@ -45,7 +43,7 @@ and of either the costliest first, until all are timed or the time is over.`,
 		Example: `  mdp kernels --device cuda:0 > kernels.jsonl
   mdp kernels --net mobilenet_v1 --batch 64 --time 1m`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runKernels(cmd.Context(), a.stdout, o) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return runKernels(cmd.Context(), a, o) },
 	}
 	cmd.Flags().StringVar(&o.device, "device", o.device, "GPU to use; mdp doctor lists them")
 	cmd.Flags().StringVar(&o.net, "net", o.net, "network; mdp nets lists them")
@@ -80,7 +78,7 @@ type kernelRow struct {
 	bench.Result
 }
 
-func runKernels(ctx context.Context, w io.Writer, o kernelsOptions) error {
+func runKernels(ctx context.Context, a *app, o kernelsOptions) error {
 	n, err := device.Ordinal(o.device)
 	if err != nil {
 		return usageError{err}
@@ -94,12 +92,12 @@ func runKernels(ctx context.Context, w io.Writer, o kernelsOptions) error {
 		return err
 	}
 	defer gpu.Close()
-	lines := json.NewEncoder(w)
+	lines := json.NewEncoder(a.stdout)
 	header := kernelsHeader{time.Now().UTC().Truncate(time.Second), gpu.Info(), o.net, o.batch, kernelRule()}
 	if err := lines.Encode(header); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, o.time)
+	timed, cancel := context.WithTimeout(ctx, o.time)
 	defer cancel()
 	rows := append(stepRows(o.net, o.batch), kernelRows(calls, gpu.Info().L2Bytes)...)
 	failed := 0
@@ -108,9 +106,12 @@ func runKernels(ctx context.Context, w io.Writer, o kernelsOptions) error {
 		if err != nil {
 			return err
 		}
-		err = row.measure(ctx, b)
+		err = row.measure(timed, b)
 		if ctx.Err() != nil {
-			fmt.Fprintf(os.Stderr, "mdp: the time was over after %d of %d lines\n", i, len(rows))
+			return fmt.Errorf("stopped after %d of %d lines", i, len(rows))
+		}
+		if timed.Err() != nil {
+			fmt.Fprintf(a.stderr, "mdp: the time was over after %d of %d lines\n", i, len(rows))
 			break
 		}
 		if err != nil {

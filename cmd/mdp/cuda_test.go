@@ -4,6 +4,7 @@ package main
 
 import (
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -90,6 +91,26 @@ func TestGPUKernelsOnOneThatIsLost(t *testing.T) {
 	out := execute(t, command(t, t.TempDir(), "kernels", "--net", "resnet8-cifar", "--batch", "1", "--time", "300s"))
 	assertRefused(t, out, exitFailed, "mdp: the GPU is lost at line 1 of ")
 	assert.Equal(t, 1, strings.Count(out.stdout, "CUDA error 700"), out.stdout)
+}
+
+// Whoever stops it is not told that the time was over.
+func TestGPUKernelsStopped(t *testing.T) {
+	if _, err := cu.Devices(); err != nil {
+		t.Skip(err)
+	}
+	c := command(t, t.TempDir(), "kernels", "--net", "resnet8-cifar", "--batch", "1", "--time", "300s")
+	lines, err := c.StdoutPipe()
+	require.NoError(t, err)
+	var stderr strings.Builder
+	c.Stderr = &stderr
+	require.NoError(t, c.Start())
+	_, err = lines.Read(make([]byte, 1))
+	require.NoError(t, err)
+	require.NoError(t, c.Process.Signal(os.Interrupt))
+	_, err = io.Copy(io.Discard, lines)
+	require.NoError(t, err)
+	require.Error(t, c.Wait())
+	assertRefused(t, output{stderr: stderr.String(), code: c.ProcessState.ExitCode()}, exitFailed, "mdp: stopped after ")
 }
 
 // Two processes measure on one GPU one after the other: the second is told of the first,

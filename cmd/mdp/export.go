@@ -42,11 +42,9 @@ programs. Several networks have their budget put into the file's name.
   mdp export runs/demo --budget 0.6x --pytorch small
   mdp export runs/demo --safetensors small.safetensors
   mdp export runs/demo --budget dense --onnx dense.onnx --batch 8 --fp16`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error { return runExport(o, args[0]) },
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return nil, cobra.ShellCompDirectiveFilterDirs
-		},
+		Args:              cobra.ExactArgs(1),
+		RunE:              func(_ *cobra.Command, args []string) error { return runExport(o, args[0]) },
+		ValidArgsFunction: cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs),
 	}
 	f := cmd.Flags()
 	f.SortFlags = false

@@ -45,11 +45,9 @@ network that mdp export cut and that was trained on elsewhere comes back with
   mdp import weights.safetensors
   mdp import resnet8.pth --net resnet8-cifar --size 28 --out models/mine
   mdp import small.pt --net resnet8-cifar --kept small.kept.json`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error { return runImport(o, args[0]) },
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return []string{"onnx", "safetensors", "pt", "pth"}, cobra.ShellCompDirectiveFilterFileExt
-		},
+		Args:              cobra.ExactArgs(1),
+		RunE:              func(_ *cobra.Command, args []string) error { return runImport(o, args[0]) },
+		ValidArgsFunction: cobra.FixedCompletions([]string{"onnx", "safetensors", "pt", "pth"}, cobra.ShellCompDirectiveFilterFileExt),
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.out, "out", "", "folder to write (default models/<name of the file>)")

@@ -26,10 +26,8 @@ per option, and --latency-batch which rows count where the table has several
 batches.`,
 		Example: `  mdp import-table titanv.pkl > titanv.csv
   mdp import-table titanv.pkl --run runs/demo --step 4 --budget 0.5x > new.json`,
-		Args: cobra.ExactArgs(1),
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return []string{"pkl"}, cobra.ShellCompDirectiveFilterFileExt
-		},
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: cobra.FixedCompletions([]string{"pkl"}, cobra.ShellCompDirectiveFilterFileExt),
 	}
 	o := &runOptions{app: a, command: "mdp import-table", settings: settings{defaults: a.defaults}, quiet: true}
 	o.addFlags(cmd)

@@ -28,10 +28,8 @@ front.svg in its folder from the run's files. Nothing is measured again.`,
 		Example: `  mdp report runs/demo
   mdp report runs/demo --json
   mdp report runs/demo --strict || echo "not as good as expected"`,
-		Args: cobra.ExactArgs(1),
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return nil, cobra.ShellCompDirectiveFilterDirs
-		},
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runReport(cmd.Context(), o, args[0])
 		},

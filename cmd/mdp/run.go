@@ -43,7 +43,7 @@ func (o *runOptions) stages(ctx context.Context, after func(*prune.Pipeline) err
 			return fmt.Errorf("there is no run in %s: mdp prune or mdp train starts one, --run DIR names another", folder)
 		}
 	}
-	return o.inRun(ctx, folder, c, func(p *prune.Pipeline) error { return p.Run(ctx, stages...) }, after)
+	return o.inRun(folder, c, func(p *prune.Pipeline) error { return p.Run(ctx, stages...) }, after)
 }
 
 // isRun says whether a folder has what a step after the first can begin with.
@@ -58,7 +58,7 @@ func isRun(folder string) bool {
 
 // inRun does something in a run's folder, telling how it goes on, and then calls
 // after on what it left.
-func (o *runOptions) inRun(ctx context.Context, folder string, c prune.Config, do, after func(*prune.Pipeline) error) error {
+func (o *runOptions) inRun(folder string, c prune.Config, do, after func(*prune.Pipeline) error) error {
 	tell, done := narrate(o.stderr, o.quiet, c.Batch)
 	p, err := prune.NewPipeline(folder, c, tell)
 	if err != nil {

@@ -40,11 +40,9 @@ several, each is NAME=FILE. Of several inputs one is the image, whose first
 dimension is the batch; the others are taken as constants.`,
 		Example: `  mdp run model.onnx --input x.npy --output y.npy
   mdp run models/mine --input input=x.npy --output y.npy --device cpu --json`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error { return runModel(o, args[0]) },
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return []string{"onnx"}, cobra.ShellCompDirectiveFilterFileExt
-		},
+		Args:              cobra.ExactArgs(1),
+		RunE:              func(_ *cobra.Command, args []string) error { return runModel(o, args[0]) },
+		ValidArgsFunction: cobra.FixedCompletions([]string{"onnx"}, cobra.ShellCompDirectiveFilterFileExt),
 	}
 	f := cmd.Flags()
 	f.StringArrayVar(&o.inputs, "input", nil, "input to read, FILE or NAME=FILE; once for each")

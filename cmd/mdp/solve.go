@@ -47,10 +47,8 @@ simpler methods choose.`,
   mdp solve two-devices.json --budget 65,85
   mdp solve problem.json --with phone.json --budget 250000,300000
   mdp solve problem.json --with phone.json=300000 --budget 250000`,
-		Args: cobra.MaximumNArgs(1),
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return []string{"json"}, cobra.ShellCompDirectiveFilterFileExt
-		},
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: cobra.FixedCompletions([]string{"json"}, cobra.ShellCompDirectiveFilterFileExt),
 	}
 	o := &solveOptions{runOptions: newRunOptions(a, cmd)}
 	flags := cmd.Flags()

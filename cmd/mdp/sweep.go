@@ -56,11 +56,9 @@ the file's key slurm lists: slurm: [--partition=gpu, --time=8:00:00].`,
   mdp sweep sweep.yaml
   mdp sweep sweep.yaml --json > sweep.json
   mdp sweep sweep.yaml --dir sweeps/again --slurm --dry-run`,
-		Args: cobra.ExactArgs(1),
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return []string{"yaml", "yml"}, cobra.ShellCompDirectiveFilterFileExt
-		},
-		RunE: func(cmd *cobra.Command, args []string) error { return runSweep(cmd.Context(), &o, args[0]) },
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: cobra.FixedCompletions([]string{"yaml", "yml"}, cobra.ShellCompDirectiveFilterFileExt),
+		RunE:              func(cmd *cobra.Command, args []string) error { return runSweep(cmd.Context(), &o, args[0]) },
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
@@ -88,7 +86,7 @@ func runSweep(ctx context.Context, o *sweepOptions, file string) error {
 	case o.slurm:
 		return o.submit(ctx, s, file)
 	case o.dryRun:
-		return o.printJobs(s)
+		return o.print(jobs(s.Jobs), o.json)
 	}
 	tell, done := narrateSweep(o.stderr, o.quiet)
 	if o.job >= 0 {
@@ -175,11 +173,7 @@ func (o *sweepOptions) submit(ctx context.Context, s *sweep.Sweep, file string) 
 	return nil
 }
 
-// printJobs lists what a sweep would do.
-func (o *sweepOptions) printJobs(s *sweep.Sweep) error {
-	return o.print(jobs(s.Jobs), o.json)
-}
-
+// jobs are what a sweep would do.
 type jobs []sweep.Job
 
 func (js jobs) writeText(w io.Writer) error {
