@@ -53,7 +53,7 @@ test-check: ## their races, unset memory, alignment, overflows (g++)
 	set -x; CGO_ENABLED=1 CGO_CXXFLAGS='-O1 -fsanitize=thread,alignment,bounds,shift,signed-integer-overflow,float-cast-overflow --param=tsan-instrument-func-entry-exit=0 -DNO_TF32_FP16 -DNO_FLOAT' go test -vet=off -tags emu -run 'TestConformance/in_bf16|TestPrecision/.*in_bf16_(large|warpgroup|warpgroup_half)$$' ./engine/cuda
 
 .PHONY: test-cuda-build
-test-cuda-build: ## their build for a GPU, and bin/mdp-cuda here (g++, nvcc)
+test-cuda-build: ## their build for a GPU, run from PTX; bin/mdp-cuda (nvcc)
 	@toolchain=$$(scripts/cuda-toolchain) || { [ $$? = 3 ] && echo "$@ is left out: see above" && exit 0; exit 1; }; \
 	eval "$$toolchain"; set -ex; $(MAKE) --no-print-directory cuda; \
 	go test -vet=all -tags cuda ./kernels ./engine/cuda/... ./engine/device; go test -vet=all -tags cuda -run GPU ./prune ./cmd/mdp; bin/mdp-cuda doctor

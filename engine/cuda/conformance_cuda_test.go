@@ -30,10 +30,10 @@ func TestDevice(t *testing.T) {
 	d := firstGPU(t)
 	t.Run("fp32", func(t *testing.T) { enginetest.Run(t, backend(t, d, Float32)) })
 	if testing.Short() {
-		t.Run("in bf16 large", func(t *testing.T) { checkPrecision(t, in(t, d, engine.BFloat16, Large)) })
-		t.Run("in bf16 warpgroup", func(t *testing.T) { checkPrecision(t, in(t, d, engine.BFloat16, Warpgroup)) })
-		t.Run("norm tf32 large", func(t *testing.T) { checkNorm(t, variant(t, d, TF32, Large)) })
-		t.Run("masked fp16 small", func(t *testing.T) { checkMasked(t, variant(t, d, Float16, Small)) })
+		t.Run("in bf16 large", func(t *testing.T) { checkPrecision(t, in(t, d, engine.BFloat16, Large), precisionConvs) })
+		t.Run("in bf16 warpgroup", func(t *testing.T) { checkPrecision(t, in(t, d, engine.BFloat16, Warpgroup), precisionConvs) })
+		t.Run("norm tf32 large", func(t *testing.T) { checkNorm(t, variant(t, d, TF32, Large), normConvs) })
+		t.Run("masked fp16 small", func(t *testing.T) { checkMasked(t, variant(t, d, Float16, Small), maskedConvs) })
 		t.Run("images", func(t *testing.T) { checkImages(t, backend(t, d, Float32)) })
 		t.Run("bytes", func(t *testing.T) { checkBytes(t, backend(t, d, Float32)) })
 		t.Run("programs", func(t *testing.T) { enginetest.RunPrograms(t, backend(t, d, Float32)) })
@@ -43,7 +43,7 @@ func TestDevice(t *testing.T) {
 	t.Run("programs", func(t *testing.T) { checkPrograms(t, d) })
 	for _, p := range precisions {
 		for _, v := range variants {
-			t.Run("masked "+string(p)+" "+string(v), func(t *testing.T) { checkMasked(t, variant(t, d, p, v)) })
+			t.Run("masked "+string(p)+" "+string(v), func(t *testing.T) { checkMasked(t, variant(t, d, p, v), maskedConvs) })
 		}
 	}
 	for _, s := range narrow {

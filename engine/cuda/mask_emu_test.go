@@ -15,7 +15,7 @@ func TestMasked(t *testing.T) {
 	d := emu.Open(kernels.Shuffled)
 	for _, p := range precisions {
 		for _, v := range variants {
-			t.Run(string(p)+" "+string(v), func(t *testing.T) { checkMasked(t, variant(t, d, p, v)) })
+			t.Run(string(p)+" "+string(v), func(t *testing.T) { checkMasked(t, variant(t, d, p, v), maskedConvs) })
 		}
 	}
 	t.Run("filter", func(t *testing.T) { checkMaskFilter(t, backend(t, d, Float32)) })

@@ -13,18 +13,19 @@ import (
 	"mdp/engine"
 )
 
+var normConvs = []engine.Conv{
+	{N: 2, H: 8, W: 7, C: 17, K: 25, R: 3, S: 3, P: 8, Q: 7, Stride: [2]int{1, 1}, Pad: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1},
+	{N: 3, H: 9, W: 7, C: 40, K: 136, R: 3, S: 3, P: 5, Q: 4, Stride: [2]int{2, 2}, Pad: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1},
+	{N: 2, H: 10, W: 9, C: 16, K: 24, R: 3, S: 2, P: 10, Q: 11, Stride: [2]int{1, 1}, Pad: [2]int{2, 2}, Dilation: [2]int{2, 2}, Groups: 2},
+	{N: 3, H: 79, W: 73, C: 4, K: 4, R: 1, S: 1, P: 79, Q: 73, Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1}, // more tiles than are added up at once
+	{N: 5, H: 1, W: 1, C: 130, K: 7, R: 1, S: 1, P: 1, Q: 1, Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1},
+}
+
 // checkNorm holds a convolution that gathers statistics against a convolution and a
 // batch norm that reads what it wrote: y is the same bit for bit, and the statistics
 // are sums of the same numbers in another order.
-func checkNorm(t *testing.T, b *Backend) {
-	one := [2]int{1, 1}
-	for _, g := range []engine.Conv{
-		{N: 2, H: 8, W: 7, C: 17, K: 25, R: 3, S: 3, P: 8, Q: 7, Stride: one, Pad: one, Dilation: one, Groups: 1},
-		{N: 3, H: 9, W: 7, C: 40, K: 136, R: 3, S: 3, P: 5, Q: 4, Stride: [2]int{2, 2}, Pad: one, Dilation: one, Groups: 1},
-		{N: 2, H: 10, W: 9, C: 16, K: 24, R: 3, S: 2, P: 10, Q: 11, Stride: one, Pad: [2]int{2, 2}, Dilation: [2]int{2, 2}, Groups: 2},
-		{N: 3, H: 79, W: 73, C: 4, K: 4, R: 1, S: 1, P: 79, Q: 73, Stride: one, Dilation: one, Groups: 1}, // more tiles than are added up at once
-		{N: 5, H: 1, W: 1, C: 130, K: 7, R: 1, S: 1, P: 1, Q: 1, Stride: one, Dilation: one, Groups: 1},
-	} {
+func checkNorm(t *testing.T, b *Backend, convs []engine.Conv) {
+	for _, g := range convs {
 		const image, filter, bias, z, gamma, beta = 1, 2, 3, 4, 5, 6 // what is read; then twice what is written
 		rows := g.N * g.P * g.Q
 		lens := []int{0, g.N * g.H * g.W * g.C, g.K * g.R * g.S * (g.C / g.Groups), g.K, rows * g.K, g.K, g.K}

@@ -45,8 +45,8 @@ func checkPrecisions(t *testing.T, d driver.Device) {
 	for _, p := range precisions {
 		t.Run("plain "+string(p), func(t *testing.T) { checkPlain(t, d, Options{Precision: p}) })
 		for _, v := range variants {
-			t.Run(string(p)+" "+string(v), func(t *testing.T) { checkPrecision(t, variant(t, d, p, v)) })
-			t.Run("norm "+string(p)+" "+string(v), func(t *testing.T) { checkNorm(t, variant(t, d, p, v)) })
+			t.Run(string(p)+" "+string(v), func(t *testing.T) { checkPrecision(t, variant(t, d, p, v), precisionConvs) })
+			t.Run("norm "+string(p)+" "+string(v), func(t *testing.T) { checkNorm(t, variant(t, d, p, v), normConvs) })
 		}
 	}
 	for _, s := range narrow {
@@ -57,9 +57,9 @@ func checkPrecisions(t *testing.T, d driver.Device) {
 			all = append(all, WarpgroupHalf, WarpgroupNarrow)
 		}
 		for _, v := range all {
-			t.Run("in "+s.String()+" "+string(v), func(t *testing.T) { checkPrecision(t, in(t, d, s, v)) })
-			t.Run("masked in "+s.String()+" "+string(v), func(t *testing.T) { checkMasked(t, in(t, d, s, v)) })
-			t.Run("norm in "+s.String()+" "+string(v), func(t *testing.T) { checkNorm(t, in(t, d, s, v)) })
+			t.Run("in "+s.String()+" "+string(v), func(t *testing.T) { checkPrecision(t, in(t, d, s, v), precisionConvs) })
+			t.Run("masked in "+s.String()+" "+string(v), func(t *testing.T) { checkMasked(t, in(t, d, s, v), maskedConvs) })
+			t.Run("norm in "+s.String()+" "+string(v), func(t *testing.T) { checkNorm(t, in(t, d, s, v), normConvs) })
 		}
 	}
 }
@@ -132,21 +132,24 @@ var variants = []Variant{Tiled, Small, Large}
 // rounded to m bits, of which rounding makes a third or less; of exact factors, what sums lose.
 var allowed = map[Precision]float64{Float32: 1e-12, TF32: 1. / (1 << 22), BFloat16: 1. / (1 << 16), Float16: 1. / (1 << 22)}
 
+// precisionConvs reach every path of every variant.
+var precisionConvs = []engine.Conv{
+	{N: 2, H: 8, W: 7, C: 17, K: 25, R: 3, S: 3, P: 8, Q: 7, Stride: [2]int{1, 1}, Pad: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1},
+	{N: 1, H: 17, W: 19, C: 3, K: 16, R: 7, S: 7, P: 9, Q: 10, Stride: [2]int{2, 2}, Pad: [2]int{3, 3}, Dilation: [2]int{1, 1}, Groups: 1},
+	{N: 2, H: 11, W: 13, C: 12, K: 18, R: 5, S: 3, P: 4, Q: 9, Stride: [2]int{2, 1}, Pad: [2]int{0, 0}, Dilation: [2]int{1, 2}, Groups: 3},
+	{N: 3, H: 7, W: 7, C: 64, K: 72, R: 1, S: 1, P: 7, Q: 7, Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1},
+	{N: 3, H: 9, W: 7, C: 40, K: 76, R: 3, S: 3, P: 5, Q: 4, Stride: [2]int{2, 2}, Pad: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1},
+	{N: 2, H: 10, W: 9, C: 16, K: 24, R: 3, S: 2, P: 10, Q: 11, Stride: [2]int{1, 1}, Pad: [2]int{2, 2}, Dilation: [2]int{2, 2}, Groups: 2},
+	{N: 2, H: 5, W: 6, C: 32, K: 48, R: 3, S: 3, P: 5, Q: 6, Stride: [2]int{1, 1}, Pad: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 2},    // groups in eights
+	{N: 3, H: 9, W: 10, C: 40, K: 136, R: 3, S: 3, P: 9, Q: 10, Stride: [2]int{1, 1}, Pad: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1}, // more than a tile of warpgroups each way
+	{N: 1, H: 13, W: 11, C: 132, K: 136, R: 1, S: 1, P: 13, Q: 11, Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1},
+	{N: 33, H: 1, W: 1, C: 130, K: 7, R: 1, S: 1, P: 1, Q: 1, Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1},
+}
+
 // checkPrecision runs convolutions in all directions: exact on small integers,
 // which every precision holds, and within what rounding makes on random numbers.
-func checkPrecision(t *testing.T, b *Backend) {
-	for _, g := range []engine.Conv{
-		{N: 2, H: 8, W: 7, C: 17, K: 25, R: 3, S: 3, P: 8, Q: 7, Stride: [2]int{1, 1}, Pad: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1},
-		{N: 1, H: 17, W: 19, C: 3, K: 16, R: 7, S: 7, P: 9, Q: 10, Stride: [2]int{2, 2}, Pad: [2]int{3, 3}, Dilation: [2]int{1, 1}, Groups: 1},
-		{N: 2, H: 11, W: 13, C: 12, K: 18, R: 5, S: 3, P: 4, Q: 9, Stride: [2]int{2, 1}, Pad: [2]int{0, 0}, Dilation: [2]int{1, 2}, Groups: 3},
-		{N: 3, H: 7, W: 7, C: 64, K: 72, R: 1, S: 1, P: 7, Q: 7, Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1},
-		{N: 3, H: 9, W: 7, C: 40, K: 76, R: 3, S: 3, P: 5, Q: 4, Stride: [2]int{2, 2}, Pad: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1},
-		{N: 2, H: 10, W: 9, C: 16, K: 24, R: 3, S: 2, P: 10, Q: 11, Stride: [2]int{1, 1}, Pad: [2]int{2, 2}, Dilation: [2]int{2, 2}, Groups: 2},
-		{N: 2, H: 5, W: 6, C: 32, K: 48, R: 3, S: 3, P: 5, Q: 6, Stride: [2]int{1, 1}, Pad: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 2},    // groups in eights
-		{N: 3, H: 9, W: 10, C: 40, K: 136, R: 3, S: 3, P: 9, Q: 10, Stride: [2]int{1, 1}, Pad: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1}, // more than a tile of warpgroups each way
-		{N: 1, H: 13, W: 11, C: 132, K: 136, R: 1, S: 1, P: 13, Q: 11, Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1},
-		{N: 33, H: 1, W: 1, C: 130, K: 7, R: 1, S: 1, P: 1, Q: 1, Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1},
-	} {
+func checkPrecision(t *testing.T, b *Backend, convs []engine.Conv) {
+	for _, g := range convs {
 		for _, c := range []engine.Call{
 			engine.ConvForward{Conv: g, Y: 1, X: 2, W: 3, B: 4, Z: 5, Act: engine.ReLU},
 			engine.ConvBackwardData{Conv: g, DX: 1, DY: 2, W: 3, Accumulate: true},

@@ -1,6 +1,9 @@
 package ptx
 
-import "math"
+import (
+	"math"
+	"sync"
+)
 
 // conversions by their whole name ("cvt").
 var conversions = map[string]scalar{
@@ -99,7 +102,18 @@ func toHalf(v float32) uint64 {
 	return sign | uint64(exponent+24)<<10 + uint64(multiple) // what is normal has 1024 and adds one to the exponent
 }
 
-func fromHalf(bits uint16) float32 {
+func fromHalf(bits uint16) float32 { return halves()[bits] }
+
+// halves are the values of all numbers in half precision.
+var halves = sync.OnceValue(func() *[1 << 16]float32 {
+	var all [1 << 16]float32
+	for bits := range all {
+		all[bits] = valueOfHalf(uint16(bits))
+	}
+	return &all
+})
+
+func valueOfHalf(bits uint16) float32 {
 	exponent, mantissa := int(bits>>10&31), float64(bits&0x3ff)
 	var v float64
 	switch exponent {

@@ -56,37 +56,34 @@ func (k *Kernel) mma(s statement) (func(*warp, uint32), error) {
 		if mask != everyone {
 			fail("a product of %08x, not of a whole warp", mask)
 		}
-		var a [16][16]float64
-		var b [8][16]float64 // by column
-		for lane := range 32 {
-			g, t := lane/4, lane%4
-			for i, o := range at[1] {
-				x := w.read(o, mask)[lane]
+		var a, b [16][16]float64 // b by column
+		fill := func(to *[16][16]float64, o operand, row, column int) {
+			x := w.read(o, mask)
+			for lane := range x {
 				for e := range kind.each {
-					a[g+i%2*8][i/2*depth/2+t*kind.each+e] = float64(kind.value(uint32(x) >> (e * bits)))
-				}
-			}
-			for i, o := range at[2] {
-				x := w.read(o, mask)[lane]
-				for e := range kind.each {
-					b[g][i*depth/2+t*kind.each+e] = float64(kind.value(uint32(x) >> (e * bits)))
+					to[lane/4+row][column+lane%4*kind.each+e] = float64(kind.value(uint32(x[lane]) >> (e * bits)))
 				}
 			}
 		}
+		for i, o := range at[1] {
+			fill(&a, o, i%2*8, i/2*depth/2)
+		}
+		for i, o := range at[2] {
+			fill(&b, o, 0, i*depth/2)
+		}
 		for i, o := range at[3] {
 			c, d := w.read(o, mask), w.write(at[0][i], mask, mask)
-			for lane := range 32 {
-				g, t := lane/4, lane%4
-				d[lane] = quiet(float32(float64(f32(c[lane])) + dot(a[g+i/2*8][:depth], b[2*t+i%2][:depth])))
+			for lane := range c {
+				d[lane] = quiet(float32(float64(f32(c[lane])) + dot(&a[lane/4+i/2*8], &b[lane%4*2+i%2])))
 			}
 		}
 	}, nil
 }
 
 // dot is a sum of products that are exact. The hardware's order and rounding are not told.
-func dot(a, b []float64) (sum float64) {
-	for i, v := range a {
-		sum += v * b[i]
+func dot(a, b *[16]float64) (sum float64) {
+	for i := range a {
+		sum += a[i] * b[i]
 	}
 	return sum
 }

@@ -40,7 +40,7 @@ type array struct{ align, bytes int }
 
 var (
 	entryHead   = regexp.MustCompile(`(?m)^\.visible \.entry (\w+)\(`)
-	sharedArray = regexp.MustCompile(`(?m)^(?:\.extern )?\.shared \.align (\d+) \.b8 (\w+)\[(\d*)\];`)
+	sharedArray = regexp.MustCompile(`(?m)^\s*(?:\.extern )?\.shared \.align (\d+) \.b8 (\w+)\[(\d*)\];`)
 	paramBytes  = regexp.MustCompile(`\.param \.align \d+ \.b8 (\w+)\[(\d+)\]`)
 	mostThreads = regexp.MustCompile(`\.maxntid (\d+), 1, 1`)
 	registers   = regexp.MustCompile(`^\.reg \.(pred|[bf]\d+) (%[a-z]+)<(\d+)>$`)

@@ -21,8 +21,8 @@ type statement struct {
 func (k *Kernel) statements(body string, line int) (all []statement, labels map[string]int, err error) {
 	labels = map[string]int{}
 	for text := range strings.Lines(body) {
-		text, _, _ = strings.Cut(strings.TrimSpace(text), "//")
-		text = strings.TrimSpace(text)
+		text, _, _ = strings.Cut(text, "//")
+		text = strings.Join(strings.Fields(text), " ")
 		if label, ok := strings.CutSuffix(text, ":"); ok {
 			labels[label] = len(all)
 		} else if strings.HasPrefix(text, ".reg") {
@@ -69,7 +69,7 @@ func parse(text string, line int) statement {
 	}
 	text = strings.TrimSpace(text)
 	op, args := text, ""
-	if i := strings.IndexAny(text, " \t"); i >= 0 {
+	if i := strings.IndexByte(text, ' '); i >= 0 {
 		op, args = text[:i], text[i:]
 	}
 	s.op = strings.Split(op, ".")

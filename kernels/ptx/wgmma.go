@@ -74,8 +74,8 @@ func (k *Kernel) product(s statement) (func(*warp, uint32), error) {
 		p.transpose[i] = s.args[6+i] == "1"
 	}
 	return func(w *warp, mask uint32) {
-		if mask != everyone {
-			fail("a product of %08x, not of a whole warp", mask)
+		if first := w.index / 4 * 4; mask != everyone || first+4 > len(w.warps) || slices.ContainsFunc(w.warps[first:first+4], func(w warp) bool { return w.left != everyone }) {
+			fail("a product that is not of a whole warpgroup")
 		}
 		x, y := w.read(a, mask), w.read(b, mask)
 		for i := range x {
@@ -165,9 +165,13 @@ func (w *warp) waitProducts(n int) {
 	}
 }
 
-// multiply makes a warp's part of a product, 16 of its rows ("Register Fragments", D of
-// m64nNk16): the i-th of its registers is, with g = lane/4 and t = lane%4, row g, or g+8 in
-// the second half of each four, and column i/4·8 + 2t + i%2.
+// sumAt is where the i-th register of a lane lies in its warp's 16 rows ("Register
+// Fragments", D of m64nNk16).
+func sumAt(lane, i int) (row, column int) {
+	return lane/4 + i%4/2*8, i/4*8 + lane%4*2 + i%2
+}
+
+// multiply makes a warp's part of a product, 16 of its rows.
 func (w *warp) multiply(p product) {
 	a, b := operandOf(p.a, p.transpose[0]), operandOf(p.b, p.transpose[1])
 	element := func(o operand128, row, k int) float64 {
@@ -189,9 +193,9 @@ func (w *warp) multiply(p product) {
 		}
 		w.flying[d]--
 		for lane := range 32 {
-			row, column := lane/4+i%4/2*8, i/4*8+lane%4*2+i%2
+			row, column := sumAt(lane, i)
 			v := &w.values[d][lane]
-			*v = quiet(float32(float64(f32(*v)) + dot(rows[row][:], columns[column][:])))
+			*v = quiet(float32(float64(f32(*v)) + dot(&rows[row], &columns[column])))
 		}
 	}
 }

@@ -26,18 +26,10 @@ type Device struct {
 
 var _ driver.Device = (*Device)(nil)
 
-// Open returns a device that has the kernels of images: of fatbins those that are in them as
-// PTX, or PTX itself.
-func Open(images map[string]string) (*Device, error) {
+// Open returns a device that has the kernels of PTX, by their sources' names.
+func Open(texts map[string]string) (*Device, error) {
 	d := &Device{modules: map[string]*ptx.Module{}, kernels: map[string]*ptx.Kernel{}, Launched: map[string]int{}}
-	for name, image := range images {
-		text := image
-		if strings.HasPrefix(image, fatbin) {
-			text = textOf(image)
-		}
-		if text == "" {
-			continue
-		}
+	for name, text := range texts {
 		m, err := ptx.Parse(text)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
@@ -49,11 +41,9 @@ func Open(images map[string]string) (*Device, error) {
 	return d, nil
 }
 
-const fatbin = "\x50\xed\x55\xba" // how each begins
-
-// textOf is the PTX of a fatbin. Behind 16 bytes, each part has a header, which begins with
+// PTX is what a fatbin has for GPUs that came after it, or nothing. Behind 16 bytes, each part has a header, which begins with
 // its kind, its own length and that of what follows it.
-func textOf(image string) string {
+func PTX(image string) string {
 	for b := []byte(image[16:]); len(b) > 0; {
 		kind, header, size := binary.LittleEndian.Uint16(b), binary.LittleEndian.Uint32(b[4:]), binary.LittleEndian.Uint64(b[8:])
 		if kind == 1 {
