@@ -61,7 +61,10 @@ func (t *Table) Estimate(ctx context.Context, b engine.Backend, calls []engine.C
 
 // speed is a roofline, the higher of what moving and what multiplying takes, and
 // what it takes to ready a call: so much for its size, and the least for any.
-type speed struct{ nsPerElement, nsPerMAC, readyNSPerElement, readyNS float64 }
+type speed struct {
+	nsPerElement, nsPerMAC, readyNSPerElement, readyNS float64
+	taught                                             bool // by one call
+}
 
 // learn from a call of which a round was run three times.
 func (s *speed) learn(c engine.Call, latencyNS, wallNS int64) {
@@ -69,16 +72,17 @@ func (s *speed) learn(c engine.Call, latencyNS, wallNS int64) {
 	if n := macs(c); n > 0 && (s.nsPerMAC == 0 || latency/float64(n) < s.nsPerMAC) {
 		s.nsPerMAC = latency / float64(n)
 	}
-	if perElement := latency / float64(size(c)); s.nsPerElement == 0 || perElement < s.nsPerElement {
+	if perElement := latency / float64(size(c)); !s.taught || perElement < s.nsPerElement {
 		s.nsPerElement = perElement
 	}
 	ready := max(0, float64(wallNS)-3*s.roundNS(c, c, 1))
-	if perElement := ready / float64(size(c)); s.readyNSPerElement == 0 || perElement < s.readyNSPerElement {
+	if perElement := ready / float64(size(c)); !s.taught || perElement < s.readyNSPerElement {
 		s.readyNSPerElement = perElement
 	}
 	if s.readyNS == 0 || ready < s.readyNS {
 		s.readyNS = ready
 	}
+	s.taught = true
 }
 
 func (s speed) latencyNS(c engine.Call) float64 {

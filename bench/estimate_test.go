@@ -50,4 +50,11 @@ func TestSpeed(t *testing.T) {
 	s.learn(small, int64(100*size(small)), 1e6)
 	assert.Equal(t, float64(each), s.latencyNS(c), "the fastest per element")
 	assert.Less(t, s.costNS(rule, small, small), s.costNS(rule, c, c))
+
+	// A large call whose rounds took as long as all of it, for the clock rose meanwhile, was
+	// ready at once: a small one does not tell what readying a large one takes.
+	s = speed{}
+	s.learn(c, int64(each), 0)
+	s.learn(small, int64(100*size(small)), 1e9)
+	assert.Less(t, s.costNS(rule, c, c), 1.1e9)
 }

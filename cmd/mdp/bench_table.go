@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -136,10 +135,7 @@ func (o *tableOptions) runTable(ctx context.Context, folder string, on device.Op
 	if errors.Is(err, context.Canceled) {
 		err = stoppedError{"mdp bench" + given(o.flags)}
 	}
-	if errors.Is(err, syscall.ENOSPC) {
-		err = fmt.Errorf("%w: free some space, then the same command goes on", err)
-	}
-	return errors.Join(err, d.Close())
+	return errors.Join(goesOn(err), d.Close())
 }
 
 // given are the flags as a shell takes them again.

@@ -68,7 +68,7 @@ func TestGPUBadInput(t *testing.T) {
 		{"no memory", "EMULATED_MIB=0", train, "; no batch fits"},
 		{"a kernel that fails", "EMULATED_FAILURE=cuGraphLaunch=719", train, "unspecified launch failure (CUDA error 719)"},
 		{"a kernel that loses the device", "EMULATED_FAULT=100", train, "one of 45 calls, load_images/n32_28x28x1 to sgd+nesterov/5280_decay4976: "},
-		{"a kernel that loses the device while it is timed", "EMULATED_FAULT=5", bench, "an illegal memory access was encountered (CUDA error 700); with CUDA_LAUNCH_BLOCKING=1 it tells which call\n"},
+		{"a kernel that loses the device while it is timed", "EMULATED_FAULT=5", bench, "an illegal memory access was encountered (CUDA error 700); with CUDA_LAUNCH_BLOCKING=1 it tells which call; this process has lost the GPU, the same command goes on\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for _, e := range strings.Fields(c.environment) {

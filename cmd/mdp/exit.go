@@ -3,9 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
+	"mdp/engine/device"
 	"mdp/prune"
 )
 
@@ -55,6 +57,17 @@ type stoppedError struct{ command string }
 
 func (e stoppedError) Error() string {
 	return "stopped; the same command goes on where it stopped: " + e.command
+}
+
+// goesOn adds what to do about an error that is not the command's: what it had done is kept.
+func goesOn(err error) error {
+	switch {
+	case errors.Is(err, syscall.ENOSPC):
+		return fmt.Errorf("%w: free some space, then the same command goes on", err)
+	case errors.Is(err, device.ErrLost):
+		return fmt.Errorf("%w; this process has lost the GPU, the same command goes on", err)
+	}
+	return err
 }
 
 func exitCode(err error) int {

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -70,11 +69,8 @@ func (o *runOptions) inRun(folder string, c prune.Config, do, after func(*prune.
 	if errors.Is(err, context.Canceled) && !strings.Contains(err.Error(), "\n") { // else it failed to save, too
 		return stoppedError{o.command + prune.Quoted(folder)}
 	}
-	if errors.Is(err, syscall.ENOSPC) {
-		return fmt.Errorf("%w: free some space, then the same command goes on", err)
-	}
 	if err != nil {
-		return err
+		return goesOn(err)
 	}
 	return after(p)
 }

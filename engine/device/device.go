@@ -10,6 +10,7 @@ import (
 
 	"mdp/engine"
 	"mdp/engine/cpu"
+	"mdp/engine/cuda/driver"
 	"mdp/engine/sensor"
 )
 
@@ -126,6 +127,9 @@ func Open(o Options) (*Device, error) {
 	}
 	return openGPU(n, o)
 }
+
+// ErrLost is among what an error is after which this process has no more of its GPU.
+var ErrLost = driver.ErrLost
 
 // ErrNoCuDNN says that what was asked of cuDNN cannot be had.
 var ErrNoCuDNN = errors.New("our kernels only")

@@ -2,7 +2,13 @@
 // a GPU (driver/cu) or their emulation on the host (driver/emu).
 package driver
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrLost is among what an error is after which a process has no more of its device.
+var ErrLost = errors.New("the device is lost")
 
 // Device runs kernels. Copies, fills and launches happen in the order they are
 // asked for; a launch may return before it is done, and its error may come with

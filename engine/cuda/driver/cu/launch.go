@@ -96,6 +96,9 @@ func (f failure) fatal() bool {
 	return f.code >= C.CUDA_ERROR_ILLEGAL_ADDRESS && f.code <= C.CUDA_ERROR_LAUNCH_FAILED && f.code != C.CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES
 }
 
+// Is says of a failure after which the device is lost that it is that, too.
+func (f failure) Is(err error) bool { return err == driver.ErrLost && f.fatal() }
+
 // check is nil for success.
 func check(what string, r C.CUresult) error {
 	if r == C.CUDA_SUCCESS {
