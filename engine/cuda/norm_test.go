@@ -17,7 +17,7 @@ var normConvs = []engine.Conv{
 	{N: 2, H: 8, W: 7, C: 17, K: 25, R: 3, S: 3, P: 8, Q: 7, Stride: [2]int{1, 1}, Pad: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1},
 	{N: 3, H: 9, W: 7, C: 40, K: 136, R: 3, S: 3, P: 5, Q: 4, Stride: [2]int{2, 2}, Pad: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1},
 	{N: 2, H: 10, W: 9, C: 16, K: 24, R: 3, S: 2, P: 10, Q: 11, Stride: [2]int{1, 1}, Pad: [2]int{2, 2}, Dilation: [2]int{2, 2}, Groups: 2},
-	{N: 3, H: 79, W: 73, C: 4, K: 4, R: 1, S: 1, P: 79, Q: 73, Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1}, // more tiles than are added up at once
+	{N: 3, H: 79, W: 73, C: 4, K: 8, R: 1, S: 1, P: 79, Q: 73, Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1}, // more tiles than are added up at once
 	{N: 5, H: 1, W: 1, C: 130, K: 7, R: 1, S: 1, P: 1, Q: 1, Stride: [2]int{1, 1}, Dilation: [2]int{1, 1}, Groups: 1},
 }
 
