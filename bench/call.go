@@ -116,8 +116,14 @@ func (s *stand) sample(ctx context.Context, exec engine.Executor, round *round, 
 
 // paired is the latency of a reference whose ratio to r's median is the median of
 // the ratios of samples taken in one round. A machine that changes its pace between
-// rounds moves the medians of the two past each other, but not these ratios.
+// rounds moves the medians of the two past each other, but not these ratios. Those of a
+// call of few ticks are two or three numbers, of which none is what lies between the
+// ticks: its reference is looked for there, too, as its own latency was.
 func paired(r Result, besideNS []int64) int64 {
+	x := slices.Sorted(slices.Values(r.SamplesNS))
+	if _, _, ok := betweenTicks(x, x[len(x)/2], r.TickNS); ok {
+		return summarise(besideNS, r.TickNS).MedianNS
+	}
 	ratios := make([]float64, len(besideNS))
 	for i, ns := range besideNS {
 		ratios[i] = float64(ns) / float64(max(1, r.SamplesNS[i]))

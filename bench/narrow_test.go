@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -17,16 +18,21 @@ func simulated(r *rand.Rand, key string, trueNS, noise, tickNS float64) Row {
 	rule := TableRule(engine.Info{Device: "cuda"}, AsInNetwork)
 	run := run{tickNS: int64(tickNS)}
 	for !run.content(rule) {
-		begun := 1e9 + 1e6*r.Float64()
-		ended := begun + trueNS*(1+noise*r.NormFloat64())
-		if r.IntN(3000) == 0 {
-			ended += 5e3 + 55e3*r.Float64()
-		}
-		run.add(int64(math.Floor(ended/tickNS)*tickNS) - int64(math.Floor(begun/tickNS)*tickNS))
+		run.add(ticked(r, trueNS, noise, tickNS))
 	}
 	row := Row{Key: key, Reference: key, ReferenceNS: 1, Result: summarise(run.samplesNS, run.tickNS)}
 	row.Stop = run.stop
 	return row
+}
+
+// ticked is one sample of it.
+func ticked(r *rand.Rand, trueNS, noise, tickNS float64) int64 {
+	begun := 1e9 + 1e6*r.Float64()
+	ended := begun + trueNS*(1+noise*r.NormFloat64())
+	if r.IntN(3000) == 0 {
+		ended += 5e3 + 55e3*r.Float64()
+	}
+	return int64(math.Floor(ended/tickNS)*tickNS) - int64(math.Floor(begun/tickNS)*tickNS)
 }
 
 // Rows are sampled until they are certain, and no longer; then their intervals cover what
@@ -52,6 +58,33 @@ func TestRowsAreCertain(t *testing.T) {
 		t.Logf("%s: covered %.3f, samples %.1f", name, float64(covered)/trials, float64(samples)/trials)
 		require.Greater(t, float64(covered)/trials, 0.91, name)
 		require.Less(t, float64(samples)/trials, c.samples, name)
+	}
+}
+
+// A row of few ticks is to its reference as their true latencies are: the ratio of two
+// samples is off by as much as half a tick.
+func TestReferenceBesideShortRows(t *testing.T) {
+	r := seeded(t)
+	const tickNS, trials = 500, 300
+	for _, us := range []float64{3, 10, 30, 100, 300} {
+		for _, reference := range []float64{30, 110, 1000} {
+			var off []float64
+			for range trials {
+				trueNS, referenceNS := us*1e3*(1+0.1*r.Float64()), reference*1e3*(1+0.1*r.Float64())
+				row := simulated(r, "k", trueNS, 0.003, tickNS).Result
+				var beside []int64
+				for len(beside) < len(row.SamplesNS) { // one for three copies
+					ns := ticked(r, referenceNS, 0.003, tickNS)
+					beside = append(beside, ns, ns, ns)
+				}
+				ratio := float64(paired(row, beside[:len(row.SamplesNS)])) / float64(row.MedianNS)
+				off = append(off, math.Abs(ratio/(referenceNS/trueNS)-1))
+			}
+			slices.Sort(off)
+			t.Logf("%3g µs beside %4g: median %.2f %%, 99 of 100 within %.2f %%", us, reference, 100*off[trials/2], 100*off[trials*99/100])
+			require.Less(t, off[trials/2], 0.0035)
+			require.Less(t, off[trials*99/100], 0.02)
+		}
 	}
 }
 
