@@ -100,19 +100,18 @@ template <class T, class W, class Channels, bool plain = false> struct DataProbl
 	__device__ bool any(int k, int last) const { return out.any(k, last); }
 	static constexpr bool masked = Channels::masked;
 	__device__ bool any(const Common &k) const { return out.any_of_sixteen(k.channel); }
-	// Where dx of a row and a column lies, null where there is none. Linear says that it may
-	// look whether the pixels are all there are, in their order.
-	template <bool linear> __device__ T *dx(int m, int c) const {
+	// Where dx of a row and a column lies, null where there is none.
+	__device__ T *dx(int m, int c) const {
 		const Conv &g = o.g;
-		if (linear && g.stride[0] == 1 && g.stride[1] == 1)
-			return m < g.n * g.h * g.w && c < g.cg() ? &o.dx[index_t(m) * g.c + group * g.cg() + in.at(c)] : nullptr;
+		if (g.stride[0] == 1 && g.stride[1] == 1) // the pixels are all there are, in their order
+			return m < g.n * g.h * g.w && c < in.n ? &o.dx[index_t(m) * g.c + group * in.n + in.at(c)] : nullptr;
 		int j = m % rows_w, i = m / rows_w % rows_h, n = m / rows_w / rows_h;
-		if (n >= g.n || c >= g.cg()) return nullptr;
-		return &o.dx[g.x(n, phase_h + i * g.stride[0], phase_w + j * g.stride[1]) + group * g.cg() + in.at(c)];
+		if (n >= g.n || c >= in.n) return nullptr;
+		return &o.dx[g.x(n, phase_h + i * g.stride[0], phase_w + j * g.stride[1]) + group * in.n + in.at(c)];
 	}
-	__device__ void store(int m, int c, float v) const { store(m, c, Pack<float, 1>{v}); }
+	__device__ bool quads() const { return in.n % 4 == 0; }
 	template <int each> __device__ void store(int m, int c, Pack<float, each> v) const {
-		T *at = dx<(each > 1)>(m, c);
+		T *at = dx(m, c);
 		if (!at) return;
 		if (c >= in.kept()) v = {};
 		if (o.accumulate) v += widened(pack_at<each>(at));

@@ -82,12 +82,12 @@ template <class T, class Channels, bool plain = false> struct FilterProblem {
 	__device__ bool any(int, int) const { return true; }
 	__device__ bool any(const Common &) const { return true; }
 	static constexpr bool masked = false; // of what is summed nothing is off
-	__device__ void store(int m, int n, float v) const { store(m, n, Pack<float, 1>{v}); }
+	__device__ bool quads() const { return in.n % 4 == 0; }
 	template <int each> __device__ void store(int m, int n, Pack<float, each> v) const {
-		if (m >= o.g.kg() || n >= n_last) return;
+		if (m >= out.n || n >= n_last) return;
 		if (m >= out.kept() || n >= columns_on()) v = {};
 		Tap t = plain ? Tap{0, n} : tap(n);
-		float *at = &dw[(index_t(group) * o.g.kg() + out.at(m)) * n_last + t.rs * o.g.cg() + t.c];
+		float *at = &dw[(index_t(group) * out.n + out.at(m)) * n_last + t.rs * in.n + t.c];
 		if (!o.atomics) return put_pack(at, v);
 #pragma unroll
 		for (int i = 0; i < each; i++) atomicAdd(at + i, v.at[i]);

@@ -66,10 +66,10 @@ template <class T, class W, class Channels, bool plain = false> struct ForwardPr
 	__device__ bool any(int k, int last) const { return in.any(k, last); }
 	static constexpr bool masked = Channels::masked;
 	__device__ bool any(const Common &k) const { return in.any_of_sixteen(k.c); }
-	__device__ void store(int m, int n, float v) const { store(m, n, Pack<float, 1>{v}); }
+	__device__ bool quads() const { return out.n % 4 == 0; }
 	template <int each> __device__ void store(int m, int n, Pack<float, each> v) const {
-		if (m >= m_last || n >= o.g.kg()) return;
-		int k = group * o.g.kg() + out.at(n);
+		if (m >= m_last || n >= out.n) return;
+		int k = group * out.n + out.at(n);
 		index_t at = index_t(m) * o.g.k + k;
 		if (n >= out.kept()) {
 			if (!leave) put_pack(&o.y[at], Pack<float, each>{});

@@ -17,8 +17,12 @@
 //   A, B                                       what elements are in memory
 //   const A *a(Row, Common)   const B *b(Common, Column)   where an element lies, null where there is none: 0
 //   a_along_k, b_along_k                       the direction in which memory runs
-//   void store(int m, int n, float v)          called also beyond the last
-//   void store(int m, int n, Pack<float, 4> v)  of n to n+3, where there are all or none of them
+//   bool quads()                               whether columns come in fours that lie side by side
+//   void store(int m, int n, Pack<float, 1> v)  called also beyond the last
+//   void store(int m, int n, Pack<float, 4> v)  of n to n+3, where columns come in fours
+//
+// Sums go to memory by way of shared memory, so that a warp stores whole lines, in a loop: the
+// epilogue of every sum a thread has, one after the other, would be four fifths of a kernel's code.
 //
 // The order of summation is the order of k: results repeat bit for bit, and a tile
 // of zeros that is left out changes no bit of them.
@@ -54,6 +58,24 @@ template <int n> struct Staged {
 	__device__ void store(int m, int column, float v, float next) const { *reinterpret_cast<float2 *>(&in(m, column)) = {v, next}; }
 };
 
+template <class Gemm, int each, class Problem> __device__ __forceinline__ void store_rows(const Staged<Gemm::n> &tile, const Problem &problem, int m0, int n0) {
+	constexpr int across = Gemm::n / each; // threads of a row
+	int column = threadIdx.x % across * each;
+#pragma unroll 2
+	for (int row = threadIdx.x / across; row < Gemm::m; row += Gemm::threads / across) problem.store(m0 + row, n0 + column, tile.template pack<each>(row, column));
+}
+
+// What a block has summed, of which its threads have parts, to memory.
+template <class Gemm, class Sums, class Problem> __device__ __forceinline__ void store_tile(const Sums &sums, const Problem &problem, int m0, int n0) {
+	DYNAMIC_SHARED(float4, shared);
+	Staged<Gemm::n> tile = {reinterpret_cast<float *>(shared)};
+	__syncthreads(); // the last operands have been multiplied
+	sums.store(tile, 0, 0);
+	__syncthreads();
+	if (Gemm::octets || problem.quads()) store_rows<Gemm, 4>(tile, problem, m0, n0);
+	else store_rows<Gemm, 1>(tile, problem, m0, n0);
+}
+
 // Which element thread t loads as its i-th, in a tile of 64.
 template <bool along_k> struct GemmLoad {
 	static __device__ int k(int t, int i) { return along_k ? t % tile_k : t / 64 + i * (gemm_threads / 64); }
@@ -76,11 +98,11 @@ struct Float32 {
 				for (int j = 0; j < 4; j++) sum[i][j] += a[i] * b[j];
 		}
 	}
-	template <class Problem> __device__ void store(const Problem &problem, int m0, int n0) const {
+	template <class Tile> __device__ void store(const Tile &tile, int m0, int n0) const {
 #pragma unroll
 		for (int i = 0; i < 4; i++)
 #pragma unroll
-			for (int j = 0; j < 4; j++) problem.store(m0 + m + i, n0 + n + j, sum[i][j]);
+			for (int j = 0; j < 4; j++) tile.store(m0 + m + i, n0 + n + j, sum[i][j]);
 	}
 };
 
@@ -91,11 +113,11 @@ struct WarpSums {
 	int g = threadIdx.x % 32 / 4, t = threadIdx.x % 4;
 	int m = threadIdx.x / 64 * 16, n = threadIdx.x / 32 % 2 * 32;
 
-	template <class Problem> __device__ void store(const Problem &problem, int m0, int n0) const {
+	template <class Tile> __device__ void store(const Tile &tile, int m0, int n0) const {
 #pragma unroll
 		for (int j = 0; j < 4; j++)
 #pragma unroll
-			for (int i = 0; i < 4; i++) problem.store(m0 + m + g + i / 2 * 8, n0 + n + j * 8 + 2 * t + i % 2, sum[j][i]);
+			for (int i = 0; i < 4; i++) tile.store(m0 + m + g + i / 2 * 8, n0 + n + j * 8 + 2 * t + i % 2, sum[j][i]);
 	}
 };
 
@@ -141,10 +163,11 @@ template <class Half> struct Halves : WarpSums {
 template <class Math> struct TiledGemm {
 	typedef float Weight; // what a filter lies in memory as
 	static constexpr int m = tile_m, n = tile_n, threads = gemm_threads;
+	static constexpr bool octets = false; // columns may come in any number
 	template <class T> static constexpr int blocks = 0; // on a multiprocessor; 0 leaves it to the compiler
 	template <class T> static constexpr int forward_blocks = 0;
 
-	template <class Problem> static __device__ void run(const Problem &problem, int m0, int n0) { sums(problem, m0, n0).store(problem, m0, n0); }
+	template <class Problem> static __device__ void run(const Problem &problem, int m0, int n0) { store_tile<TiledGemm>(sums(problem, m0, n0), problem, m0, n0); }
 
 	template <class Problem> static __device__ Math sums(const Problem &problem, int m0, int n0) {
 		typedef GemmLoad<Problem::a_along_k> LoadA;

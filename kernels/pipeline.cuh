@@ -162,11 +162,11 @@ template <class Shape> struct ExactSums {
 			}
 		}
 	}
-	template <class Problem> __device__ void store(const Problem &problem, int m0, int n0) const {
+	template <class Tile> __device__ void store(const Tile &tile, int m0, int n0) const {
 #pragma unroll
 		for (int i = 0; i < rows; i++)
 #pragma unroll
-			for (int j = 0; j < columns; j++) problem.store(m0 + m + i * step_m, n0 + n + j * step_n, sum[i][j]);
+			for (int j = 0; j < columns; j++) tile.store(m0 + m + i * step_m, n0 + n + j * step_n, sum[i][j]);
 	}
 };
 
@@ -218,25 +218,26 @@ template <class Shape, class Quads> struct TensorSums {
 			}
 		}
 	}
-	template <class Problem> __device__ void store(const Problem &problem, int m0, int n0) const {
+	template <class Tile> __device__ void store(const Tile &tile, int m0, int n0) const {
 #pragma unroll
 		for (int i = 0; i < rows; i++)
 #pragma unroll
 			for (int j = 0; j < columns; j++)
 #pragma unroll
 				for (int e = 0; e < 4; e++)
-					problem.store(m0 + m + i * 16 + g + e / 2 * 8, n0 + n + j * 8 + 2 * t + e % 2, sum[i][j][e]);
+					tile.store(m0 + m + i * 16 + g + e / 2 * 8, n0 + n + j * 8 + 2 * t + e % 2, sum[i][j][e]);
 	}
 };
 
 // Shorts is how many elements of 16 bits are in a copy.
 template <class Shape, class Sums, int shorts = 8, template <class, int, int, class, class> class Copies = Loader> struct PipelinedGemm : Shape {
 	typedef float Weight;
+	static constexpr bool octets = false;
 	template <class T> static constexpr int blocks = sizeof(T) == 4 ? Shape::most : 0;
 	template <class T> static constexpr int forward_blocks = blocks<T> ? 3 : 0; // one less, for the registers of the epilogue
 	template <class T> static constexpr int each = sizeof(T) == 2 ? shorts : 4;
 
-	template <class Problem> static __device__ void run(const Problem &problem, int m0, int n0) { sums(problem, m0, n0).store(problem, m0, n0); }
+	template <class Problem> static __device__ void run(const Problem &problem, int m0, int n0) { store_tile<PipelinedGemm>(sums(problem, m0, n0), problem, m0, n0); }
 
 	template <class Problem> static __device__ Sums sums(const Problem &problem, int m0, int n0) {
 		typedef typename Problem::Common Common;

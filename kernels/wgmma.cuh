@@ -44,6 +44,7 @@ template <class Half, int m_, int n_, int stages_, int late, int most> struct Wa
 	typedef Half Weight; // cast before the product
 	static constexpr int m = m_, n = n_, threads = 256, stages = stages_, blocks_m = m / 64 / (threads / 128);
 	static constexpr int ahead = stages - 1 - late;
+	static constexpr bool octets = true;
 	template <class T> static constexpr int blocks = most;
 	template <class T> static constexpr int forward_blocks = most;
 
@@ -69,18 +70,7 @@ template <class Half, int m_, int n_, int stages_, int late, int most> struct Wa
 		}
 	};
 
-	// By way of shared memory, so that a thread has four of a row side by side.
-	template <class Problem> static __device__ void run(const Problem &problem, int m0, int n0) {
-		auto all = sums(problem, m0, n0);
-		DYNAMIC_SHARED(float4, shared);
-		Staged<n> tile = {reinterpret_cast<float *>(shared)};
-		__syncthreads(); // the last operands have been multiplied
-		all.store(tile, 0, 0);
-		__syncthreads();
-		int column = threadIdx.x % (n / 4) * 4;
-#pragma unroll 2
-		for (int row = threadIdx.x / (n / 4); row < m; row += threads / (n / 4)) problem.store(m0 + row, n0 + column, tile.template pack<4>(row, column));
-	}
+	template <class Problem> static __device__ void run(const Problem &problem, int m0, int n0) { store_tile<WarpgroupGemm>(sums(problem, m0, n0), problem, m0, n0); }
 
 	// Which common indices a tile has, of four times sixteen, which are one product each.
 	struct All {

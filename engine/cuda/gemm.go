@@ -222,6 +222,7 @@ func (p product) choose(v Variant, narrow, warpgroups bool) gemm {
 	if narrow && k.suffix != "" && !k.warpgroup { // its tiles hold what memory does
 		k.shared = k.shared * (4 - p.activations) / 4
 	}
+	k.shared = max(k.shared, 4*k.rows*(k.columns+8)) // sums go to memory by way of it
 	if p.plain {
 		k.suffix += k.plain
 	}

@@ -16,8 +16,6 @@ func (l *lowering) convBatchNorm(c engine.ConvBatchNorm) {
 	forward := l.paddedForward(c.ConvForward) // whose filter may lie before the moments
 	runs := runsOf(l.scratch, c.Norm.Rows, c.K, gemm.rows)
 	launchGemm(l, "conv_moments", p, convMomentsParams{forward, l.scratch})
-	last := &l.launches[len(l.launches)-1]
-	last.Shared = max(last.Shared, stagedBytes(gemm))
 	if chunks := runs.At.chunks(); chunks > 1 {
 		merged := l.scratch.Offset(3 * int(runs.At.Rows) * c.K)
 		launch(l, "batch_norm_merge", runs.At.grid(), batchNormMergeParams{merged, runs})
@@ -25,9 +23,6 @@ func (l *lowering) convBatchNorm(c engine.ConvBatchNorm) {
 	}
 	l.normalise(c.Norm, runs)
 }
-
-// stagedBytes is a tile of sums in kernels/conv_moments.cu.
-func stagedBytes(k gemm) int { return 4 * k.rows * (k.columns + 8) }
 
 // runsOf is the moments of so many rows of c columns, in runs of a length.
 func runsOf(partial pointer, rows, c, run int) runsParams {
