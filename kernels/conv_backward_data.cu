@@ -55,47 +55,61 @@ template <class T, class W, class Channels, bool plain = false> struct DataProbl
 	int k_first, k_last;
 	Channels in, out;
 
-	struct Row { index_t image; int p, q; };
-	struct Column { int c; bool valid; };
+	struct Row { const T *at; int p, q; }; // of what the first tap reads
+	struct Column { const W *at; bool valid; };
 	struct Common { int j, i, channel, k; bool on; }; // the j-th of r and the i-th of s
+	struct Jump { int j, i, channel, k; };
 	static constexpr bool a_along_k = true, b_along_k = false;
 
 	__device__ Row row(int m) const {
 		const Conv &g = o.g;
-		if (plain) return {index_t(m) * g.k + group * g.kg(), m < g.n * g.h * g.w ? 0 : nowhere, 0};
+		if (plain) return {beyond(o.dy, index_t(m) * g.k + group * out.n), m < g.n * g.h * g.w ? 0 : nowhere, 0};
 		int j = m % rows_w, i = m / rows_w % rows_h, n = m / rows_w / rows_h;
-		if (n >= g.n) return {0, nowhere, nowhere};
+		if (n >= g.n) return {o.dy, nowhere, nowhere};
 		int h = phase_h + i * g.stride[0], w = phase_w + j * g.stride[1];
-		return {g.y(n, 0, 0) + group * g.kg(),
-			(h + g.pad[0] - r.first * g.dilation[0]) / g.stride[0], (w + g.pad[1] - s.first * g.dilation[1]) / g.stride[1]};
+		int p = (h + g.pad[0] - r.first * g.dilation[0]) / g.stride[0], q = (w + g.pad[1] - s.first * g.dilation[1]) / g.stride[1];
+		return {beyond(o.dy, g.y(n, 0, 0) + (index_t(p) * g.q + q) * g.k + group * out.n), p, q};
 	}
-	__device__ Column column(int n) const { return {in.at(n), n < in.kept()}; }
+	__device__ Column column(int n) const {
+		index_t tap = plain ? 0 : r.first * o.g.s + s.first;
+		return {beyond(o.w, (index_t(group) * out.n * o.g.r * o.g.s + tap) * in.n + in.at(n)), n < in.kept()};
+	}
 	__device__ Common common(int k) const {
 		if (plain) return {0, 0, k, k, k < k_last};
-		int channel = k % out.n, rs = k / out.n;
-		return {s.count ? rs / s.count : 0, s.count ? rs % s.count : 0, channel, k, takes(k, channel)};
+		Jump from = jump(k);
+		return {from.j, from.i, from.channel, k, takes(k, from.channel)};
 	}
 	__device__ bool takes(int k, int channel) const { return k < k_last && out.on(channel); }
+	__device__ Jump jump(int by) const {
+		if (plain) return {0, 0, by, by};
+		int rs = by / out.n, count = max(s.count, 1);
+		return {rs / count, rs % count, by % out.n, by};
+	}
 	__device__ void advance(Common &k, int by) const {
 		k.k += by;
 		k.channel += by;
-		if constexpr (!plain)
 #pragma unroll 1
-			for (; k.channel >= out.n; k.channel -= out.n)
-				if (++k.i == s.count) k.i = 0, k.j++;
+		while (!plain && k.channel >= out.n) carry(k);
 		k.on = takes(k.k, k.channel);
 	}
-	__device__ const T *a(const Row &m, const Common &k) const {
-		if (plain) return m.p == 0 && k.on ? &o.dy[m.image + k.k] : nullptr;
-		int p = m.p - k.j * r.back, q = m.q - k.i * s.back;
-		if (!k.on || !within(p, o.g.p) || !within(q, o.g.q)) return nullptr;
-		return &o.dy[m.image + (index_t(p) * o.g.q + q) * o.g.k + k.channel];
+	__device__ void advance(Common &k, const Jump &by) const {
+		k = {k.j + by.j, k.i + by.i, k.channel + by.channel, k.k + by.k};
+		if (!plain) carry(k);
+		k.on = takes(k.k, k.channel);
 	}
-	__device__ const W *b(const Common &k, const Column &n) const {
-		if (!k.on || !n.valid) return nullptr;
-		const Conv &g = o.g;
-		if (plain) return &o.w[index_t(group * g.kg() + k.k) * g.cg() + n.c];
-		return &o.w[((index_t(group * g.kg() + k.channel) * g.r + r.first + k.j * r.step) * g.s + s.first + k.i * s.step) * g.cg() + n.c];
+	__device__ void carry(Common &k) const {
+		if (k.channel >= out.n) k.channel -= out.n, k.i++;
+		if (k.i >= s.count) k.i -= s.count, k.j++;
+	}
+	__device__ Source<T> a(const Row &m, const Common &k) const {
+		if (plain) return {beyond(m.at, k.k), m.p == 0 && k.on};
+		int p = k.j * r.back, q = k.i * s.back; // as far back
+		const T *at = beyond(m.at, k.channel - (index_t(p) * o.g.q + q) * o.g.k);
+		return {at, k.on && within(m.p - p, o.g.p) && within(m.q - q, o.g.q)};
+	}
+	__device__ Source<W> b(const Common &k, const Column &n) const {
+		int tap = plain ? k.k : (k.channel * o.g.r + k.j * r.step) * o.g.s + k.i * s.step;
+		return {beyond(n.at, tap, in.n), k.on && n.valid};
 	}
 	__device__ bool any(int k, int last) const { return out.any(k, last); }
 	static constexpr bool masked = Channels::masked;

@@ -44,40 +44,53 @@ template <class T, class Channels, bool plain = false> struct FilterProblem {
 		return {n / off, in.at(kept + n % off)};
 	}
 
-	struct Row { index_t k; bool valid; };
-	struct Column { int h, w, c; };
-	struct Common { int n, p, q, k; };
+	struct Row { const T *at; bool valid; };
+	struct Column { const T *at; int h, w; }; // where it reads x for the first of y
+	struct Common { int n, h, w, k; };        // so far from there
+	struct Jump { int n, h, w, k; };
 	static constexpr bool a_along_k = false, b_along_k = false;
 
-	__device__ Row row(int m) const { return {group * o.g.kg() + out.at(m), m < out.kept()}; }
+	__device__ Row row(int m) const { return {&o.dy[group * out.n + out.at(m)], m < out.kept()}; }
 	__device__ Column column(int n) const {
 		const Conv &g = o.g;
-		if (n >= columns_on()) return {nowhere, nowhere, 0};
-		if (plain) return {0, 0, group * g.cg() + n};
+		if (n >= columns_on()) return {o.x, nowhere, nowhere};
+		if (plain) return {&o.x[group * in.n + n], 0, 0};
 		Tap t = tap(n);
-		return {t.rs / g.s * g.dilation[0] - g.pad[0], t.rs % g.s * g.dilation[1] - g.pad[1], group * g.cg() + t.c};
+		int h = t.rs / g.s * g.dilation[0] - g.pad[0], w = t.rs % g.s * g.dilation[1] - g.pad[1];
+		return {beyond(o.x, (index_t(h) * g.w + w) * g.c + group * in.n + t.c), h, w};
 	}
 	__device__ Common common(int k) const {
+		Jump from = jump(k);
+		return {from.n, from.h, from.w, k};
+	}
+	__device__ Jump jump(int by) const {
 		const Conv &g = o.g;
-		if (plain) return {0, 0, 0, k};
-		return {k / g.q / g.p, k / g.q % g.p, k % g.q, k};
+		if (plain) return {0, 0, 0, by};
+		return {by / g.q / g.p, by / g.q % g.p * g.stride[0], by % g.q * g.stride[1], by};
 	}
 	__device__ void advance(Common &k, int by) const {
 		k.k += by;
-		if constexpr (!plain)
+		if (plain) return;
+		k.w += by * o.g.stride[1];
 #pragma unroll 1
-			for (k.q += by; k.q >= o.g.q; k.q -= o.g.q)
-				if (++k.p == o.g.p) k.p = 0, k.n++;
+		while (k.w >= o.g.q * o.g.stride[1]) carry(k);
 	}
-	__device__ const T *a(const Row &m, const Common &k) const {
-		return m.valid && k.k < k_last ? &o.dy[index_t(k.k) * o.g.k + m.k] : nullptr;
+	__device__ void advance(Common &k, const Jump &by) const {
+		k = {k.n + by.n, k.h + by.h, k.w + by.w, k.k + by.k};
+		if (!plain) carry(k);
 	}
-	__device__ const T *b(const Common &k, const Column &n) const {
+	__device__ void carry(Common &k) const {
 		const Conv &g = o.g;
-		if (plain) return n.h == 0 && k.k < k_last ? &o.x[index_t(k.k) * g.c + n.c] : nullptr;
-		int h = k.p * g.stride[0] + n.h, w = k.q * g.stride[1] + n.w;
-		if (k.k >= k_last || !within(h, g.h) || !within(w, g.w)) return nullptr;
-		return &o.x[g.x(k.n, h, w) + n.c];
+		if (k.w >= g.q * g.stride[1]) k.w -= g.q * g.stride[1], k.h += g.stride[0];
+		if (k.h >= g.p * g.stride[0]) k.h -= g.p * g.stride[0], k.n++;
+	}
+	__device__ Source<T> a(const Row &m, const Common &k) const { return {beyond(m.at, k.k, o.g.k), m.valid && k.k < k_last}; }
+	__device__ Source<T> b(const Common &k, const Column &n) const {
+		const Conv &g = o.g;
+		bool on = k.k < k_last;
+		if (plain) return {beyond(n.at, k.k, g.c), n.h == 0 && on};
+		uint32_t pixel = (uint32_t(k.n) * g.h + k.h) * g.w + k.w;
+		return {beyond(n.at, pixel, g.c), on && within(n.h + k.h, g.h) && within(n.w + k.w, g.w)};
 	}
 	__device__ bool any(int, int) const { return true; }
 	__device__ bool any(const Common &) const { return true; }

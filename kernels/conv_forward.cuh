@@ -24,45 +24,55 @@ template <class T, class W, class Channels, bool plain = false> struct ForwardPr
 	Channels in, out;
 	bool leave;
 
-	struct Row { index_t image; int h, w; };
-	struct Column { index_t filter; bool valid; };
-	struct Common { int r, s, c, k; bool on; };
+	struct Row { const T *at; int h, w; }; // of the first tap
+	struct Column { const W *at; bool valid; };
+	struct Common { int h, w, c, k; bool on; }; // so far from the first tap
+	struct Jump { int h, w, c, k; };
 	static constexpr bool a_along_k = true, b_along_k = true;
 
 	__device__ Row row(int m) const {
-		if (m >= m_last) return {0, nowhere, nowhere};
 		const Conv &g = o.g;
-		if (plain) return {index_t(m) * g.c + group * g.cg(), 0, 0};
-		int q = m % g.q, p = m / g.q % g.p, n = m / g.q / g.p;
-		return {g.x(n, 0, 0) + group * g.cg(), p * g.stride[0] - g.pad[0], q * g.stride[1] - g.pad[1]};
+		if (m >= m_last) return {o.x, nowhere, nowhere};
+		if (plain) return {&o.x[index_t(m) * g.c + group * in.n], 0, 0};
+		int q = m % g.q, p = m / g.q % g.p, n = m / g.q / g.p, h = p * g.stride[0] - g.pad[0], w = q * g.stride[1] - g.pad[1];
+		return {beyond(o.x, g.x(n, 0, 0) + (index_t(h) * g.w + w) * g.c + group * in.n), h, w};
 	}
 	__device__ Column column(int n) const {
-		return {(index_t(group) * o.g.kg() + out.at(n)) * k_last, n < out.kept()};
+		return {beyond(o.w, (index_t(group) * o.g.kg() + out.at(n)) * k_last), n < out.kept()};
 	}
 	__device__ Common common(int k) const {
 		if (plain) return {0, 0, k, k, k < k_last};
-		int c = k % in.n, rs = k / in.n;
-		return {rs / o.g.s, rs % o.g.s, c, k, takes(k, c)};
+		Jump from = jump(k);
+		return {from.h, from.w, from.c, k, takes(k, from.c)};
 	}
 	__device__ bool takes(int k, int c) const { return k < k_last && in.on(c); }
+	__device__ Jump jump(int by) const {
+		if (plain) return {0, 0, by, by};
+		int rs = by / in.n;
+		return {rs / o.g.s * o.g.dilation[0], rs % o.g.s * o.g.dilation[1], by % in.n, by};
+	}
 	__device__ void advance(Common &k, int by) const {
 		k.k += by;
 		k.c += by;
-		if constexpr (!plain)
 #pragma unroll 1
-			for (; k.c >= in.n; k.c -= in.n)
-				if (++k.s == o.g.s) k.s = 0, k.r++;
+		while (!plain && k.c >= in.n) carry(k);
 		k.on = takes(k.k, k.c);
 	}
-	__device__ const T *a(const Row &m, const Common &k) const {
-		if (plain) return m.h == 0 && k.on ? &o.x[m.image + k.k] : nullptr;
-		int h = m.h + k.r * o.g.dilation[0], w = m.w + k.s * o.g.dilation[1];
-		if (!k.on || !within(h, o.g.h) || !within(w, o.g.w)) return nullptr;
-		return &o.x[m.image + (index_t(h) * o.g.w + w) * o.g.c + k.c];
+	__device__ void advance(Common &k, const Jump &by) const {
+		k = {k.h + by.h, k.w + by.w, k.c + by.c, k.k + by.k};
+		if (!plain) carry(k);
+		k.on = takes(k.k, k.c);
 	}
-	__device__ const W *b(const Common &k, const Column &n) const {
-		return n.valid && k.on ? &o.w[n.filter + k.k] : nullptr;
+	__device__ void carry(Common &k) const {
+		if (k.c >= in.n) k.c -= in.n, k.w += o.g.dilation[1];
+		if (k.w >= o.g.s * o.g.dilation[1]) k.w -= o.g.s * o.g.dilation[1], k.h += o.g.dilation[0];
 	}
+	__device__ Source<T> a(const Row &m, const Common &k) const {
+		if (plain) return {beyond(m.at, k.k), m.h == 0 && k.on};
+		const T *at = beyond(m.at, (index_t(k.h) * o.g.w + k.w) * o.g.c + k.c);
+		return {at, k.on && within(m.h + k.h, o.g.h) && within(m.w + k.w, o.g.w)};
+	}
+	__device__ Source<W> b(const Common &k, const Column &n) const { return {beyond(n.at, k.k), n.valid && k.on}; }
 	__device__ bool any(int k, int last) const { return in.any(k, last); }
 	static constexpr bool masked = Channels::masked;
 	__device__ bool any(const Common &k) const { return in.any_of_sixteen(k.c); }

@@ -11,11 +11,14 @@
 //
 //   int k_first, k_last                        the common indices to sum over
 //   bool any(int k, int last)                  whether any of them has anything but zeros, for all threads alike
+//   bool masked                                whether there may be such that have not
 //   Row row(int m)        Column column(int n) what is known of a row, a column; also beyond the last
 //   Common common(int k)                       of a common index, its k; also beyond the last
 //   void advance(Common &, int by)             to the common index so many further on, without a division
+//   Jump jump(int by)                          what advances by so many each time, without a loop
+//   void advance(Common &, Jump)
 //   A, B                                       what elements are in memory
-//   const A *a(Row, Common)   const B *b(Common, Column)   where an element lies, null where there is none: 0
+//   Source<A> a(Row, Common)  Source<B> b(Common, Column)  where an element lies, and whether there is one: else 0
 //   a_along_k, b_along_k                       the direction in which memory runs
 //   bool quads()                               whether columns come in fours that lie side by side
 //   void store(int m, int n, Pack<float, 1> v)  called also beyond the last
@@ -33,7 +36,20 @@
 constexpr int tile_m = 64, tile_n = 64, tile_k = 16, gemm_threads = 256;
 constexpr int gemm_loads = 4; // of A and of B by each thread, for each tile_k
 
-template <class T> __device__ __forceinline__ float value(const T *at) { return at ? float(*at) : 0; }
+template <class T> struct Source {
+	const T *at; // anywhere where it is not there
+	bool there;
+};
+template <class T> __device__ __forceinline__ float value(const Source<T> &from) { return from.there ? float(*from.at) : 0; }
+
+// An address that may lie outside of what p is of.
+template <class T> __device__ __forceinline__ const T *beyond(const T *p, index_t by) {
+	return reinterpret_cast<const T *>(reinterpret_cast<uintptr_t>(p) + uintptr_t(by) * sizeof(T));
+}
+// The same of so many rows of an array: one instruction.
+template <class T> __device__ __forceinline__ const T *beyond(const T *p, uint32_t rows, int row) {
+	return reinterpret_cast<const T *>(reinterpret_cast<uintptr_t>(p) + uint64_t(rows) * uint32_t(row * sizeof(T)));
+}
 
 // The tiles of A and B, rows of k. The last 4 keep loads along k from meeting in one bank.
 struct GemmTiles {

@@ -53,6 +53,7 @@ template <class T, bool along_k_, int rows_> struct OperandTile {
 	typedef T Element;
 	static constexpr bool along_k = along_k_;
 	static constexpr int rows = rows_, depth = ::depth;
+	static constexpr int line = along_k ? depth : rows, period = along_k ? 8 : 16; // of so many lines are swizzled alike
 	alignas(16) T at[rows * depth];
 
 	static __device__ int place(int row, int k) {
@@ -70,7 +71,8 @@ template <class T, bool along_k_, int rows_> struct OperandTile {
 
 // Loader is one thread's share of an operand's copies, of so many elements each: whole
 // quads, which lie side by side in the tile, too. Line is Row or Column.
-template <class Tile, int threads, int each, class Line, class Common> struct Loader {
+// Where nothing is left out and there are registers for it, it jumps from copy to copy.
+template <class Tile, int threads, int each, bool jumps, class Line, class Common, class Jump> struct Loader {
 	static constexpr bool along_k = Tile::along_k;
 	static constexpr int rows = Tile::rows, depth = Tile::depth;
 	static constexpr int per_line = (along_k ? depth : rows) / each; // copies
@@ -78,7 +80,8 @@ template <class Tile, int threads, int each, class Line, class Common> struct Lo
 	static constexpr int loads = (along_k ? rows : depth) / step;
 
 	Line lines[along_k ? loads : 1];
-	Common common;
+	Common common; // of the next copy
+	Jump jump;     // to the one after it
 
 	// Line says what is known of the i-th row of the tile.
 	template <class Problem, class Known> __device__ Loader(const Problem &problem, Known line) {
@@ -86,23 +89,30 @@ template <class Tile, int threads, int each, class Line, class Common> struct Lo
 #pragma unroll
 		for (int i = 0; i < (along_k ? loads : 1); i++) lines[i] = line(along_k ? first + i * step : side);
 		common = problem.common(problem.k_first + (along_k ? side : first));
+		if constexpr (jumps) jump = problem.jump(along_k ? depth : step);
 	}
+
+	static __device__ int place(int line, int side) { return along_k ? Tile::place(line, side) : Tile::place(side, line); }
 
 	// At says which common index the tile's i-th is.
 	template <class Problem, class At, class Find> __device__ void load(const Problem &problem, Tile &tile, At at, Find find) {
-		int side = each * (threadIdx.x % per_line), first = threadIdx.x / per_line;
+		int side = each * (threadIdx.x % per_line), first = threadIdx.x / per_line, start = place(first, side);
 #pragma unroll
 		for (int i = 0; i < loads; i++) {
 			int line = first + i * step;
-			if (!along_k || i == 0) problem.advance(common, at(along_k ? side : line) - common.k);
-			cp_async<each * sizeof(typename Tile::Element)>(&tile.at[along_k ? Tile::place(line, side) : Tile::place(side, line)], find(lines[along_k ? i : 0], common));
+			if constexpr (!jumps)
+				if (!along_k || i == 0) problem.advance(common, at(along_k ? side : line) - common.k);
+			auto from = find(lines[along_k ? i : 0], common);
+			cp_async<each * sizeof(typename Tile::Element)>(&tile.at[step % Tile::period == 0 ? start + i * step * Tile::line : place(line, side)], from.at, from.there);
+			if constexpr (jumps)
+				if (!along_k || i == loads - 1) problem.advance(common, jump);
 		}
 	}
 };
 
 // OneLoader copies single elements. Neighbouring threads take what memory has side by
 // side: of a row 8 elements at a time, of a common index whatever rows there are.
-template <class Tile, int threads, int, class Line, class Common> struct OneLoader {
+template <class Tile, int threads, int, bool jumps, class Line, class Common, class Jump> struct OneLoader {
 	static constexpr bool along_k = Tile::along_k;
 	static constexpr int rows = Tile::rows, depth = Tile::depth;
 	static constexpr int abreast = along_k ? 8 : rows;
@@ -112,6 +122,7 @@ template <class Tile, int threads, int, class Line, class Common> struct OneLoad
 
 	Line lines[lines_each];
 	Common common;
+	Jump jump;
 	int k;
 
 	template <class Problem, class Known> __device__ OneLoader(const Problem &problem, Known line) : k(problem.k_first) {
@@ -119,19 +130,23 @@ template <class Tile, int threads, int, class Line, class Common> struct OneLoad
 #pragma unroll
 		for (int i = 0; i < lines_each; i++) lines[i] = line(along_k ? first + i * step : side);
 		common = problem.common(k + (along_k ? side : first));
+		if constexpr (jumps) jump = problem.jump(advances);
 	}
 
 	template <class Problem, class At, class Find> __device__ void load(const Problem &problem, Tile &tile, At from, Find find) {
 		int side = threadIdx.x % abreast, first = threadIdx.x / abreast;
-		problem.advance(common, from(0) - k);
+		if constexpr (!jumps) problem.advance(common, from(0) - k);
 		k = from(0);
 #pragma unroll 1
 		for (int j = 0; j < copies; j++) {
 			int at = along_k ? side : first;
 #pragma unroll
-			for (int i = 0; i < lines_each; i++)
-				cp_async<sizeof(typename Tile::Element)>(&tile.at[Tile::place(along_k ? first + i * step : side, at + j * advances)], find(lines[i], common));
-			problem.advance(common, advances);
+			for (int i = 0; i < lines_each; i++) {
+				auto from = find(lines[i], common);
+				cp_async<sizeof(typename Tile::Element)>(&tile.at[Tile::place(along_k ? first + i * step : side, at + j * advances)], from.at, from.there);
+			}
+			if constexpr (jumps) problem.advance(common, jump);
+			else problem.advance(common, advances);
 			k += advances;
 		}
 	}
@@ -230,7 +245,7 @@ template <class Shape, class Quads> struct TensorSums {
 };
 
 // Shorts is how many elements of 16 bits are in a copy.
-template <class Shape, class Sums, int shorts = 8, template <class, int, int, class, class> class Copies = Loader> struct PipelinedGemm : Shape {
+template <class Shape, class Sums, int shorts = 8, template <class, int, int, bool, class, class, class> class Copies = Loader> struct PipelinedGemm : Shape {
 	typedef float Weight;
 	static constexpr bool octets = false;
 	template <class T> static constexpr int blocks = sizeof(T) == 4 ? Shape::most : 0;
@@ -249,8 +264,9 @@ template <class Shape, class Sums, int shorts = 8, template <class, int, int, cl
 		};
 		DYNAMIC_SHARED(float4, shared);
 		Stage *stage = reinterpret_cast<Stage *>(shared);
-		Copies<TileA, Shape::threads, each<typename Problem::A>, typename Problem::Row, Common> a(problem, [&](int m) { return problem.row(m0 + m); });
-		Copies<TileB, Shape::threads, each<typename Problem::B>, typename Problem::Column, Common> b(problem, [&](int n) { return problem.column(n0 + n); });
+		constexpr bool jumps = !Problem::masked && !blocks<typename Problem::A>;
+		Copies<TileA, Shape::threads, each<typename Problem::A>, jumps, typename Problem::Row, Common, typename Problem::Jump> a(problem, [&](int m) { return problem.row(m0 + m); });
+		Copies<TileB, Shape::threads, each<typename Problem::B>, jumps, typename Problem::Column, Common, typename Problem::Jump> b(problem, [&](int n) { return problem.column(n0 + n); });
 
 		// The first tile from k on that has anything but zeros.
 		auto seek = [&](int k) {

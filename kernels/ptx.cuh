@@ -102,18 +102,20 @@ __device__ __forceinline__ void store_words(void *p, const uint32_t (&v)[4]) {
 }
 
 // cp_async copies 16, 8 or 4 bytes to shared memory while the thread goes on, or writes
-// zeros where from is null. What a thread has asked for is one group at
-// cp_async_commit; cp_async_wait<n> waits until at most its last n groups are not there.
-template <int bytes> __device__ __forceinline__ void cp_async(void *to, const void *from) {
+// zeros where from is not there, which may lie anywhere then. What a thread has asked for is
+// one group at cp_async_commit; cp_async_wait<n> waits until at most its last n groups are
+// not there.
+template <int bytes> __device__ __forceinline__ void cp_async(void *to, const void *from, bool there = true) {
 #ifdef __CUDACC__
 	if (bytes == 16)
 		asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;"
-			:: "r"(uint32_t(__cvta_generic_to_shared(to))), "l"(from), "r"(from ? 16 : 0) : "memory");
+			:: "r"(uint32_t(__cvta_generic_to_shared(to))), "l"(from), "r"(there ? 16 : 0) : "memory");
 	else
 		asm volatile("cp.async.ca.shared.global [%0], [%1], %2, %3;"
-			:: "r"(uint32_t(__cvta_generic_to_shared(to))), "l"(from), "n"(bytes), "r"(from ? bytes : 0) : "memory");
+			:: "r"(uint32_t(__cvta_generic_to_shared(to))), "l"(from), "n"(bytes), "r"(there ? bytes : 0) : "memory");
 #else
 	emu::Copies &mine = emu::copies[threadIdx.x];
+	if (!there) from = nullptr;
 	if ((uintptr_t(to) | uintptr_t(from)) % bytes) emu::fail("copies from or to an address that is no multiple of the copy's size");
 	emu::copy_begins(to);
 	if (from) emu::access(from, bytes, emu::READ);

@@ -9,7 +9,6 @@
 // cores look for it: four products of sixteen, each of which is left out where a mask makes
 // zeros of it.
 //
-//   bool masked           whether any may be
 //   bool any(Common)      whether one of sixteen from it on is not
 //
 // A stage is filled again once both warpgroups are done with it, which they are at the next
@@ -25,17 +24,17 @@
 template <class T, bool along_k_, int rows_> struct SwizzledTile {
 	typedef T Element;
 	static constexpr bool along_k = along_k_;
-	static constexpr int rows = rows_, depth = 64, line = 64; // elements of 128 bytes
+	static constexpr int rows = rows_, depth = 64, line = 64, period = 8; // elements of 128 bytes
 	T at[rows * depth];
 
 	static __device__ int place(int row, int k) {
 		if (along_k) return row * line + (k / 8 ^ row % 8) * 8 + k % 8;
 		return (row / line * depth + k) * line + (row % line / 8 ^ k % 8) * 8 + row % 8;
 	}
-	// What is multiplied from a row and a k on, multiples of 64 and of 16.
-	__device__ uint64_t operand(int row, int k) const {
-		return wgmma_operand(at + (along_k ? row * line + k : row * depth + k * line), depth * line * sizeof(T), 8 * line * sizeof(T));
-	}
+	// What is multiplied from a row on, a multiple of 64, and what to add to that for a row and a
+	// k, a multiple of 16: a descriptor begins with the address in units of 16 bytes.
+	__device__ uint64_t operand(int row) const { return wgmma_operand(at + row * 64, depth * line * sizeof(T), 8 * line * sizeof(T)); }
+	static constexpr __device__ uint64_t further(int row, int k) { return (along_k ? row * line + k : row * depth + k * line) * sizeof(T) / 16; }
 };
 
 // m × n by two warpgroups, with so many blocks on a multiprocessor. Of the stages one is
@@ -51,14 +50,15 @@ template <class Half, int m_, int n_, int stages_, int late, int most> struct Wa
 	// A warpgroup's sums; see ptx.cuh.
 	struct Sums {
 		float sum[blocks_m][n / 2] = {};
-		int m = threadIdx.x / 128 * blocks_m * 64;
+		int m = __shfl_sync(~0u, threadIdx.x / 128, 0) * blocks_m * 64; // the compiler sees that a warp agrees on it
 
 		template <class A, class B> __device__ void add(const A &a, const B &b) {
+			uint64_t of_a = a.operand(m), of_b = b.operand(0);
 			wgmma_fence();
 #pragma unroll
 			for (int k = 0; k < A::depth; k += 16)
 #pragma unroll
-				for (int i = 0; i < blocks_m; i++) Half::template wgmma<!A::along_k, !B::along_k>(sum[i], a.operand(m + i * 64, k), b.operand(0, k));
+				for (int i = 0; i < blocks_m; i++) Half::template wgmma<!A::along_k, !B::along_k>(sum[i], of_a + A::further(i * 64, k), of_b + B::further(0, k));
 			wgmma_commit();
 		}
 		template <class Tile> __device__ void store(const Tile &tile, int, int) const {
@@ -96,8 +96,8 @@ template <class Half, int m_, int n_, int stages_, int late, int most> struct Wa
 		};
 		DYNAMIC_SHARED(float4, shared);
 		Stage *stage = reinterpret_cast<Stage *>(reinterpret_cast<char *>(shared) + (-shared_address(shared) & 1023));
-		Loader<TileA, threads, 8, typename Problem::Row, Common> a(problem, [&](int m) { return problem.row(m0 + m); });
-		Loader<TileB, threads, 8, typename Problem::Column, Common> b(problem, [&](int n) { return problem.column(n0 + n); });
+		Loader<TileA, threads, 8, !Problem::masked, typename Problem::Row, Common, typename Problem::Jump> a(problem, [&](int m) { return problem.row(m0 + m); });
+		Loader<TileB, threads, 8, !Problem::masked, typename Problem::Column, Common, typename Problem::Jump> b(problem, [&](int n) { return problem.column(n0 + n); });
 
 		Common seen = problem.common(problem.k_first);
 		auto sixteen = [&] { // the next that are not all zeros
