@@ -23,7 +23,7 @@ const probeCycles = 100_000
 
 // newClock finds what the instrument itself adds, and how fine its timer is.
 func newClock(ctx context.Context, b engine.Backend) (*clock, error) {
-	exec, err := b.Prepare(&engine.Plan{Spans: make([]engine.Span, 1), Calls: []engine.Call{engine.Spin{}, engine.Spin{Cycles: probeCycles}}, Workspace: make([]engine.Buffer, 2)})
+	exec, err := b.Prepare(engine.Alone(b, engine.Spin{}, engine.Spin{Cycles: probeCycles}))
 	if err != nil {
 		return nil, err
 	}

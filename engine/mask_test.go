@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"mdp/engine"
+	"mdp/engine/enginetest"
 	"mdp/engine/graph"
 )
 
@@ -14,28 +15,6 @@ func TestChunkList(t *testing.T) {
 	require.Equal(t, []float32{2, 1, 3, 0, 2}, engine.ChunkList([]bool{false, true, false, true}))
 	require.Equal(t, []float32{0, 0}, engine.ChunkList([]bool{false}))
 	require.Equal(t, []float32{1, 0}, engine.ChunkList([]bool{true}))
-}
-
-// silence makes the weights of every second chunk of each convolution's channels zero,
-// with those of the batch norms and biases after them, and says which are on.
-func silence(g *graph.Graph, w graph.Weights, chunk int) map[string][]bool {
-	on := map[string][]bool{}
-	for i := range g.Len() {
-		flags := make([]bool, g.Shape(i).C)
-		for c := range flags {
-			flags[c] = c/chunk%2 == 0 || i == 0 || i >= g.Len()-2 // the image and the classes stay
-		}
-		on[g.Node(i).Name] = flags
-		for _, p := range g.NodeParams(i) {
-			d := w.Data(p.Name)
-			for j := range d {
-				if p.Role.Learned() && !flags[j*p.Shape[0]/len(d)] {
-					d[j] = 0
-				}
-			}
-		}
-	}
-	return on
 }
 
 // A network under a mask computes what it computes with zeros in the same places: its
@@ -49,7 +28,7 @@ func TestMaskedProgram(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			w := graph.InitWeights(g, 3)
-			on := silence(g, w, chunk)
+			on := enginetest.Silence(g, w, chunk)
 			images, labels := batch(g, n, 1)
 			var infer [2]engine.Metrics
 			var learned [2]graph.Weights

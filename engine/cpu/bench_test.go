@@ -30,20 +30,11 @@ func BenchmarkRows(b *testing.B) {
 				{engine.ActivateBackward{Len: n, DX: 3, DY: 4, Y: 1, Act: engine.ReLU}, 3},
 				{engine.SGD{Len: n, Decayed: n, P: 1, V: 2, DP: 3, Hyper: 14}, 5},
 			}
-			p := &engine.Plan{Spans: []engine.Span{{}}}
-			span := func(n int) engine.Buffer {
-				p.Spans = append(p.Spans, engine.Span{Offset: p.Len, Len: n})
-				p.Len += (n + 15) / 16 * 16
-				return engine.Buffer(len(p.Spans) - 1)
-			}
-			for i := range 14 {
-				span([]int{n, max(c, 3)}[i/5%2|i/10])
-			}
+			var all []engine.Call
 			for _, k := range calls {
-				p.Calls = append(p.Calls, k.call)
-				p.Workspace = append(p.Workspace, span(backend.Workspace(k.call)))
+				all = append(all, k.call)
 			}
-			e, err := backend.Prepare(p)
+			e, err := backend.Prepare(engine.Alone(backend, all...))
 			require.NoError(b, err)
 			x, rng := make([]float32, n), rand.New(rand.NewPCG(1, 2))
 			for i := range x {

@@ -37,7 +37,7 @@ func TestInfo(t *testing.T) {
 
 // trainingStep is a plan of the calls of a training step that are not convolutions.
 func trainingStep(b *Backend, rows, c int) *engine.Plan {
-	calls := []engine.Call{
+	return engine.Alone(b,
 		engine.BatchNormForward{Rows: rows, C: c, Y: 1, X: 2, Z: 3, Gamma: 8, Beta: 9, RunMean: 10, RunVar: 11, Mean: 12, InvStd: 13, Eps: 1e-5, Momentum: .1, Act: engine.ReLU},
 		engine.BatchNormBackward{Rows: rows, C: c, DX: 4, DZ: 5, DGamma: 14, DBeta: 15, Signed: 16, DY: 6, Y: 1, X: 2, Gamma: 8, Beta: 9, Mean: 12, InvStd: 13, Act: engine.ReLU},
 		engine.Add{Len: rows * c, Y: 7, A: 1, B: 2, Act: engine.ReLU},
@@ -45,26 +45,7 @@ func trainingStep(b *Backend, rows, c int) *engine.Plan {
 		engine.SoftmaxLoss{N: rows, C: c, Metrics: 17, DX: 5, X: 4, Labels: 18},
 		engine.BiasBackward{Rows: rows, C: c, DB: 15, DY: 5},
 		engine.SGD{Len: rows * c, Decayed: rows * c / 2, P: 1, V: 2, DP: 3, Hyper: 17},
-		engine.Importance{C: c, Score: []engine.Buffer{14}, Signed: []engine.Buffer{16}},
-	}
-	p := &engine.Plan{Spans: make([]engine.Span, 19), Calls: calls}
-	place := func(s *engine.Span, n int) {
-		*s = engine.Span{Offset: p.Len, Len: n}
-		p.Len += (n + 15) / 16 * 16
-	}
-	for _, c := range calls {
-		for _, o := range c.Operands() {
-			if p.Spans[o.Buffer].Len == 0 {
-				place(&p.Spans[o.Buffer], o.Len)
-			}
-		}
-	}
-	for _, c := range calls {
-		p.Spans = append(p.Spans, engine.Span{})
-		place(&p.Spans[len(p.Spans)-1], b.Workspace(c))
-		p.Workspace = append(p.Workspace, engine.Buffer(len(p.Spans)-1))
-	}
-	return p
+		engine.Importance{C: c, Score: []engine.Buffer{14}, Signed: []engine.Buffer{16}})
 }
 
 func TestRunAllocatesNothing(t *testing.T) {

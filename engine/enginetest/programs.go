@@ -80,7 +80,7 @@ func (p program) run(b engine.Backend) (map[string][]float32, error) {
 	}
 	weights, on := graph.InitWeights(g, 1), map[string][]bool{}
 	if p.chunk > 0 {
-		on = silence(g, weights, p.chunk)
+		on = Silence(g, weights, p.chunk)
 	}
 	r := rand.New(rand.NewPCG(1, 2))
 	images, labels := make([]float32, programBatch*g.Shape(0).Size()), make([]int32, programBatch)
@@ -186,14 +186,17 @@ func lastNorms(g *graph.Graph) (score [][]string) {
 	return score
 }
 
-// silence makes the weights of every second chunk of channels zero, but those of the
+// Silence makes the weights of every second chunk of channels zero, but those of the
 // image and the classes, and says which are on.
-func silence(g *graph.Graph, w graph.Weights, chunk int) map[string][]bool {
-	on := map[string][]bool{}
+func Silence(g *graph.Graph, w graph.Weights, chunk int) map[string][]bool {
+	on, classes := map[string][]bool{}, g.Len()-1
+	if g.Node(classes).Op == graph.OpSoftmaxLoss {
+		classes--
+	}
 	for i := range g.Len() {
 		flags := make([]bool, g.Shape(i).C)
 		for c := range flags {
-			flags[c] = c/chunk%2 == 0 || i == 0 || i == g.Len()-1
+			flags[c] = c/chunk%2 == 0 || i == 0 || i >= classes
 		}
 		on[g.Node(i).Name] = flags
 		for _, p := range g.NodeParams(i) {

@@ -54,16 +54,7 @@ func prepareConv(b engine.Backend, w work) (*ours, error) {
 	default:
 		c = engine.ConvBackwardFilter{Conv: w.conv(), DW: f, DY: y, X: x}
 	}
-	p := &engine.Plan{Spans: make([]engine.Span, 5), Calls: []engine.Call{c}, Workspace: []engine.Buffer{4}}
-	for _, o := range c.Operands() {
-		p.Spans[o.Buffer].Len = o.Len
-	}
-	p.Spans[4].Len = b.Workspace(c)
-	for i := range p.Spans {
-		p.Spans[i].Offset = p.Len
-		p.Len += (p.Spans[i].Len + 15) / 16 * 16
-	}
-	e, err := b.Prepare(p)
+	e, err := b.Prepare(engine.Alone(b, c))
 	if err != nil {
 		return nil, err
 	}
