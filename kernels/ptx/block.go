@@ -14,7 +14,8 @@ type block struct {
 	at     [3]uint64
 	warps  []warp
 	shared []byte
-	fenced []int32 // the thread, + 1, that wrote to 16 bytes and has not fenced them since
+	issued [mostThreads / 128][][2]uint64 // operands of products, of each warpgroup
+	fenced []int32                        // the thread, + 1, that wrote to 16 bytes and has not fenced them since
 }
 
 // run takes warp after warp to each barrier, in an order of its own each time: what a
@@ -24,6 +25,9 @@ func (b *block) run(seed uint64) error {
 		b.shared[i] = 0xff
 	}
 	clear(b.fenced)
+	for i := range b.issued {
+		b.issued[i] = b.issued[i][:0]
+	}
 	for i := range b.warps {
 		b.warps[i].start(b, i, b.launch.Threads-32*i)
 	}
@@ -35,6 +39,11 @@ func (b *block) run(seed uint64) error {
 				return err
 			}
 			running = running || b.warps[i].left != 0
+		}
+	}
+	for i := range (len(b.warps) + 3) / 4 * 4 {
+		if n := len(b.issued[i/4]); n > 0 && (i >= len(b.warps) || b.warps[i].products.issued != n) {
+			return fmt.Errorf("ptx: %s, block %v, warp %d: a product that is not of its whole warpgroup", b.kernel.Name, b.at, i)
 		}
 	}
 	return nil

@@ -174,7 +174,7 @@ var specials = map[string]func(w *warp, lane int) uint64{
 // mov copies a register, a number, an address or a special register, or packs and unpacks
 // two of half its width.
 func (k *Kernel) mov(s statement) (func(*warp, uint32), error) {
-	if len(s.args) != 2 {
+	if len(s.args) != 2 || len(s.op) != 2 {
 		return nil, errUnknown
 	}
 	to, from := elements(s.args[0]), elements(s.args[1])
@@ -252,7 +252,7 @@ func (k *Kernel) unpack(to []string, from string) (func(*warp, uint32), error) {
 }
 
 func (k *Kernel) selp(s statement) (func(*warp, uint32), error) {
-	if len(s.args) != 4 {
+	if len(s.args) != 4 || len(s.op) != 2 {
 		return nil, errUnknown
 	}
 	d, bytes, err := k.target(s.args[0])
@@ -278,7 +278,7 @@ func (k *Kernel) selp(s statement) (func(*warp, uint32), error) {
 
 // bfi puts so many low bits of one value into another from a bit on; where and how many are numbers.
 func (k *Kernel) bfi(s statement) (func(*warp, uint32), error) {
-	if len(s.args) != 5 {
+	if len(s.args) != 5 || len(s.op) != 2 {
 		return nil, errUnknown
 	}
 	at, ok := immediate(s.args[3])

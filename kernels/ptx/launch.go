@@ -16,8 +16,11 @@ type Launch struct {
 	Params  []byte
 }
 
-// mostShared is what a block may have, in bytes.
-const mostShared = 227 << 10
+// What a block may have: bytes and threads.
+const (
+	mostShared  = 227 << 10
+	mostThreads = 1024
+)
 
 // Launch runs all blocks, to their end or the first error, and returns how many
 // instructions threads have executed.
@@ -27,7 +30,7 @@ func (k *Kernel) Launch(memory *Memory, l Launch) (instructions int64, err error
 	switch {
 	case len(l.Params) != k.params:
 		return 0, fmt.Errorf("ptx: %s takes %d bytes of parameters, got %d", k.Name, k.params, len(l.Params))
-	case l.Threads < 1 || l.Threads > k.threads:
+	case l.Threads < 1 || l.Threads > min(k.threads, mostThreads):
 		return 0, fmt.Errorf("ptx: %s is for %d threads a block, not %d", k.Name, k.threads, l.Threads)
 	case g[0] < 1 || g[1] < 1 || g[2] < 1 || g[1] > 65535 || g[2] > 65535:
 		return 0, fmt.Errorf("ptx: %s: a grid of %dx%dx%d blocks", k.Name, g[0], g[1], g[2])

@@ -42,8 +42,8 @@ var (
 	entryHead   = regexp.MustCompile(`(?m)^\.visible \.entry (\w+)\(`)
 	sharedArray = regexp.MustCompile(`(?m)^\s*(?:\.extern )?\.shared \.align (\d+) \.b8 (\w+)\[(\d*)\];`)
 	paramBytes  = regexp.MustCompile(`\.param \.align \d+ \.b8 (\w+)\[(\d+)\]`)
-	mostThreads = regexp.MustCompile(`\.maxntid (\d+), 1, 1`)
-	registers   = regexp.MustCompile(`^\.reg \.(pred|[bf]\d+) (%[a-z]+)<(\d+)>$`)
+	maxThreads  = regexp.MustCompile(`\.maxntid (\d+), 1, 1`)
+	registers   = regexp.MustCompile(`^\.reg \.(pred|[bf](?:16|32|64)) (%[a-z]+)<(\d+)>$`)
 )
 
 // Parse finds the kernels of a module.
@@ -80,7 +80,7 @@ func (m *Module) Kernel(name string) (*Kernel, error) {
 	}
 	k := &Kernel{Name: name, symbols: map[string]uint64{}, banks: map[string]bank{}}
 	head := m.text[e.from:e.body]
-	params, threads := paramBytes.FindAllStringSubmatch(head, -1), mostThreads.FindStringSubmatch(head)
+	params, threads := paramBytes.FindAllStringSubmatch(head, -1), maxThreads.FindStringSubmatch(head)
 	if len(params) != 1 || threads == nil {
 		return nil, fmt.Errorf("ptx: %s: not one struct of parameters, or no bound of its threads", name)
 	}

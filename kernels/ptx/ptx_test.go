@@ -144,7 +144,8 @@ func TestFaults(t *testing.T) {
 		{"copy behind", copies + "cp.async.cg.shared.global [%r1], [%rd0+16384], 16, 16;", "not global memory"},
 		{"sums in flight", product8 + "wgmma.commit_group.sync.aligned;\nst.global.f32 [%rd1], %f1;", "or a product still writes"},
 		{"sums are written", product8 + "wgmma.commit_group.sync.aligned;\nmov.f32 %f1, 0f00000000;\nwgmma.wait_group.sync.aligned 0;", "a product that is not waited for"},
-		{"half a warpgroup", strings.Replace(product8, "wgmma.fence", "setp.gt.u32 %p1, %r0, 63;\n@%p1 ret;\nwgmma.fence", 1), "not of a whole warpgroup"},
+		{"half a warpgroup", strings.Replace(product8, "wgmma.fence", "setp.gt.u32 %p1, %r0, 63;\n@%p1 ret;\nwgmma.fence", 1), "not of its whole warpgroup"},
+		{"other operands", strings.Replace(product8, "wgmma.fence", "shr.u32 %r4, %r0, 5;\ncvt.u64.u32 %rd3, %r4;\nadd.s64 %rd2, %rd2, %rd3;\nwgmma.fence", 1), "warps of a warpgroup have other operands"},
 		{"not fenced", strings.Replace(product8, "fence.proxy.async.shared::cta;", "", 1), "written and not fenced"},
 		{"no wgmma.fence", strings.Replace(product8, "wgmma.fence.sync.aligned;", "", 1), "without wgmma.fence"},
 		{"another layout", strings.Replace(product8, "4611686018427387904", "-9223372036854775808", 1), "a descriptor of another layout"},
@@ -263,4 +264,22 @@ func TestBadLaunches(t *testing.T) {
 	require.EqualError(t, err, `ptx: there is no kernel "nonesuch"`)
 	_, err = Parse("nothing")
 	require.Error(t, err)
+}
+
+// FuzzKernel: whatever a text is, it is a kernel or an error.
+func FuzzKernel(f *testing.F) {
+	for _, body := range []string{product8, "@!%p1 bra $a;\n$a:", "mov.b32 {%rs1, %rs2}, %r0;\nbfi.b32 %r1, %r0, %r0, 4, 4;\nselp.f32 %f1, 0f00000000, %f2, %p1;",
+		"atom.global.add.f32 %f1, [%rd1+4], %f2;\nld.shared.v2.f32 {%f1, %f2}, [shared+8];\nshfl.sync.bfly.b32 %r1|%p1, %r2, 1, 31, -1;\nnot.pred %p1, %p2;",
+		"mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%f1,%f2,%f3,%f4}, {%r1,%r1,%r1,%r1}, {%r1,%r1}, {%f1,%f1,%f1,%f1};"} {
+		f.Add(kernel(body))
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		m, err := Parse(text)
+		if err != nil {
+			return
+		}
+		for _, name := range m.Kernels() {
+			_, _ = m.Kernel(name)
+		}
+	})
 }

@@ -20,6 +20,7 @@ type products struct {
 	open   []product // since the last commit
 	groups [][]product
 	fenced bool // by wgmma.fence, since the sums were the threads'
+	issued int
 }
 
 // wgmma begins a product, ends a group, waits, or fences ("Asynchronous Warpgroup Level
@@ -74,8 +75,8 @@ func (k *Kernel) product(s statement) (func(*warp, uint32), error) {
 		p.transpose[i] = s.args[6+i] == "1"
 	}
 	return func(w *warp, mask uint32) {
-		if first := w.index / 4 * 4; mask != everyone || first+4 > len(w.warps) || slices.ContainsFunc(w.warps[first:first+4], func(w warp) bool { return w.left != everyone }) {
-			fail("a product that is not of a whole warpgroup")
+		if mask != everyone {
+			fail("a product of %08x, not of a whole warp", mask)
 		}
 		x, y := w.read(a, mask), w.read(b, mask)
 		for i := range x {
@@ -85,6 +86,7 @@ func (k *Kernel) product(s statement) (func(*warp, uint32), error) {
 		}
 		q := p
 		q.a, q.b = x[0], y[0]
+		w.agree(q)
 		w.mayMultiply(q)
 		for _, d := range q.d {
 			if w.flying[d] == 0 { // else the sums are still those of products before this one
@@ -100,7 +102,19 @@ func (k *Kernel) product(s statement) (func(*warp, uint32), error) {
 	}, first(err, err1)
 }
 
-// operand is a matrix in shared memory ("Matrix Descriptor Format"): where it begins, and two
+// agree holds a warp's operands against those of the others in its warpgroup.
+func (w *warp) agree(p product) {
+	all := &w.issued[w.index/4]
+	if w.products.issued == len(*all) {
+		*all = append(*all, [2]uint64{p.a, p.b})
+	}
+	if (*all)[w.products.issued] != [2]uint64{p.a, p.b} {
+		fail("warps of a warpgroup have other operands")
+	}
+	w.products.issued++
+}
+
+// operand128 is a matrix in shared memory ("Matrix Descriptor Format"): where it begins, and two
 // strides, in bytes. Of its layouts only those that are swizzled by 128 bytes are known here.
 type operand128 struct {
 	start, leading, stride uint64
