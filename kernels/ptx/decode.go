@@ -35,7 +35,7 @@ func (k *Kernel) decode(body string, line int) error {
 var decoders = map[string]func(*Kernel, statement) (func(*warp, uint32), error){
 	"mov": (*Kernel).mov, "selp": (*Kernel).selp, "setp": (*Kernel).setp, "bfi": (*Kernel).bfi, "shfl": (*Kernel).shfl,
 	"ld": (*Kernel).load, "st": (*Kernel).store, "atom": (*Kernel).atom, "cp": (*Kernel).cp,
-	"mma": (*Kernel).mma, "wgmma": (*Kernel).wgmma, "fence": (*Kernel).fence,
+	"ldmatrix": (*Kernel).ldmatrix, "mma": (*Kernel).mma, "wgmma": (*Kernel).wgmma, "fence": (*Kernel).fence,
 }
 
 func (k *Kernel) instruction(in *instruction, labels map[string]int) (err error) {
@@ -300,10 +300,16 @@ func (k *Kernel) bfi(s statement) (func(*warp, uint32), error) {
 	}, first(err, err1, err2)
 }
 
-// shfl gets a value of the thread whose number differs in bits ("shfl.sync"), of a whole warp.
+// shfl gets a value of the thread whose number differs in bits, or of that number ("shfl.sync"),
+// of a whole warp.
 func (k *Kernel) shfl(s statement) (func(*warp, uint32), error) {
-	if strings.Join(s.op, ".") != "shfl.sync.bfly.b32" || len(s.args) != 5 {
+	name := strings.Join(s.op, ".")
+	if name != "shfl.sync.bfly.b32" && name != "shfl.sync.idx.b32" || len(s.args) != 5 {
 		return nil, errUnknown
+	}
+	own := 1
+	if name == "shfl.sync.idx.b32" {
+		own = 0
 	}
 	to, valid, both := strings.Cut(s.args[0], "|")
 	d, _, err := k.target(to)
@@ -322,10 +328,11 @@ func (k *Kernel) shfl(s statement) (func(*warp, uint32), error) {
 		x, by, clamp, members := *w.read(from[0], mask), w.read(from[1], mask), w.read(from[2], mask), w.read(from[3], mask)
 		v := w.write(d, mask, mask)
 		for i := range lanes(mask) {
-			if by[i] > 31 || clamp[i] != 31 || uint32(members[i]) != mask || mask>>(i^int(by[i]))&1 == 0 {
+			other := i*own ^ int(by[i])
+			if by[i] > 31 || clamp[i] != 31 || uint32(members[i]) != mask || mask>>other&1 == 0 {
 				fail("a shuffle by %d with %#x among %08x, of %08x that are here", by[i], clamp[i], members[i], mask)
 			}
-			v[i] = x[i^int(by[i])]
+			v[i] = x[other]
 		}
 		w.setPred(p, mask, mask, mask)
 	}, first(err, err1)

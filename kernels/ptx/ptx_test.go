@@ -97,6 +97,36 @@ $end:
 	}
 }
 
+// TestMatrices has thread n store row n, from 8n on: rows of four matrices.
+func TestMatrices(t *testing.T) {
+	out, err := run(t, `
+		mov.u32 %r1, shared;
+		shl.b32 %r2, %r0, 4;
+		add.s32 %r1, %r1, %r2;
+		mul.lo.s32 %r2, %r0, 524296;
+		add.s32 %r3, %r2, 65536;
+		add.s32 %r4, %r2, 196610;
+		add.s32 %r5, %r2, 327684;
+		add.s32 %r6, %r2, 458758;
+		st.shared.v4.u32 [%r1], {%r3, %r4, %r5, %r6};
+		bar.sync 0;
+		ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%r2, %r3, %r4, %r5}, [%r1];
+		shfl.sync.idx.b32 %r6|%p1, %r0, 5, 31, -1;
+		st.global.u32 [%rd1], %r2;
+		st.global.u32 [%rd1+128], %r3;
+		st.global.u32 [%rd1+256], %r4;
+		st.global.u32 [%rd1+384], %r5;
+		st.global.u32 [%rd1+512], %r6;`, 32)
+	require.NoError(t, err)
+	for lane := range 32 {
+		for i := range 4 {
+			row, column := 8*i+lane%4*2, lane/4
+			require.Equal(t, uint32(8*row+column|(8*row+8+column)<<16), out[32*i+lane], "register %d of thread %d", i, lane)
+		}
+		require.Equal(t, uint32(5), out[128+lane])
+	}
+}
+
 // Threads that are done are not waited for.
 func TestSomeReturn(t *testing.T) {
 	out, err := run(t, `
@@ -139,6 +169,8 @@ func TestFaults(t *testing.T) {
 		{"unset branch", "setp.gt.u32 %p1, %r0, %r5;\n@%p1 ret;", "%p1 is read, which thread"},
 		{"barrier apart", "setp.gt.u32 %p1, %r0, 3;\n@%p1 bra $a;\nbar.sync 0;\n$a:\nbar.sync 0;", "threads wait here for others"},
 		{"shuffle of some", "setp.gt.u32 %p1, %r0, 3;\n@%p1 ret;\nshfl.sync.bfly.b32 %r3|%p3, %r0, 1, 31, -1;", "a shuffle by 1"},
+		{"matrices of some", "mov.u32 %r1, shared;\nsetp.gt.u32 %p1, %r0, 3;\n@%p1 ret;\nldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%r2, %r3, %r4, %r5}, [%r1];", "not of a whole warp"},
+		{"matrices misaligned", "mov.u32 %r1, shared;\nldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%r2, %r3, %r4, %r5}, [%r1+8];", "of shared memory, which is no multiple"},
 		{"tf32", "mov.u32 %r1, 1065353217;\nmov.f32 %f1, 0f00000000;\nmma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%f1,%f2,%f3,%f4}, {%r1,%r1,%r1,%r1}, {%r1,%r1}, {%f1,%f1,%f1,%f1};", "has bits that TF32 has not"},
 		{"copy misaligned", copies + "cp.async.cg.shared.global [%r1+8], [%rd0], 16, 16;", "16 bytes at 0x618 of shared memory"},
 		{"copy behind", copies + "cp.async.cg.shared.global [%r1], [%rd0+16384], 16, 16;", "not global memory"},
