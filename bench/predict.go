@@ -10,6 +10,10 @@ import "mdp/engine"
 // All layers of a network are timed within milliseconds, and a row against its
 // reference likewise, so what the machine did between two rows cancels out. A
 // row whose reference is no call of the network is as it was measured.
+//
+// What does not cancel out is a clock that changes for one of the two and not for the
+// other: a row that waits for memory, of a layer whose reference computes, is off by as
+// much as the clock is off from the network's, three percent by a drift of three.
 func Tie(rows []Row, inNetworkNS map[string]int64) map[string]int64 {
 	tied := map[string]int64{}
 	for _, r := range rows {

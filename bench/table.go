@@ -172,7 +172,7 @@ func (t *Table) write(values ...any) error {
 
 // unwritten puts the file back to the whole rows.
 func (t *Table) unwritten(err error) error {
-	return errors.Join(fmt.Errorf("write a row: %w; the table keeps its %d rows: make room and measure again", err, len(t.rows)), t.cut())
+	return errors.Join(fmt.Errorf("write a row: %w; the table keeps its %d rows", err, len(t.rows)), t.cut())
 }
 
 // cut drops what lies beyond the whole rows.

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -51,7 +53,10 @@ figures are worth: an empty call, loops of known cycles, copies of known size.`,
 	roofline := newRooflineOptions(o, cmd)
 	selfTest := cmd.Flags().Bool("selftest", false, "measure calls of known cost: the instrument's bias and repeatability")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		what := slices.DeleteFunc([]string{"run", "model", "roofline", "selftest"}, func(name string) bool { return !cmd.Flags().Changed(name) })
 		switch {
+		case len(what) > 1:
+			return usageError{fmt.Errorf("--%s measure different things: say one of them", strings.Join(what, " and --"))}
 		case len(table.models) > 0:
 			return runBenchTable(cmd.Context(), table)
 		case roofline.on:
@@ -66,6 +71,9 @@ figures are worth: an empty call, loops of known cycles, copies of known size.`,
 }
 
 func runBench(ctx context.Context, o *runOptions) error {
+	if folder, _, err := o.resolve(); err == nil && !o.flags.Changed("run") && !isRun(folder) {
+		return usageError{errors.New("say what to measure: --run DIR for a run's table, --model NAME for a network's without a run, --roofline or --selftest")}
+	}
 	return o.stage(ctx, prune.StageBench, func(p *prune.Pipeline) (result, error) {
 		h, rows, err := bench.ReadTable(p.Path("latency.jsonl"))
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -28,11 +29,14 @@ func (a *app) run(ctx context.Context, args []string) int {
 		return exitOK
 	}
 	if !a.started {
-		err = usageError{fmt.Errorf("%w; mdp help shows how", err)}
+		err = usageError{fmt.Errorf("%s; mdp help shows how", parsed.ReplaceAllString(err.Error(), ""))}
 	}
 	fmt.Fprintf(a.stderr, "mdp: %s\n", oneLine(err))
 	return exitCode(err)
 }
+
+// parsed is what Go says between a flag's value and what is wrong with it.
+var parsed = regexp.MustCompile(`strconv\.\w+: parsing ".*": `)
 
 func newRootCmd(a *app) *cobra.Command {
 	root := &cobra.Command{

@@ -77,9 +77,12 @@ func Build(name string, opts Options) (*graph.Graph, error) {
 		e.build(b, opts)
 		return b.Build()
 	}
+	plain := strings.NewReplacer("-", "", "_", "")
 	names := make([]string, len(zoo))
 	for i, e := range zoo {
-		names[i] = e.Name
+		if names[i] = e.Name; strings.EqualFold(plain.Replace(name), plain.Replace(e.Name)) {
+			return nil, fmt.Errorf("no network is called %q; there is %s", name, e.Name)
+		}
 	}
 	return nil, fmt.Errorf("no network is called %q; there are %s", name, strings.Join(names, ", "))
 }
