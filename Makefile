@@ -16,10 +16,10 @@ build: ## bin/mdp, pure Go, static
 demo: build ## prune a network for Fashion-MNIST: three minutes, then a page
 	scripts/demo
 
-# Built first: several at once would compile the same packages, each for itself.
+# Built first: several at once would compile the same packages, each for itself. test-emu's kernels are test-cuda-build's, too.
 .PHONY: test
 test: build ## all that can be tested without a GPU
-	@$(MAKE) --no-print-directory -j3 test-cuda-build test-go test-check test-asan test-emu
+	@$(MAKE) --no-print-directory -j3 test-cuda-build test-go test-emu test-check test-asan
 
 .PHONY: test-go
 test-go: ## of that, what needs Go alone; go vet, too
