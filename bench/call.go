@@ -118,17 +118,18 @@ func (s *stand) sample(ctx context.Context, exec engine.Executor, round *round, 
 // the ratios of samples taken in one round. A machine that changes its pace between
 // rounds moves the medians of the two past each other, but not these ratios. Those of a
 // call of few ticks are two or three numbers, of which none is what lies between the
-// ticks: its reference is looked for there, too, as its own latency was.
+// ticks: its reference is looked for there, too, as its own latency was. What is too fast
+// to be timed is taken to take 1 ns: a table's rows are read as shares of it.
 func paired(r Result, besideNS []int64) int64 {
 	x := slices.Sorted(slices.Values(r.SamplesNS))
 	if _, _, ok := betweenTicks(x, x[len(x)/2], r.TickNS); ok {
-		return summarise(besideNS, r.TickNS).MedianNS
+		return max(1, summarise(besideNS, r.TickNS).MedianNS)
 	}
 	ratios := make([]float64, len(besideNS))
 	for i, ns := range besideNS {
 		ratios[i] = float64(ns) / float64(max(1, r.SamplesNS[i]))
 	}
-	return int64(math.Round(median(ratios) * float64(max(1, r.MedianNS))))
+	return max(1, int64(math.Round(median(ratios)*float64(max(1, r.MedianNS)))))
 }
 
 // fill writes what the first calls of the plan find in memory; of an operand that

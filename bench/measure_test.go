@@ -129,4 +129,5 @@ func TestPaired(t *testing.T) {
 	result := Summarise(samples)
 	assert.Equal(t, result.MedianNS*5/2, paired(result, beside))
 	assert.EqualValues(t, 7, paired(Summarise([]int64{0, 0}), []int64{7, 7}), "too fast to be timed")
+	assert.EqualValues(t, 1, paired(Summarise([]int64{0, 0}), []int64{0, 0}), "a row that its table's reader takes")
 }
