@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"debug/elf"
 	"encoding/binary"
+	"fmt"
 	"io/fs"
 	"strings"
 	"testing"
@@ -17,6 +18,7 @@ import (
 // Compiled is what machine code says of a kernel.
 type Compiled struct {
 	Registers    int // of a thread
+	Stack        int // bytes of a thread: registers that are kept in memory
 	StaticShared int // bytes
 	Params       int // bytes
 	Threads      int // of a block, at most
@@ -46,17 +48,20 @@ func AllCompiled(t *testing.T) map[string]map[string]Compiled {
 }
 
 // compiledIn adds the kernels of one file. What a kernel needs are attributes of sections
-// that end with its name; its registers are among those of all.
+// that end with its name; its registers and its stack are among those of all.
 func compiledIn(t *testing.T, image []byte, all map[string]Compiled) {
 	f, err := elf.NewFile(bytes.NewReader(image))
 	require.NoError(t, err)
 	symbols, err := f.Symbols()
 	require.NoError(t, err)
 	word := binary.LittleEndian
-	registers := map[string]int{}
+	registers, stack := map[string]int{}, map[string]int{}
 	attributes(t, f.Section(".nv.info"), func(number byte, value []byte) {
-		if number == 0x2f {
+		switch number {
+		case 0x2f:
 			registers[symbols[word.Uint32(value)-1].Name] = int(word.Uint32(value[4:]))
+		case 0x11:
+			stack[symbols[word.Uint32(value)-1].Name] = int(word.Uint32(value[4:]))
 		}
 	})
 	for _, s := range f.Sections {
@@ -64,7 +69,8 @@ func compiledIn(t *testing.T, image []byte, all map[string]Compiled) {
 		if !ok {
 			continue
 		}
-		c := Compiled{Registers: registers[name]}
+		require.Contains(t, stack, name)
+		c := Compiled{Registers: registers[name], Stack: stack[name]}
 		if shared := f.Section(".nv.shared." + name); shared != nil {
 			c.StaticShared = int(shared.Size)
 		}
@@ -95,4 +101,26 @@ func attributes(t *testing.T, s *elf.Section, visit func(number byte, value []by
 		}
 		visit(number, value)
 	}
+}
+
+type code struct {
+	architecture string
+	elf          []byte
+}
+
+// codes of a fatbin: behind 16 bytes, each has a header, which begins with its kind, its
+// own length and that of what follows it.
+func codes(t *testing.T, name, image string) []code {
+	word := binary.LittleEndian
+	b := []byte(image)
+	require.Equal(t, uint32(0xba55ed50), word.Uint32(b), "%s is no fatbin", name)
+	var all []code
+	for b = b[16:]; len(b) > 0; {
+		kind, header, size := word.Uint16(b), word.Uint32(b[4:]), word.Uint64(b[8:])
+		if kind == 2 { // machine code; 1 is PTX
+			all = append(all, code{fmt.Sprintf("sm_%d", word.Uint32(b[28:])), b[header:][:size]})
+		}
+		b = b[uint64(header)+size:]
+	}
+	return all
 }

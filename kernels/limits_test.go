@@ -91,12 +91,12 @@ func record(t *testing.T, d *recorder) {
 			}
 			require.NoError(t, err)
 			for _, c := range convolutions() {
-				d.lower(t, b, o.Storage, c)
+				d.lower(t, b, c)
 			}
 			if o.Variant != cuda.Chosen {
 				continue
 			}
-			d.lower(t, b, o.Storage, engine.LoadImages{N: 256, H: 224, W: 224, C: 3, Y: 1, Pixels: 2, Moves: 3, Mean: 4, Scale: 5})
+			d.lower(t, b, engine.LoadImages{N: 256, H: 224, W: 224, C: 3, Y: 1, Pixels: 2, Moves: 3, Mean: 4, Scale: 5})
 			for _, batch := range []int{1, 256} {
 				p, err := engine.Compile(training, b, engine.Options{Mode: engine.Train, Batch: batch, MaskChunk: 8})
 				require.NoError(t, err)
@@ -145,17 +145,8 @@ type shape struct {
 }
 
 // lower prepares and runs one call.
-func (r *recorder) lower(t *testing.T, b *cuda.Backend, storage engine.Storage, c engine.Call) {
-	workspace := engine.Buffer(14)
-	plan := &engine.Plan{Spans: make([]engine.Span, workspace+1), Calls: []engine.Call{c}, Workspace: []engine.Buffer{workspace}}
-	plan.Spans[workspace].Len = b.Workspace(c)
-	for _, o := range c.Operands() {
-		plan.Spans[o.Buffer].Len = o.Len
-		if o.Activation {
-			plan.Spans[o.Buffer].Storage = storage
-		}
-	}
-	e, err := b.Prepare(plan)
+func (r *recorder) lower(t *testing.T, b *cuda.Backend, c engine.Call) {
+	e, err := b.Prepare(engine.Alone(b, c))
 	require.NoError(t, err)
 	require.NoError(t, e.Run(0, 1))
 	require.NoError(t, e.Close())

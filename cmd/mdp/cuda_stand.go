@@ -146,30 +146,16 @@ func newKernelStand(b *cuda.Backend, c engine.Call, cacheBytes int) (*kernelStan
 	if err := b.Supports(c); err != nil {
 		return nil, err
 	}
-	p := &engine.Plan{Spans: make([]engine.Span, 1)}
+	p := engine.Alone(b, c)
+	scratch := p.Workspace[0]
+	p.Calls, p.Workspace = nil, nil
 	take := func(n int) engine.Buffer {
 		p.Spans = append(p.Spans, engine.Span{Offset: p.Len, Len: n})
 		p.Len += (n + 15) / 16 * 16
 		return engine.Buffer(len(p.Spans) - 1)
 	}
-	storage := b.Info().Storage
-	for _, o := range c.Operands() { // where the call says, one after the other in memory
-		p.Spans = append(p.Spans, make([]engine.Span, max(0, int(o.Buffer)+1-len(p.Spans)))...)
-		if p.Spans[o.Buffer].Len < o.Len {
-			s := engine.Span{Offset: p.Len, Len: o.Len}
-			if o.Activation {
-				s.Storage = storage
-			}
-			p.Spans[o.Buffer] = s
-			p.Len += (s.Words() + 15) / 16 * 16
-		}
-	}
 	p.Len = max(p.Len, noiseLen)
 	filled := p.Len
-	scratch := engine.None
-	if n := b.Workspace(c); n > 0 {
-		scratch = take(n)
-	}
 	for _, o := range maskLists(c) {
 		p.Spans[o.Buffer] = p.Spans[take(o.Len)]
 	}
@@ -197,7 +183,7 @@ func newKernelStand(b *cuda.Backend, c engine.Call, cacheBytes int) (*kernelStan
 		return nil, fmt.Errorf("%v: %w", c, err)
 	}
 	s := &kernelStand{exec: exec, latencyNS: make([]int64, len(p.Calls)), next: repeats, first: fill}
-	err = exec.Write(noise, noiseFor(storage))
+	err = exec.Write(noise, noiseFor(b.Info().Storage))
 	for _, o := range maskLists(c) {
 		err = errors.Join(err, exec.Write(o.Buffer, everyOther(o.Len)))
 	}

@@ -105,23 +105,15 @@ func end(t *testing.T, o kernels.Order, s engine.Storage, c, small engine.Call) 
 	}
 	b := with(t, d, Options{Precision: p, Storage: s})
 	require.NoError(t, b.Supports(c))
-	const tails = 16 // spans of the ends of buffers
-	plan := &engine.Plan{Spans: make([]engine.Span, 2*tails), Calls: []engine.Call{c}}
+	plan := engine.Alone(b, c)
 	operands, smalls := c.Operands(), small.Operands()
+	tails := engine.Buffer(len(plan.Spans)) // of the ends of operands
 	for i, o := range operands {
-		span := engine.Span{Offset: plan.Len, Len: o.Len}
-		if o.Activation {
-			span.Storage = s
-		}
-		plan.Spans[o.Buffer] = span
-		plan.Len += (span.Words() + 63) / 64 * 64
+		span := plan.Span(o.Buffer)
 		tail := engine.Span{Len: smalls[i].Len, Storage: span.Storage}
 		tail.Offset = span.Offset + span.Words() - tail.Words()
-		plan.Spans[tails+o.Buffer] = tail
+		plan.Spans = append(plan.Spans, tail)
 	}
-	plan.Spans[tails].Len, plan.Spans[tails].Offset = b.Workspace(c), plan.Len
-	plan.Len += b.Workspace(c)
-	plan.Workspace = []engine.Buffer{tails}
 	e, err := b.Prepare(plan)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, errors.Join(e.Close(), d.Close())) }()
@@ -132,11 +124,11 @@ func end(t *testing.T, o kernels.Order, s engine.Storage, c, small engine.Call) 
 			x[j] = float32(rng.IntN(9)) / 4
 		}
 		if o.Read {
-			require.NoError(t, e.Write(tails+o.Buffer, x))
+			require.NoError(t, e.Write(tails+engine.Buffer(i), x))
 		}
 	}
 	require.NoError(t, e.Run(0, 1))
 	got := make([]float32, smalls[0].Len)
-	require.NoError(t, e.Read(got, tails+operands[0].Buffer))
+	require.NoError(t, e.Read(got, tails))
 	return got[len(got)-min(len(got), 64):]
 }

@@ -47,16 +47,7 @@ func checkImages(t *testing.T, b *Backend) {
 	}
 
 	call := engine.LoadImages{N: n, H: h, W: w, C: c, Y: 1, Pixels: 2, Moves: 3, Mean: 4, Scale: 5}
-	plan := &engine.Plan{Spans: make([]engine.Span, 1), Calls: []engine.Call{call}}
-	for _, o := range call.Operands() {
-		s := engine.Span{Offset: plan.Len, Len: o.Len}
-		if o.Activation {
-			s.Storage = b.storage
-		}
-		plan.Spans = append(plan.Spans, s)
-		plan.Len += (o.Len + 15) / 16 * 16
-	}
-	e, err := b.Prepare(plan)
+	e, err := b.Prepare(engine.Alone(b, call))
 	require.NoError(t, err)
 	for i, x := range [][]float32{packed, draws, mean, scale} {
 		require.NoError(t, e.Write(engine.Buffer(2+i), x))

@@ -7,6 +7,7 @@ import (
 	"hash/fnv"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -74,7 +75,7 @@ func checkMaskFilter(t *testing.T, b *Backend) {
 		m := engine.Mask{Chunk: 16, In: 6, Out: 7}
 		x := newMaskedCase(t, g, m, kept)
 		c := engine.MaskFilter{K: g.K, RS: 9, C: g.C, Filter: 3, Mask: m}
-		want := append([]float32(nil), x.memory[3]...)
+		want := slices.Clone(x.memory[3])
 		for i := range want {
 			if !x.on[3](i) {
 				want[i] = 0
@@ -127,34 +128,19 @@ func newMaskedCase(t *testing.T, g engine.Conv, m engine.Mask, kept float64) *ma
 // what it writes.
 func (c *maskedCase) run(t *testing.T, b *Backend, call engine.Call, off float32) []float32 {
 	written := call.Operands()[0]
-	plan := &engine.Plan{Spans: make([]engine.Span, 1), Calls: []engine.Call{call}}
-	take := func(n int) engine.Buffer {
-		plan.Spans = append(plan.Spans, engine.Span{Offset: plan.Len, Len: n})
-		plan.Len += (n + 15) / 16 * 16
-		return engine.Buffer(len(plan.Spans) - 1)
-	}
-	for _, x := range c.memory[1:] {
-		take(len(x))
-	}
-	plan.Workspace = []engine.Buffer{take(b.Workspace(call))}
-	for _, o := range call.Operands() {
-		if o.Activation {
-			plan.Spans[o.Buffer].Storage = b.storage
-		}
-	}
-	e, err := b.Prepare(plan)
+	e, err := b.Prepare(engine.Alone(b, call))
 	require.NoError(t, err)
 	defer func() { require.NoError(t, e.Close()) }()
-	for i, x := range c.memory {
-		values := append([]float32(nil), x...)
-		if i >= 1 && i <= 5 && !(engine.Buffer(i) == written.Buffer && accumulates(call)) {
+	for _, o := range call.Operands() {
+		values := slices.Clone(c.memory[o.Buffer])
+		if o.Buffer <= 5 && !(o.Buffer == written.Buffer && accumulates(call)) {
 			for j := range values {
-				if !c.on[i](j) {
+				if !c.on[o.Buffer](j) {
 					values[j] = off
 				}
 			}
 		}
-		require.NoError(t, e.Write(engine.Buffer(i), values))
+		require.NoError(t, e.Write(o.Buffer, values))
 	}
 	require.NoError(t, e.Run(0, 1))
 	got := make([]float32, written.Len)

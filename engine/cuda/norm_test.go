@@ -37,22 +37,7 @@ func checkNorm(t *testing.T, b *Backend, convs []engine.Conv) {
 		c, norm := both(7)
 		joined := engine.ConvBatchNorm{}
 		joined.ConvForward, joined.Norm = both(13)
-		plan := &engine.Plan{Calls: []engine.Call{c, norm, joined}}
-		for _, n := range append(append(lens, written...), written...) {
-			plan.Spans = append(plan.Spans, engine.Span{Offset: plan.Len, Len: n})
-			plan.Len += (n + 63) / 64 * 64
-		}
-		for _, c := range plan.Calls {
-			for _, o := range c.Operands() {
-				if o.Activation {
-					plan.Spans[o.Buffer].Storage = b.storage
-				}
-			}
-			n := b.Workspace(c)
-			plan.Spans = append(plan.Spans, engine.Span{Offset: plan.Len, Len: n})
-			plan.Len += (n + 63) / 64 * 64
-			plan.Workspace = append(plan.Workspace, engine.Buffer(len(plan.Spans)-1))
-		}
+		plan := engine.Alone(b, c, norm, joined)
 		plan.Fixed = plan.Len // running statistics begin at zero
 		t.Run(joined.String(), func(t *testing.T) {
 			e, err := b.Prepare(plan)

@@ -89,14 +89,7 @@ func checkRounding(t *testing.T, b *Backend) {
 	}
 	const y, one, gamma, beta = 1, 2, 3, 4
 	n := len(x)
-	plan := &engine.Plan{Spans: make([]engine.Span, 1), Calls: []engine.Call{
-		engine.Scale{Rows: 1, C: n, Y: y, X: one, Gamma: gamma, Beta: beta}, engine.Activate{Len: n, Y: one, X: y}}}
-	for _, s := range []engine.Storage{b.storage, b.storage, engine.Float32, engine.Float32} {
-		span := engine.Span{Offset: plan.Len, Len: n, Storage: s}
-		plan.Spans, plan.Len = append(plan.Spans, span), plan.Len+(span.Words()+63)/64*64
-	}
-	plan.Workspace = make([]engine.Buffer, 2)
-	e, err := b.Prepare(plan)
+	e, err := b.Prepare(engine.Alone(b, engine.Scale{Rows: 1, C: n, Y: y, X: one, Gamma: gamma, Beta: beta}, engine.Activate{Len: n, Y: one, X: y}))
 	require.NoError(t, err)
 	defer func() { require.NoError(t, e.Close()) }()
 	ones, zeros := make([]float32, n), make([]float32, n)
@@ -249,14 +242,8 @@ func compute(t *testing.T, b *Backend, c engine.Call, integers bool) ([]float32,
 	hash := fnv.New64a()
 	hash.Write([]byte(c.String()))
 	rng := rand.New(rand.NewPCG(hash.Sum64(), 0))
-	plan := &engine.Plan{Spans: make([]engine.Span, 1), Calls: []engine.Call{c}, Workspace: []engine.Buffer{engine.None}}
-	add := func(n int) {
-		plan.Spans = append(plan.Spans, engine.Span{Offset: plan.Len, Len: n})
-		plan.Len += (n + 15) / 16 * 16
-	}
 	memory := enginetest.Memory{}
-	for _, o := range c.Operands() { // buffers are numbered in order
-		add(o.Len)
+	for _, o := range c.Operands() {
 		x := make([]float64, o.Len)
 		for i := range x {
 			x[i] = float64(float32(rng.NormFloat64()))
@@ -266,15 +253,10 @@ func compute(t *testing.T, b *Backend, c engine.Call, integers bool) ([]float32,
 		}
 		memory[o.Buffer] = x
 		if o.Activation {
-			plan.Spans[o.Buffer].Storage = b.storage
 			round(b.storage, x)
 		}
 	}
-	if n := b.Workspace(c); n > 0 {
-		add(n)
-		plan.Workspace[0] = engine.Buffer(len(plan.Spans) - 1)
-	}
-	e, err := b.Prepare(plan)
+	e, err := b.Prepare(engine.Alone(b, c))
 	require.NoError(t, err)
 	defer func() { require.NoError(t, e.Close()) }()
 	for buffer, x := range memory {

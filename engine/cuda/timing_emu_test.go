@@ -15,8 +15,8 @@ import (
 // Each latency is that of its own call; fewer than the calls are of the first.
 func TestTimeOfSpins(t *testing.T) {
 	d := emu.Open(kernels.Ascending)
-	e, err := backend(t, d, Float32).Prepare(&engine.Plan{Spans: make([]engine.Span, 1), Calls: []engine.Call{
-		engine.Spin{Cycles: 200e3}, engine.Spin{}, engine.Spin{Cycles: 100e3}}})
+	b := backend(t, d, Float32)
+	e, err := b.Prepare(engine.Alone(b, engine.Spin{Cycles: 200e3}, engine.Spin{}, engine.Spin{Cycles: 100e3}))
 	require.NoError(t, err)
 	latencyNS := make([]int64, 2)
 	require.NoError(t, e.Time(latencyNS))
