@@ -1,6 +1,7 @@
 package ptx
 
 import (
+	"cmp"
 	"encoding/binary"
 	"slices"
 	"strings"
@@ -154,7 +155,7 @@ func (k *Kernel) atom(s statement) (func(*warp, uint32), error) {
 		for i := range lanes(mask) {
 			b := w.bytes("global", at[i]+offset, 4, i)
 			was[i] = get(b)
-			put(b, quiet(flushed(f32(was[i])+f32(x[i])))) // atom.add.f32 of global memory flushes
+			put(b, quiet(flushed(flushed(f32(was[i]))+flushed(f32(x[i]))))) // of global memory, it flushes
 		}
-	}, first(err, err1, err2)
+	}, cmp.Or(err, err1, err2)
 }

@@ -1,6 +1,7 @@
 package ptx
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -55,7 +56,7 @@ func (k *Kernel) cp(s statement) (func(*warp, uint32), error) {
 					w.shared[c.to-sharedBase+uint64(j)] = 0xff
 				}
 			}
-		}, first(err, err1, err2, err3)
+		}, cmp.Or(err, err1, err2, err3)
 	}
 	return nil, errUnknown
 }

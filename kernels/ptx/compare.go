@@ -27,7 +27,7 @@ func (k *Kernel) setp(s statement) (func(*warp, uint32), error) {
 			}
 		}
 		w.setPred(p, mask, is, isA&isB)
-	}, first(err, err1, err2)
+	}, cmp.Or(err, err1, err2)
 }
 
 func comparison(name, of string) func(x, y uint64) bool {

@@ -6,8 +6,9 @@
 // that name the line.
 //
 //	module.go     text → kernels; parse.go text → statements
-//	decode.go     statement → what it does to a warp; scalar.go, float.go, convert.go
-//	              arithmetic; access.go memory; async.go copies; mma.go, wgmma.go products
+//	decode.go     statement → what it does to a warp: move.go, compare.go; scalar.go,
+//	              float.go, convert.go arithmetic; access.go memory; async.go copies;
+//	              matrix.go, mma.go, wgmma.go products
 //	warp.go       32 threads; block.go their barriers; launch.go all blocks of a grid
 //	memory.go     what a GPU has for memory
 //

@@ -1,6 +1,7 @@
 package ptx
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -99,7 +100,7 @@ func (k *Kernel) product(s statement) (func(*warp, uint32), error) {
 			w.written[d] = 0
 		}
 		w.products.open = append(w.products.open, q)
-	}, first(err, err1)
+	}, cmp.Or(err, err1)
 }
 
 // agree holds a warp's operands against those of the others in its warpgroup.
