@@ -36,19 +36,24 @@ func within(all []byte, from uint64, n int) []byte {
 	return all[from:][:n]
 }
 
-// access is what ld and st have in their names: a space, and a vector of a type.
+// access is what ld and st have in their names: a space, and a vector of a type. Without a
+// space the address is generic ("Generic Addressing"), which nothing but memory of the device
+// has here.
 func access(s statement) (space string, count, bytes int, ok bool) {
+	space, count = "global", 1
 	op := s.op[1:]
-	if len(op) < 2 || !slices.Contains([]string{"global", "shared", "param"}, op[0]) {
+	if len(op) > 0 && slices.Contains([]string{"global", "shared", "param"}, op[0]) {
+		space, op = op[0], op[1:]
+	}
+	if len(op) == 2 {
+		count, op = map[string]int{"v2": 2, "v4": 4}[op[0]], op[1:]
+	}
+	if len(op) != 1 {
 		return "", 0, 0, false
 	}
-	count = 1
-	if len(op) == 3 {
-		count = map[string]int{"v2": 2, "v4": 4}[op[1]]
-	}
-	bytes = width(op[len(op)-1]) / 8
-	signed := strings.HasPrefix(op[len(op)-1], "s") && bytes < 4 // would fill what is wider with the sign
-	return op[0], count, bytes, len(op) <= 3 && count*bytes != 0 && !signed && len(s.args) == 2
+	bytes = width(op[0]) / 8
+	signed := strings.HasPrefix(op[0], "s") && bytes < 4 // would fill what is wider with the sign
+	return space, count, bytes, count*bytes != 0 && !signed && len(s.args) == 2
 }
 
 func get(b []byte) uint64 {

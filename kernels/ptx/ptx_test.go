@@ -161,6 +161,7 @@ func TestFaults(t *testing.T) {
 		{"no label", "bra $nowhere;", "no such label"},
 		{"below", "ld.global.u32 %r1, [%rd1+-4];", "4 bytes at 0xffffffffc are not global memory"},
 		{"behind", "ld.global.u32 %r1, [%rd1+16384];", "line 21: ld.global.u32 %r1, [%rd1+16384]: thread 32: 4 bytes at 0x1000004080 are not global memory, or not all of them"},
+		{"generic", "ld.f32 %f1, [%rd1];\nst.shared.f32 [shared], %f1;\nmov.u64 %rd2, shared;\nld.f32 %f1, [%rd2];", "4 bytes at 0x410 are not global memory"},
 		{"misaligned", "ld.global.v4.u32 {%r1, %r2, %r3, %r4}, [%rd1];", "thread 33: 16 bytes at 0x1000000084 of global memory, which is no multiple"},
 		{"shared", "mov.u32 %r1, shared;\nst.shared.u32 [%r1+4096], %r0;", "not shared memory"},
 		{"parameters", "ld.param.u64 %rd2, [k_param_0+8];", "not param memory"},
