@@ -80,6 +80,16 @@ func (g Conv) MACs() int64 {
 	return int64(g.N) * int64(g.P) * int64(g.Q) * int64(g.K) * int64(g.filter()/g.K)
 }
 
+// ConvOf is the geometry of a convolution in any direction, masked or not.
+func ConvOf(c Call) (Conv, bool) {
+	if of, ok := c.(interface{ geometry() Conv }); ok {
+		return of.geometry(), true
+	}
+	return Conv{}, false
+}
+
+func (g Conv) geometry() Conv { return g }
+
 func (g Conv) in() int     { return g.N * g.H * g.W * g.C }
 func (g Conv) out() int    { return g.N * g.P * g.Q * g.K }
 func (g Conv) filter() int { return g.K * g.R * g.S * (g.C / g.Groups) }

@@ -164,7 +164,7 @@ func kernelRows(calls []engine.Call, cacheBytes int) []timedRow {
 // bfloat16 and what moves memory, then the other precisions, then masks, then the
 // variants that were not chosen. Half precision is as fast as bfloat16, and last.
 func (r *kernelRow) rank() int {
-	_, multiplies := geometry(r.call)
+	_, multiplies := engine.ConvOf(r.call)
 	switch {
 	case r.Precision == cuda.Float16:
 		return 4
@@ -209,7 +209,7 @@ var (
 // and in bfloat16 every variant, those above the large one in 16 bits; of what multiplies nothing one in each storage, of
 // which the two of 16 bits move as much, and of what has no activations one.
 func kernelsOf(c engine.Call) []cuda.Options {
-	conv, ok := geometry(c)
+	conv, ok := engine.ConvOf(c)
 	switch {
 	case !ok && bench.WorkOf(c, engine.BFloat16) == bench.WorkOf(c, engine.Float32):
 		return []cuda.Options{exact}
@@ -228,25 +228,4 @@ func kernelsOf(c engine.Call) []cuda.Options {
 		all = append(all, cuda.Options{Precision: cuda.BFloat16, Storage: engine.BFloat16, Variant: v})
 	}
 	return all
-}
-
-// geometry of a convolution in any direction.
-func geometry(c engine.Call) (engine.Conv, bool) {
-	switch c := c.(type) {
-	case engine.ConvForward:
-		return c.Conv, true
-	case engine.ConvBatchNorm:
-		return c.Conv, true
-	case engine.ConvBackwardData:
-		return c.Conv, true
-	case engine.ConvBackwardFilter:
-		return c.Conv, true
-	case engine.MaskedConvForward:
-		return c.Conv, true
-	case engine.MaskedConvBackwardData:
-		return c.Conv, true
-	case engine.MaskedConvBackwardFilter:
-		return c.Conv, true
-	}
-	return engine.Conv{}, false
 }

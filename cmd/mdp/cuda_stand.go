@@ -72,7 +72,7 @@ func masked(c engine.Call) (engine.Call, bool) {
 	for _, o := range c.Operands() {
 		last = max(last, o.Buffer)
 	}
-	conv, _ := geometry(c)
+	conv, _ := engine.ConvOf(c)
 	if conv.Groups != 1 || min(conv.C, conv.K) < 2*maskChunk {
 		return nil, false
 	}
@@ -114,7 +114,7 @@ func everyOther(numbers int) []float32 {
 }
 
 func work(c engine.Call) int64 {
-	if conv, ok := geometry(c); ok {
+	if conv, ok := engine.ConvOf(c); ok {
 		return conv.MACs()
 	}
 	return 0

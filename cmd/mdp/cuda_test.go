@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"mdp/engine"
 	"mdp/engine/cuda"
 	"mdp/engine/cuda/driver/cu"
 )
@@ -149,7 +150,7 @@ func TestKernelsInOrder(t *testing.T) {
 	for _, r := range rows {
 		k := r.(*kernelRow)
 		kind := "variant"
-		switch _, multiplies := geometry(k.call); {
+		switch _, multiplies := engine.ConvOf(k.call); {
 		case k.Precision == cuda.Float16:
 			kind = "fp16"
 		case k.Variant != cuda.Chosen:

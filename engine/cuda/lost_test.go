@@ -16,18 +16,23 @@ import (
 	"mdp/engine/train"
 )
 
-// checkBytes trains from bytes and from images: the weights are the same, bit for bit.
-func checkBytes(t *testing.T, b engine.Backend) {
+// littleTraining is eight steps on synthetic images, normalised by this mean and std.
+func littleTraining(t *testing.T, b engine.Backend) (job train.Run, mean, std []float32) {
 	images := data.Synthetic(64, 8, 8, 1, 4, 1)
 	mean, std, err := data.MeanStd(images, 0)
 	require.NoError(t, err)
 	g, err := nets.Build("resnet8-cifar", nets.Options{Classes: 4, Input: graph.Shape{H: 8, W: 8, C: 1}, Width: 0.25})
 	require.NoError(t, err)
-	job := train.Run{
-		Graph: g, Weights: graph.InitWeights(g, 1), Backend: b, Train: images, Test: images,
-		Augment: []data.Step{data.RandomCrop(2), data.HorizontalFlip()}, Normalise: data.Normalize(mean, std),
+	return train.Run{
+		Graph: g, Weights: graph.InitWeights(g, 1), Backend: b, Train: images, Test: images, Normalise: data.Normalize(mean, std),
 		Config: train.Config{Epochs: 2, Batch: 16, LearningRate: 0.02, Schedule: train.Cosine, Momentum: 0.9, Nesterov: true, Seed: 1},
-	}
+	}, mean, std
+}
+
+// checkBytes trains from bytes and from images: the weights are the same, bit for bit.
+func checkBytes(t *testing.T, b engine.Backend) {
+	job, mean, std := littleTraining(t, b)
+	job.Augment = []data.Step{data.RandomCrop(2), data.HorizontalFlip()}
 	want, err := job.Do(t.Context())
 	require.NoError(t, err)
 	job.Recipe = &data.Recipe{Crop: 2, Flip: true, Mean: mean, Std: std}
@@ -46,15 +51,7 @@ func checkBytes(t *testing.T, b engine.Backend) {
 // running, the last checkpoint stays good, and what goes on from it ends as a
 // training that nothing happened to, bit for bit.
 func checkLost(t *testing.T, b engine.Backend, fail, heal func(), says string) {
-	images := data.Synthetic(64, 8, 8, 1, 4, 1)
-	mean, std, err := data.MeanStd(images, 0)
-	require.NoError(t, err)
-	g, err := nets.Build("resnet8-cifar", nets.Options{Classes: 4, Input: graph.Shape{H: 8, W: 8, C: 1}, Width: 0.25})
-	require.NoError(t, err)
-	job := train.Run{
-		Graph: g, Weights: graph.InitWeights(g, 1), Backend: b, Train: images, Test: images, Normalise: data.Normalize(mean, std),
-		Config: train.Config{Epochs: 2, Batch: 16, LearningRate: 0.02, Schedule: train.Cosine, Momentum: 0.9, Nesterov: true, Seed: 1},
-	}
+	job, _, _ := littleTraining(t, b)
 	whole, err := job.Do(t.Context())
 	require.NoError(t, err)
 
