@@ -20,20 +20,15 @@ func Networks(ctx context.Context, programs []*engine.Program, rule Rule) ([]Res
 }
 
 func networks(ctx context.Context, programs []*engine.Program, rule Rule, now func() time.Time) ([]Result, error) {
-	results, err := interleave(ctx, rule, forwards(programs, now), now)
-	for i := range results {
-		results[i] = undisturbed(results[i])
-	}
-	return results, err
-}
-
-// forwards are samples of programs' forward passes.
-func forwards(programs []*engine.Program, now func() time.Time) []func() (int64, error) {
 	samples := make([]func() (int64, error), len(programs))
 	for i, p := range programs {
 		samples[i] = func() (int64, error) { return twice(p, now) }
 	}
-	return samples
+	results, err := interleave(ctx, rule, samples, now)
+	for i := range results {
+		results[i] = undisturbed(results[i])
+	}
+	return results, err
 }
 
 // twice runs a program twice and times the second.

@@ -21,24 +21,24 @@ import (
 // dictionary from batch_in_out_size_kernel_stride[_groups] to milliseconds, of
 // convolutions alone, for square images and filters padded by half a filter.
 type Published struct {
-	latencyNS map[PublishedKey]int64
+	latencyNS map[publishedKey]int64
 	grouped   bool // its keys name groups
 }
 
-// PublishedKey is a convolution of a published table.
-type PublishedKey struct {
+// publishedKey is a convolution of a published table.
+type publishedKey struct {
 	Batch, CIn, COut int
 	Size             int // height and width of the input
 	Kernel, Stride   int
 	Groups           int
 }
 
-func (k PublishedKey) fields() []int {
+func (k publishedKey) fields() []int {
 	return []int{k.Batch, k.CIn, k.COut, k.Size, k.Kernel, k.Stride, k.Groups}
 }
 
 // String is the key as the published tables have it, with its groups.
-func (k PublishedKey) String() string {
+func (k publishedKey) String() string {
 	var s []string
 	for _, f := range k.fields() {
 		s = append(s, strconv.Itoa(f))
@@ -68,7 +68,7 @@ func newPublished(v any) (*Published, error) {
 	if !ok || len(d.Pairs) == 0 {
 		return nil, fmt.Errorf("it holds a %T, not a dictionary of latencies", v)
 	}
-	t := &Published{latencyNS: map[PublishedKey]int64{}}
+	t := &Published{latencyNS: map[publishedKey]int64{}}
 	parts := 0
 	for _, pair := range d.Pairs {
 		name, ok := pair.Key.(string)
@@ -99,7 +99,7 @@ func newPublished(v any) (*Published, error) {
 }
 
 // parsePublishedKey reads a key and says how many numbers it has.
-func parsePublishedKey(s string) (k PublishedKey, parts int, err error) {
+func parsePublishedKey(s string) (k publishedKey, parts int, err error) {
 	fields := strings.Split(s, "_")
 	bad := fmt.Errorf("key %.40q is not batch_in_out_size_kernel_stride or that with _groups", s)
 	if len(fields) != 6 && len(fields) != 7 {
@@ -157,7 +157,7 @@ func (t *Published) Batches() []int {
 // one it lacks, as its authors' programs do, with the mean of those with one
 // channel more or less.
 func (t *Published) LatencyNS(g engine.Conv) (ns int64, ok bool) {
-	k := publishedKey(g)
+	k := publishedKey{g.N, g.C, g.K, g.H, g.R, g.Stride[0], g.Groups}
 	regular := g.H == g.W && g.R == g.S && g.Stride[0] == g.Stride[1] && g.Dilation == [2]int{1, 1} && g.Pad == [2]int{g.R / 2, g.R / 2}
 	if !regular || !t.grouped && g.Groups > 1 {
 		return 0, false
@@ -181,16 +181,11 @@ func (t *Published) LatencyNS(g engine.Conv) (ns int64, ok bool) {
 	return sum / rows, true
 }
 
-// publishedKey is the row a convolution would have.
-func publishedKey(g engine.Conv) PublishedKey {
-	return PublishedKey{g.N, g.C, g.K, g.H, g.R, g.Stride[0], g.Groups}
-}
-
 // WriteCSV writes the table's rows in order, in nanoseconds.
 func (t *Published) WriteCSV(w io.Writer) error {
 	c := csv.NewWriter(w)
 	c.Write([]string{"batch", "c_in", "c_out", "size", "kernel", "stride", "groups", "latency_ns"}) // Error tells
-	keys := slices.SortedFunc(maps.Keys(t.latencyNS), func(a, b PublishedKey) int { return slices.Compare(a.fields(), b.fields()) })
+	keys := slices.SortedFunc(maps.Keys(t.latencyNS), func(a, b publishedKey) int { return slices.Compare(a.fields(), b.fields()) })
 	for _, k := range keys {
 		row := strings.Split(k.String(), "_")
 		c.Write(append(row, strconv.FormatInt(t.latencyNS[k], 10)))

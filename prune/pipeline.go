@@ -240,16 +240,21 @@ func (p *Pipeline) writeWeights(name string, w graph.Weights) error {
 
 // network reads a graph, its weights and its coupling.
 func (p *Pipeline) network() (*graph.Graph, graph.Weights, *Coupling, error) {
-	g, err := p.readGraph("graph.json")
+	g, c, err := p.coupled()
 	if err != nil {
 		return nil, nil, nil, err
 	}
 	w, err := p.readWeights("weights.safetensors", g)
+	return g, w, c, err
+}
+
+func (p *Pipeline) coupled() (*graph.Graph, *Coupling, error) {
+	g, err := p.readGraph("graph.json")
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	c, err := p.couple(g)
-	return g, w, c, err
+	return g, c, err
 }
 
 func (p *Pipeline) couple(g *graph.Graph) (*Coupling, error) {

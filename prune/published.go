@@ -13,11 +13,7 @@ import (
 // latency is the sum of the convolutions': the linear layer, pools and what else
 // the table lacks count nothing. The capacity is the first of the run's budgets.
 func (p *Pipeline) PublishedProblem(t *bench.Published, batch int) (*solve.Problem, error) {
-	g, err := p.readGraph("graph.json")
-	if err != nil {
-		return nil, err
-	}
-	coupling, err := p.couple(g)
+	g, coupling, err := p.coupled()
 	if err != nil {
 		return nil, err
 	}

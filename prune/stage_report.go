@@ -185,11 +185,7 @@ func readFront(r io.Reader) ([]report.Point, error) {
 
 // tellLayers lists the kept width of every convolution at every budget.
 func (p *Pipeline) tellLayers(r *report.Run) error {
-	g, err := p.readGraph("graph.json")
-	if err != nil {
-		return err
-	}
-	coupling, err := p.couple(g)
+	g, coupling, err := p.coupled()
 	if err != nil {
 		return err
 	}

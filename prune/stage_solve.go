@@ -85,11 +85,7 @@ func (p *Pipeline) table(h bench.Header) (*bench.Table, error) {
 // withSpace compiles the network as it is timed, cuts it in options, and lends
 // both to do.
 func (p *Pipeline) withSpace(do func(*Space) error) error {
-	g, err := p.readGraph("graph.json")
-	if err != nil {
-		return err
-	}
-	coupling, err := p.couple(g)
+	g, coupling, err := p.coupled()
 	if err != nil {
 		return err
 	}

@@ -89,9 +89,7 @@ func run(o options) error {
 	}
 	r.Machine, r.Go, r.Torch = machine, runtime.Version(), torch
 	for _, row := range all {
-		_, there := r.Rows[row.name]
-		switch {
-		case o.only != "" && !named(o.only, row.name), there && !o.try && !named(o.again, row.name):
+		if _, there := r.Rows[row.name]; o.only != "" && !named(o.only, row.name) || there && !o.try && !named(o.again, row.name) {
 			continue
 		}
 		fmt.Fprintf(os.Stderr, "%s …\n", row.name)
