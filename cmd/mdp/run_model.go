@@ -75,6 +75,9 @@ func runModel(o *runModelOptions, path string) error {
 	given, arrays := map[string]*onnx.Tensor{}, map[string]*npy.Array{}
 	for _, spec := range o.inputs {
 		name, file := named(spec, first)
+		if given[name] != nil {
+			return usageError{fmt.Errorf("input %q is given twice: give each its name, NAME=FILE", name)}
+		}
 		a, err := npy.Read(file)
 		if err != nil {
 			return usageError{err}

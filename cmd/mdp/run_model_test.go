@@ -61,6 +61,7 @@ func TestRunModel(t *testing.T) {
 	for want, args := range map[string][]string{
 		"say --input FILE and --output FILE":    {"run", model},
 		"--batch 0":                             {"run", model, "--input", "x.npy", "--output", "y.npy", "--batch", "0"},
+		`input "x" is given twice`:              {"run", model, "--input", "x.npy", "--input", "x=z.npy", "--output", "y.npy"},
 		"no value of the model is called":       {"run", model, "--input", "x.npy", "--output", "q=y.npy"},
 		"none of the model's inputs is given":   {"run", model, "--input", "q=x.npy", "--output", "y.npy"},
 		"is neither cpu nor a GPU":              {"run", model, "--input", "x.npy", "--output", "y.npy", "--device", "tpu"},

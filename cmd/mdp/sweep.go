@@ -130,7 +130,7 @@ func (o *sweepOptions) read(file string) (*sweep.Sweep, error) {
 			}
 		}
 	}
-	if o.job >= len(plan.Jobs) {
+	if o.job < -1 || o.job >= len(plan.Jobs) {
 		return nil, fmt.Errorf("%s has the runs 0 to %d, not %d", file, len(plan.Jobs)-1, o.job)
 	}
 	program, err := os.Executable()

@@ -81,11 +81,12 @@ func TestSweepBadInput(t *testing.T) {
 	write(t, filepath.Join(dir, "key.yaml"), "seed: 1\nlearning_rate: 1\n")
 	write(t, filepath.Join(dir, "good.yaml"), "seed: [1, 2]\n")
 	for args, says := range map[string]string{
-		"sweep":                   "accepts 1 arg",
-		"sweep none.yaml":         "none.yaml",
-		"sweep bad.yaml":          `bad.yaml: lenet: net "lenet" is none of resnet18`,
-		"sweep key.yaml":          "key.yaml: line 2: there is no key learning_rate",
-		"sweep good.yaml --job 2": "good.yaml has the runs 0 to 1, not 2",
+		"sweep":                    "accepts 1 arg",
+		"sweep none.yaml":          "none.yaml",
+		"sweep bad.yaml":           `bad.yaml: lenet: net "lenet" is none of resnet18`,
+		"sweep key.yaml":           "key.yaml: line 2: there is no key learning_rate",
+		"sweep good.yaml --job 2":  "good.yaml has the runs 0 to 1, not 2",
+		"sweep good.yaml --job=-2": "good.yaml has the runs 0 to 1, not -2",
 	} {
 		assertRefused(t, mdp(t, dir, strings.Fields(args)...), exitUsage, says)
 	}
