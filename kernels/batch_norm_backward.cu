@@ -6,7 +6,7 @@
 //   for i: dx[i,c] = γ[c]·invstd[c]·(g[i,c] − dβ[c]/rows − x̂[i,c]·dγ[c]/rows)
 //          dz[i,c] (+)= g[i,c]
 //
-// Three kernels: the sums of every chunk of rows; each channel's gradients and
+// Three kernels: the sums of every block's rows; each channel's gradients and
 // its signed Taylor term, in float64; dx and dz. Where y is null it is computed again
 // from x, as batch_norm_apply does; dx may be dy.
 // Bound: 20 bytes an element, 28 where y is read, 4 or 8 more with dz.
@@ -31,7 +31,7 @@ template <int each, class T> __device__ __forceinline__ void batch_norm_sums_by(
 #pragma unroll
 		for (int e = 0; e < each; e++) scale.at[e] *= gamma.at[e];
 		Pack<T, each> x[ahead], y[ahead], dy[ahead];
-		walk<ahead>(p.at,
+		sweep<ahead, DOWN>(p.at, // after a convolution
 			[&](int j, index_t at) {
 				x[j] = pack_at<each>(&p.x[at]);
 				dy[j] = pack_at<each>(&p.dy[at]);
@@ -101,7 +101,7 @@ template <int each, class T> __device__ __forceinline__ void batch_norm_input_by
 		slope.at[e] = invstd.at[e] * slope.at[e] / p.at.rows;
 	}
 	Pack<T, each> x[ahead], y[ahead], dy[ahead], dz[ahead];
-	walk<ahead>(p.at,
+	sweep<ahead, UP>(p.at,
 		[&](int j, index_t at) {
 			x[j] = pack_at<each>(&p.x[at]);
 			dy[j] = pack_at<each>(&p.dy[at]);

@@ -95,7 +95,7 @@ template <int each, class T> __device__ __forceinline__ void batch_norm_apply_by
 #pragma unroll
 	for (int e = 0; e < each; e++) scale.at[e] *= gamma.at[e];
 	Pack<T, each> x[ahead], z[ahead];
-	walk<ahead>(p.at,
+	sweep<ahead, DOWN>(p.at, // after a convolution
 		[&](int j, index_t at) {
 			x[j] = pack_at<each>(&p.x[at]);
 			if (p.z) z[j] = pack_at<each>(&p.z[at]);

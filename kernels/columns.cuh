@@ -40,6 +40,27 @@ template <int ahead, class Load, class Use> __device__ __forceinline__ void walk
 	}
 }
 
+// The same of all rows, which the blocks go through side by side: L2 holds what a kernel has
+// had last, so that the next one reads it there where it begins at that end. Products go up.
+enum Direction { UP, DOWN };
+
+template <int ahead, Direction to, class Load, class Use> __device__ __forceinline__ void sweep(const Columns &m, Load load, Use use) {
+	const index_t by = m.step(), all = gridDim.y * ahead * by;
+	auto place = [&](index_t i) { return (to == UP ? i : m.rows - 1 - i) * m.c + m.column(); };
+	index_t i = blockIdx.y * ahead * by + threadIdx.x / m.width;
+	for (; i + (ahead - 1) * by < m.rows; i += all) {
+#pragma unroll
+		for (int j = 0; j < ahead; j++) load(j, place(i + j * by));
+#pragma unroll
+		for (int j = 0; j < ahead; j++) use(j, place(i + j * by));
+	}
+#pragma unroll 1
+	for (; i < m.rows; i += by) {
+		load(0, place(i));
+		use(0, place(i));
+	}
+}
+
 // The block's room for a pack of each thread. No template: g++ would keep what that
 // shares out of emu_shared, where the emulation looks for it.
 static __device__ void *sums_room() {

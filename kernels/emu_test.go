@@ -43,18 +43,20 @@ func TestBrokenKernelsAreFound(t *testing.T) {
 		})
 	}
 	areFound(t, run, map[string]string{
-		"out_of_bounds_read":    "heap-buffer-overflow",
-		"out_of_bounds_write":   "heap-buffer-overflow",
-		"out_of_bounds_shared":  "global-buffer-overflow",
-		"out_of_bounds_dynamic": "heap-buffer-overflow",
-		"no_wait":               "ends with copies on their way",
-		"misaligned_copy":       "copies from or to an address that is no multiple of the copy's size",
-		"divergent_barrier":     "thread 0 waits at __syncthreads while thread 40 has ended",
-		"divergent_shuffle":     "thread 0 waits for its warp while thread 16 has ended",
-		"divergent_product":     "thread 0 waits for its warp while thread 31 has ended",
-		"different_barriers":    "thread 0 is at __syncthreads of line",
-		"different_shuffles":    "another of its warp wait for it at different places",
-		"half_a_warp":           "calls on part of its warp",
+		"out_of_bounds_read":     "heap-buffer-overflow",
+		"out_of_bounds_write":    "heap-buffer-overflow",
+		"out_of_bounds_shared":   "global-buffer-overflow",
+		"out_of_bounds_dynamic":  "heap-buffer-overflow",
+		"out_of_bounds_matrices": "global-buffer-overflow",
+		"misaligned_matrices":    "reads a matrix's row from an address that is no multiple of 16",
+		"no_wait":                "ends with copies on their way",
+		"misaligned_copy":        "copies from or to an address that is no multiple of the copy's size",
+		"divergent_barrier":      "thread 0 waits at __syncthreads while thread 40 has ended",
+		"divergent_shuffle":      "thread 0 waits for its warp while thread 16 has ended",
+		"divergent_product":      "thread 0 waits for its warp while thread 31 has ended",
+		"different_barriers":     "thread 0 is at __syncthreads of line",
+		"different_shuffles":     "another of its warp wait for it at different places",
+		"half_a_warp":            "calls on part of its warp",
 	})
 }
 
@@ -68,37 +70,38 @@ func TestChecksFindBrokenKernels(t *testing.T) {
 	rightIsRight(t, run)
 	const race = "(reads|writes) what is (read|written) by thread [0-9]+"
 	areFound(t, run, map[string]string{
-		"missing_barrier":        "nobody has written: a __shared__ array|" + race + ", with no barrier between: a __shared__ array",
-		"missing_wait":           "thread [0-9]+ uses what a copy is on its way to: a __shared__ array",
-		"barrier_too_few":        race + ", with no barrier between: a __shared__ array",
-		"uninitialised_shared":   "thread 58 reads what nobody has written: a __shared__ array",
-		"uninitialised_dynamic":  "thread 58 reads what nobody has written: byte 20 of 256 of dynamic shared memory",
-		"uninitialised":          "thread 7 reads what nobody has written: byte 28 of 256 of device memory",
-		"warp_without_sync":      "nobody has written|" + race + ", with no barrier between",
-		"shuffle_orders_nothing": race + ", with no barrier between: a __shared__ array",
-		"overtaken":              race + ", with no barrier between: a __shared__ array",
-		"copy_over_readers":      race + ", with no barrier between: a __shared__ array",
-		"same_place":             race + ", with no barrier between: byte [0-9]+ of 256 of device memory",
-		"blocks_race":            race + " of another block of the launch: byte [0-9]+ of 256 of device memory",
-		"blocks_same_place":      race + " of another block of the launch: byte [0-9]+ of 256 of device memory",
-		"blocks_read_blocks":     race + " of another block of the launch: byte [0-9]+ of 256 of device memory",
-		"blocks_read_a_sum":      race + " of another block of the launch: byte [0-9]+ of 256 of device memory",
-		"out_of_bounds_read":     "thread 0 reads: device memory outside of every allocation",
-		"out_of_bounds_write":    "thread 63 writes: device memory outside of every allocation",
-		"out_of_bounds_shared":   "thread 63 indexes beyond an array's end at testdata/broken.cu:",
-		"out_of_bounds_dynamic":  "thread 63 writes beyond the end: byte 256 of 256 of dynamic shared memory",
-		"misaligned_quad":        "uses an address that is no multiple of what lies there at testdata/broken.cu:",
-		"misaligned_pair":        "uses an address that is no multiple of what lies there at testdata/broken.cu:",
-		"large_index":            "multiplies to more than an int holds at testdata/broken.cu:",
-		"large_place":            "multiplies to more than an int holds at testdata/broken.cu:",
-		"large_float":            "casts to an int what none holds at testdata/broken.cu:",
+		"missing_barrier":          "nobody has written: a __shared__ array|" + race + ", with no barrier between: a __shared__ array",
+		"matrices_without_barrier": "nobody has written: a __shared__ array|" + race + ", with no barrier between: a __shared__ array",
+		"missing_wait":             "thread [0-9]+ uses what a copy is on its way to: a __shared__ array",
+		"barrier_too_few":          race + ", with no barrier between: a __shared__ array",
+		"uninitialised_shared":     "thread 58 reads what nobody has written: a __shared__ array",
+		"uninitialised_dynamic":    "thread 58 reads what nobody has written: byte 20 of 256 of dynamic shared memory",
+		"uninitialised":            "thread 7 reads what nobody has written: byte 28 of 256 of device memory",
+		"warp_without_sync":        "nobody has written|" + race + ", with no barrier between",
+		"shuffle_orders_nothing":   race + ", with no barrier between: a __shared__ array",
+		"overtaken":                race + ", with no barrier between: a __shared__ array",
+		"copy_over_readers":        race + ", with no barrier between: a __shared__ array",
+		"same_place":               race + ", with no barrier between: byte [0-9]+ of 256 of device memory",
+		"blocks_race":              race + " of another block of the launch: byte [0-9]+ of 256 of device memory",
+		"blocks_same_place":        race + " of another block of the launch: byte [0-9]+ of 256 of device memory",
+		"blocks_read_blocks":       race + " of another block of the launch: byte [0-9]+ of 256 of device memory",
+		"blocks_read_a_sum":        race + " of another block of the launch: byte [0-9]+ of 256 of device memory",
+		"out_of_bounds_read":       "thread 0 reads: device memory outside of every allocation",
+		"out_of_bounds_write":      "thread 63 writes: device memory outside of every allocation",
+		"out_of_bounds_shared":     "thread 63 indexes beyond an array's end at testdata/broken.cu:",
+		"out_of_bounds_dynamic":    "thread 63 writes beyond the end: byte 256 of 256 of dynamic shared memory",
+		"misaligned_quad":          "uses an address that is no multiple of what lies there at testdata/broken.cu:",
+		"misaligned_pair":          "uses an address that is no multiple of what lies there at testdata/broken.cu:",
+		"large_index":              "multiplies to more than an int holds at testdata/broken.cu:",
+		"large_place":              "multiplies to more than an int holds at testdata/broken.cu:",
+		"large_float":              "casts to an int what none holds at testdata/broken.cu:",
 	})
 }
 
 func rightIsRight(t *testing.T, run func(kernel, order string) string) {
 	want := run("right", "ascending")
 	require.True(t, strings.HasPrefix(want, "63 62 61 "), want)
-	for _, kernel := range []string{"right", "right_in_warps", "right_copies", "blocks_right"} {
+	for _, kernel := range []string{"right", "right_in_warps", "right_copies", "right_matrices", "blocks_right"} {
 		for _, order := range orders {
 			assert.Equal(t, want, run(kernel, order), "%s %s", kernel, order)
 		}

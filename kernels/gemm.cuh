@@ -44,11 +44,11 @@ template <class T> __device__ __forceinline__ float value(const Source<T> &from)
 
 // An address that may lie outside of what p is of.
 template <class T> __device__ __forceinline__ const T *beyond(const T *p, index_t by) {
-	return reinterpret_cast<const T *>(reinterpret_cast<uintptr_t>(p) + uintptr_t(by) * sizeof(T));
+	return reinterpret_cast<const T *>(reinterpret_cast<const char *>(p) + by * index_t(sizeof(T)));
 }
 // The same of so many rows of an array: one instruction.
 template <class T> __device__ __forceinline__ const T *beyond(const T *p, uint32_t rows, int row) {
-	return reinterpret_cast<const T *>(reinterpret_cast<uintptr_t>(p) + uint64_t(rows) * uint32_t(row * sizeof(T)));
+	return reinterpret_cast<const T *>(reinterpret_cast<const char *>(p) + uint64_t(rows) * uint32_t(row * sizeof(T)));
 }
 
 // The tiles of A and B, rows of k. The last 4 keep loads along k from meeting in one bank.

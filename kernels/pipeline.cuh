@@ -13,10 +13,12 @@
 //   along k   [row][k]: the quad k/4 at k/4 ^ swizzle(row). Eight rows at one k, and
 //             two rows at four, lie in all 32 banks.
 //   across    [k][row]: row at row ^ 8·(k/4 % 4). Eight rows at four quads do.
+//             Of 16 bits, at row ^ 8·(k % 8): eight k of eight rows do.
 //
 // The tensor cores' fragments ask for k = 2t, 2t+1, 2t+8, 2t+9 from lane t of four.
 // A sum does not mind which k is which so long as A and B agree: lane t gives 4t to
-// 4t+3, one load of 16 bytes where memory runs along k.
+// 4t+3, one load of 16 bytes where memory runs along k. Where both run across in 16 bits, as
+// of a weight gradient, ldmatrix turns them around, and k is in its order.
 //
 // Bound: a block reads (m + n)·4 bytes and makes 2·m·n FLOP for each k: 32 FLOP a
 // byte for Large, from L2 where another block has read the same. Its shared memory,
@@ -59,7 +61,7 @@ template <class T, bool along_k_, int rows_> struct OperandTile {
 	static __device__ int place(int row, int k) {
 		if (along_k && sizeof(T) == 2) return row * depth + (k / 4 ^ (row >> 1 & 1) << 2) * 4 + k % 4;
 		if (along_k) return row * depth + (k / 4 ^ (row & 1) << 2 ^ (row >> 1 & 3)) * 4 + k % 4;
-		return k * rows + (row ^ k / 4 % 4 * 8);
+		return k * rows + (row ^ (sizeof(T) == 2 ? k % 8 : k / 4 % 4) * 8);
 	}
 	// Four of the row from k on, a multiple of 4.
 	__device__ auto quad(int row, int k) const {
@@ -220,6 +222,10 @@ template <class Shape, class Quads> struct TensorSums {
 	int m = threadIdx.x / 32 / Shape::warps_n * rows * 16, n = threadIdx.x / 32 % Shape::warps_n * columns * 8;
 
 	template <class A, class B> __device__ void add(const A &a, const B &b) {
+		if constexpr (!A::along_k && !B::along_k && sizeof(typename A::Element) == 2) add_across(a, b);
+		else add_quads(a, b);
+	}
+	template <class A, class B> __device__ void add_quads(const A &a, const B &b) {
 #pragma unroll
 		for (int k = 0; k < depth; k += 16) {
 			typename Quads::B of_b[columns];
@@ -230,6 +236,23 @@ template <class Shape, class Quads> struct TensorSums {
 				typename Quads::A of_a = Quads::of(a.quad(m + i * 16 + g, k + 4 * t), a.quad(m + i * 16 + g + 8, k + 4 * t));
 #pragma unroll
 				for (int j = 0; j < columns; j++) Quads::add(sum[i][j], of_a, of_b[j]);
+			}
+		}
+	}
+	// A lane says where a row of a matrix is: two of them lie side by side along k and two across.
+	template <class A, class B> __device__ void add_across(const A &a, const B &b) {
+		int lane = threadIdx.x % 32, low = lane % 8, half = lane / 8 % 2 * 8, upper = lane / 16 * 8;
+#pragma unroll
+		for (int k = 0; k < depth; k += 16) {
+			uint32_t of_b[columns / 2][4];
+#pragma unroll
+			for (int j = 0; j < columns / 2; j++) ldmatrix_across(of_b[j], &b.at[B::place(n + j * 16 + upper, k + half + low)]);
+#pragma unroll
+			for (int i = 0; i < rows; i++) {
+				typename Quads::A of_a;
+				ldmatrix_across(of_a.all, &a.at[A::place(m + i * 16 + half, k + upper + low)]);
+#pragma unroll
+				for (int j = 0; j < columns; j++) Quads::add(sum[i][j], of_a, {{of_b[j / 2][j % 2 * 2], of_b[j / 2][j % 2 * 2 + 1]}});
 			}
 		}
 	}

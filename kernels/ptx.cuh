@@ -85,6 +85,18 @@ __device__ __forceinline__ float from_bf16(uint16_t bits) {
 #endif
 }
 
+// The bfloat16 in the upper half of a register.
+__device__ __forceinline__ float from_upper(uint32_t bits) {
+	bits &= 0xffff0000;
+#ifdef __CUDACC__
+	return __uint_as_float(bits);
+#else
+	float v;
+	memcpy(&v, &bits, 4);
+	return v;
+#endif
+}
+
 // One store to memory of the device, which the compiler would not always make of two or four.
 __device__ __forceinline__ void store_words(void *p, const uint32_t (&v)[2]) {
 #ifdef __CUDACC__
@@ -146,6 +158,26 @@ template <int n> __device__ __forceinline__ void cp_async_wait() {
 		emu::copy_ends(c.to);
 	}
 	mine.waiting.erase(mine.waiting.begin(), mine.waiting.begin() + done);
+#endif
+}
+
+// ldmatrix_across reads four matrices of 8 × 8 elements of 16 bits from shared memory, where
+// lane 8i + k says where the eight of row k of the i-th lie, at a multiple of 16 bytes. Of
+// each, the lane gets two of column g: those of rows 2t and 2t+1, as mma_* below has its lanes.
+__device__ __forceinline__ void ldmatrix_across(uint32_t (&d)[4], const void *row) {
+#ifdef __CUDACC__
+	asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+		: "=r"(d[0]), "=r"(d[1]), "=r"(d[2]), "=r"(d[3]) : "r"(uint32_t(__cvta_generic_to_shared(row))) : "memory");
+#else
+	if (uintptr_t(row) % 16) emu::fail("reads a matrix's row from an address that is no multiple of 16");
+	emu::access(row, 16, emu::READ);
+	const uint64_t *rows = emu::exchange(~0u, reinterpret_cast<uintptr_t>(row), __LINE__);
+	int g = emu::lane() / 4, t = emu::lane() % 4;
+	for (int i = 0; i < 4; i++) {
+		uint16_t two[2];
+		for (int e = 0; e < 2; e++) memcpy(&two[e], reinterpret_cast<const char *>(rows[8 * i + 2 * t + e]) + 2 * g, 2);
+		memcpy(&d[i], two, 4);
+	}
 #endif
 }
 

@@ -16,6 +16,8 @@ import (
 var spills = map[string]string{
 	"conv_forward sm_90":              "8 bytes in the epilogue of the first rung, which is for comparison alone",
 	"masked_conv_backward_data sm_90": "the same",
+	"conv_backward_data sm_80":        "the same",
+	"conv_backward_data sm_90":        "the same",
 }
 
 // A kernel that has begun to spill computes the same, only slower: no other test sees it

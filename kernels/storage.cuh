@@ -44,6 +44,20 @@ template <class T, int n> struct alignas(n * sizeof(T) < 16 ? n * sizeof(T) : 16
 	}
 };
 
+// The upper one of two is widened where it lies.
+template <int n> __device__ __forceinline__ Pack<float, n> widened(const Pack<bf16, n> &all) {
+	Pack<float, n> v;
+	if constexpr (n % 2 == 0) {
+		uint32_t two[n / 2];
+		memcpy(two, &all, sizeof two);
+#pragma unroll
+		for (int i = 0; i < n; i++) v.at[i] = i % 2 ? from_upper(two[i / 2]) : from_bf16(uint16_t(two[i / 2]));
+	} else {
+#pragma unroll
+		for (int i = 0; i < n; i++) v.at[i] = all.at[i];
+	}
+	return v;
+}
 template <int n, class T> __device__ __forceinline__ Pack<T, n> pack_at(const T *p) { return *reinterpret_cast<const Pack<T, n> *>(p); }
 template <class T, int n> __device__ __forceinline__ Pack<float, n> widened(const Pack<T, n> &all) {
 	Pack<float, n> v;

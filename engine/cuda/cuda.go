@@ -124,7 +124,9 @@ func (b *Backend) Supports(c engine.Call) error {
 	case engine.MaxPoolForward:
 		count = pixelsOf(c.Pool)
 	case engine.MaxPoolBackward:
-		count = pixelsOf(c.Pool)
+		if count = pixelsOf(c.Pool); !stripsOf(c.Pool, false).fit(c.Pool) || !stripsOf(c.Pool, true).fit(c.Pool) {
+			return fmt.Errorf("cuda: %v: too large: %w", c, engine.ErrUnsupported)
+		}
 	case engine.AvgPoolForward:
 		count = pixelsOf(c.Pool)
 	case engine.AvgPoolBackward:

@@ -118,7 +118,7 @@ func (l *lowering) lower(c engine.Call) {
 	case engine.MaxPoolForward:
 		launch(l, "max_pool_forward"+l.in, packs(c.N*c.P*c.Q*c.C), maxPoolForwardParams{l.at(c.Y), l.at(c.X), poolOf(c.Pool)})
 	case engine.MaxPoolBackward:
-		launch(l, "max_pool_backward"+l.in, packs(c.N*c.H*c.W*c.C), maxPoolBackwardParams{l.at(c.DX), l.at(c.DY), l.at(c.Y), l.at(c.X), poolOf(c.Pool), boolean(c.Accumulate)})
+		l.maxPoolBackward(c)
 	case engine.AvgPoolForward:
 		launch(l, "avg_pool_forward"+l.in, packs(c.N*c.P*c.Q*c.C), avgPoolForwardParams{l.at(c.Y), l.at(c.X), poolOf(c.Pool), boolean(c.CountPad)})
 	case engine.AvgPoolBackward:

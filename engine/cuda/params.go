@@ -169,9 +169,10 @@ type (
 		G    poolParams
 	}
 	maxPoolBackwardParams struct {
-		DX, DY, Y, X pointer
-		G            poolParams
-		Accumulate   int32
+		DX, DY, Y, X      pointer
+		G                 poolParams
+		Accumulate        int32
+		Rows, Lanes, Each int32
 	}
 	avgPoolForwardParams struct {
 		Y, X     pointer

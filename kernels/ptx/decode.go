@@ -33,7 +33,7 @@ func (k *Kernel) decode(body string, line int) error {
 
 // decoders by an instruction's first word; those that are not here are arithmetic.
 var decoders = map[string]func(*Kernel, statement) (func(*warp, uint32), error){
-	"mov": (*Kernel).mov, "selp": (*Kernel).selp, "setp": (*Kernel).setp, "bfi": (*Kernel).bfi, "shfl": (*Kernel).shfl,
+	"mov": (*Kernel).mov, "selp": (*Kernel).selp, "setp": (*Kernel).setp, "bfi": (*Kernel).bfi, "prmt": (*Kernel).prmt, "shfl": (*Kernel).shfl,
 	"ld": (*Kernel).load, "st": (*Kernel).store, "atom": (*Kernel).atom, "cp": (*Kernel).cp,
 	"ldmatrix": (*Kernel).ldmatrix, "mma": (*Kernel).mma, "wgmma": (*Kernel).wgmma, "fence": (*Kernel).fence,
 }

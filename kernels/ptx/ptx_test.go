@@ -127,6 +127,13 @@ func TestMatrices(t *testing.T) {
 	}
 }
 
+func TestPicked(t *testing.T) {
+	const low, high = 0x83828180, 0x07060504
+	for which, want := range map[uint32]uint32{0x3210: low, 0x7654: high, 0x1054: 0x81800504, 0x0000: 0x80808080, 0xf8c8: 0x00ff00ff} {
+		require.Equal(t, want, picked(low, high, which), "%04x", which)
+	}
+}
+
 // Threads that are done are not waited for.
 func TestSomeReturn(t *testing.T) {
 	out, err := run(t, `

@@ -44,6 +44,24 @@ KERNEL(64, right_copies, Reverse p) {
 	}
 }
 
+// The first warp reverses what both have stored, a matrix of 8 × 8: the halves of its rows by
+// way of two of the four that a lane gets.
+static __device__ void by_matrices(const Reverse &p, bool barrier, int off) {
+	alignas(16) __shared__ uint16_t a[8][8];
+	a[threadIdx.x / 8][threadIdx.x % 8] = uint16_t(p.x[threadIdx.x]);
+	if (barrier) __syncthreads();
+	if (threadIdx.x >= 32) return;
+	int k = threadIdx.x % 8, second = threadIdx.x / 8 % 2, g = threadIdx.x / 4, t = threadIdx.x % 4;
+	uint32_t d[4];
+	ldmatrix_across(d, &a[second ? 7 - k : k][0] + off);
+	uint32_t two = g < 4 ? d[2] : d[3];
+	for (int e = 0; e < 2; e++) p.y[63 - (8 * (g < 4 ? 2 * t + e : 7 - 2 * t - e) + g)] = two >> 16 * e & 0xffff;
+}
+KERNEL(64, right_matrices, Reverse p) { by_matrices(p, true, 0); }
+KERNEL(64, misaligned_matrices, Reverse p) { by_matrices(p, true, 1); }
+KERNEL(64, out_of_bounds_matrices, Reverse p) { by_matrices(p, true, 8); }
+KERNEL(64, matrices_without_barrier, Reverse p) { by_matrices(p, false, 0); }
+
 KERNEL(64, missing_barrier, Reverse p) {
 	__shared__ float a[64];
 	a[threadIdx.x] = p.x[threadIdx.x];
