@@ -154,7 +154,7 @@ func TestBF16IsEmulatedExactly(t *testing.T) {
 			for _, isa := range sets {
 				ws := func(call engine.Call) []float32 { return aligned(convWorkspace(isa, call, 1)) }
 				got := [3][]float32{aligned(len(dy)), aligned(len(x)), aligned(len(w))}
-				newConvForward(isa, fwd, nil, got[0], x, w, bias, z, ws(fwd), 1, false).run(team)
+				newConvForward(isa, fwd, got[0], x, w, bias, z, ws(fwd), 1, false).run(team)
 				newConvBackwardData(isa, bwd, got[1], dy, w, ws(bwd), 1).run(team)
 				newConvBackwardFilter(isa, fil, nil, got[2], dy, x, ws(fil), 1).run(team)
 				for d, name := range []string{"y", "dx", "dw"} {

@@ -28,8 +28,8 @@ type correlate struct {
 
 // newConvForward prepares ConvForward's loop. The op of a constant filter keeps
 // its own packed copy of it from the first run on.
-func newConvForward(i isa, c engine.ConvForward, norm *inputNorm, y, x, w, b, z, ws []float32, workers int, constantW bool) op {
-	return newConvSlice(i, c, norm, 1, y, x, w, b, z, ws, workers, constantW)
+func newConvForward(i isa, c engine.ConvForward, y, x, w, b, z, ws []float32, workers int, constantW bool) op {
+	return newConvSlice(i, c, nil, 1, y, x, w, b, z, ws, workers, constantW)
 }
 
 // newConvSlice is newConvForward of one of so many slices of a batch, with the same bits

@@ -94,7 +94,7 @@ func benchmarkConv(b *testing.B, net string, isa isa, c engine.Conv, threads int
 		name string
 		op   op
 	}{
-		{"forward", newConvForward(isa, fwd, nil, y, x, w, nil, nil, ws(fwd), threads, true)},
+		{"forward", newConvForward(isa, fwd, y, x, w, nil, nil, ws(fwd), threads, true)},
 		{"data", newConvBackwardData(isa, bwd, x, y, w, ws(bwd), threads)},
 		{"filter", newConvBackwardFilter(isa, fil, nil, w, y, x, ws(fil), threads)},
 	} {

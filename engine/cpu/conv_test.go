@@ -193,7 +193,7 @@ func testConv(t *testing.T, c convCase, isas []isa) {
 				}
 				for _, constant := range []bool{false, true} {
 					y, ws := newGuarded(out, nan), ws(fwd)
-					o := newConvForward(isa, fwd, nil, y.data, x.data, w.data, bias, sum, ws.data, workers, constant)
+					o := newConvForward(isa, fwd, y.data, x.data, w.data, bias, sum, ws.data, workers, constant)
 					o.run(team)
 					o.run(team)
 					sameY(t, wantY, y.data)
@@ -315,7 +315,7 @@ func TestConvIsDeterministic(t *testing.T) {
 				fwd, bwd, fil := engine.ConvForward{Conv: c}, engine.ConvBackwardData{Conv: c}, engine.ConvBackwardFilter{Conv: c}
 				ws := func(call engine.Call) []float32 { return aligned(convWorkspace(isa, call, workers)) }
 				y, dx, dw := aligned(len(dy)), aligned(len(x)), aligned(len(w))
-				newConvForward(isa, fwd, nil, y, x, w, nil, nil, ws(fwd), workers, false).run(team)
+				newConvForward(isa, fwd, y, x, w, nil, nil, ws(fwd), workers, false).run(team)
 				newConvBackwardData(isa, bwd, dx, dy, w, ws(bwd), workers).run(team)
 				newConvBackwardFilter(isa, fil, nil, dw, dy, x, ws(fil), workers).run(team)
 				team.close()
@@ -336,7 +336,7 @@ func TestConvKeepsNaN(t *testing.T) {
 	x[37] = nan()
 	for _, isa := range all() {
 		call := engine.ConvForward{Conv: c, Act: engine.ReLU6}
-		newConvForward(isa, call, nil, y, x, w, nil, nil, aligned(convWorkspace(isa, call, 1)), 1, false).run(newTeam(1))
+		newConvForward(isa, call, y, x, w, nil, nil, aligned(convWorkspace(isa, call, 1)), 1, false).run(newTeam(1))
 		require.True(t, math.IsNaN(float64(y[12*20+19])), "%v: the pixel over the NaN is %g", isa, y[12*20+19])
 		require.False(t, math.IsNaN(float64(y[0])), isa)
 	}
@@ -355,7 +355,7 @@ func allocatesNothing(t *testing.T, c engine.Conv) {
 		defer team.close()
 		fwd, bwd, fil := engine.ConvForward{Conv: c}, engine.ConvBackwardData{Conv: c}, engine.ConvBackwardFilter{Conv: c}
 		for _, o := range []op{
-			newConvForward(isa, fwd, nil, y, x, w, nil, nil, aligned(convWorkspace(isa, fwd, 2)), 2, false),
+			newConvForward(isa, fwd, y, x, w, nil, nil, aligned(convWorkspace(isa, fwd, 2)), 2, false),
 			newConvBackwardData(isa, bwd, x, y, w, aligned(convWorkspace(isa, bwd, 2)), 2),
 			newConvBackwardFilter(isa, fil, nil, w, y, x, aligned(convWorkspace(isa, fil, 2)), 2),
 		} {

@@ -129,7 +129,7 @@ func (b *Backend) compileMasked(c engine.Call, of map[engine.Buffer][]float32, s
 				}
 			}
 		}
-		dense := newConvForward(b.isa, c.ConvForward, nil, result, x, w, of[c.B], of[c.Z], scratch, b.threads, false)
+		dense := newConvForward(b.isa, c.ConvForward, result, x, w, of[c.B], of[c.Z], scratch, b.threads, false)
 		o.dense = ending(rowsFor(b.isa), c.Act, dense, result)
 		return o
 	case engine.MaskedConvBackwardData:

@@ -21,7 +21,7 @@ func TestWinogradError(t *testing.T) {
 		ws := func(call engine.Call) []float32 { return aligned(convWorkspace(isa, call, 1)) }
 		team := newTeam(1)
 		for _, o := range []op{
-			newConvForward(isa, fwd, nil, y, x, w, nil, nil, ws(fwd), 1, false),
+			newConvForward(isa, fwd, y, x, w, nil, nil, ws(fwd), 1, false),
 			newConvBackwardData(isa, bwd, dx, dy, w, ws(bwd), 1),
 			newConvBackwardFilter(isa, fil, nil, dw, dy, x, ws(fil), 1),
 		} {

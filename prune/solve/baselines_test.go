@@ -33,7 +33,7 @@ func TestBaselines(t *testing.T) {
 		require.True(t, !all[3].Found || all[3].Fits)
 		return all
 	}
-	for i := range few(t, 1000) {
+	for i := range few(1000) {
 		name := fmt.Sprintf("baselines-%d", i)
 		t.Run(name, func(t *testing.T) {
 			r := seeded(name)
@@ -53,7 +53,7 @@ func TestBaselines(t *testing.T) {
 
 // With tables that do not depend on the input and nothing removable, the simpler models are exact.
 func TestBaselinesThatAreExact(t *testing.T) {
-	for i := range few(t, 200) {
+	for i := range few(200) {
 		name := fmt.Sprintf("exact-baselines-%d", i)
 		r := seeded(name)
 		p := channelsOnly(OutputOnly(randomProblem(r, shapes[i%len(shapes)], 1+r.IntN(4), 4)))

@@ -14,7 +14,7 @@ import (
 
 func TestFrontAgainstBruteForce(t *testing.T) {
 	for _, shape := range shapes {
-		for i := range few(t, 400) {
+		for i := range few(400) {
 			name := fmt.Sprintf("front-%s-%d", shape, i)
 			t.Run(name, func(t *testing.T) {
 				r := seeded(name)

@@ -83,7 +83,7 @@ func checkJoint(t *testing.T, p *Problem, want priced, s JointSolution) {
 
 func TestJointAgainstBruteForce(t *testing.T) {
 	for _, shape := range shapes {
-		for i := range few(t, 250) {
+		for i := range few(250) {
 			name := fmt.Sprintf("joint-%s-%d", shape, i)
 			t.Run(name, func(t *testing.T) {
 				r := seeded(name)
@@ -105,7 +105,7 @@ func TestJointAgainstBruteForce(t *testing.T) {
 
 // Units up to 1e12 a cell: prices are then rounded to fit, answers are not.
 func TestJointHugeUnits(t *testing.T) {
-	for i := range few(t, 300) {
+	for i := range few(300) {
 		name := fmt.Sprintf("joint-huge-%d", i)
 		t.Run(name, func(t *testing.T) {
 			r := seeded(name)

@@ -152,7 +152,7 @@ func everyChoice(p *Problem, visit func(options []int, blocks []bool)) {
 }
 
 // few is the number of cases to try: a tenth of them under -short.
-func few(t *testing.T, cases int) int {
+func few(cases int) int {
 	if testing.Short() {
 		return max(1, cases/10)
 	}

@@ -77,7 +77,7 @@ func checkAnswer(t *testing.T, p *Problem, front []Point, s Solution) {
 // Ten thousand problems of every shape, each at ten budgets.
 func TestOptimumAgainstBruteForce(t *testing.T) {
 	for _, shape := range shapes {
-		for i := range few(t, 1700) {
+		for i := range few(1700) {
 			name := fmt.Sprintf("%s-%d", shape, i)
 			t.Run(name, func(t *testing.T) {
 				r := seeded(name)
@@ -101,7 +101,7 @@ func TestOptimumAgainstBruteForce(t *testing.T) {
 
 // The coarse-to-fine path, which only large problems take, on small ones.
 func TestCoarseToFine(t *testing.T) {
-	for i := range few(t, 600) {
+	for i := range few(600) {
 		name := fmt.Sprintf("coarse-%d", i)
 		t.Run(name, func(t *testing.T) {
 			r := seeded(name)
