@@ -72,7 +72,7 @@ gpu-bundle: ## bin/gpu-bundle: gpu-check proves the kernels without Go
 
 .PHONY: test-gpu-bundle
 test-gpu-bundle: gpu-bundle ## gpu-check and gpu-bench themselves, on an emulated driver
-	mkdir -p bin/emulated
+	rm -rf bin/gpu-check-emulated bin/gpu-bench-emulated; mkdir -p bin/emulated
 	eval "$$(scripts/cuda-toolchain)" && g++ -shared -fPIC -std=c++17 -O2 -Wno-unknown-pragmas -Ikernels $$CGO_CFLAGS -o bin/emulated/libcuda.so.1 \
 		engine/cuda/driver/cu/testdata/libcuda/*.cpp kernels/*.cpp
 	TMPDIR=$(CURDIR)/bin/emulated LD_LIBRARY_PATH=$(CURDIR)/bin/emulated bin/gpu-bundle/gpu-check --short bin/gpu-check-emulated
