@@ -77,8 +77,8 @@ func interpreter(t *testing.T, change func(map[string]string)) *interpreted.Devi
 	return d
 }
 
-// TestInterpreted runs what nvcc made of the kernels: every one of them, in calls that take
-// an interpreter no long time.
+// TestInterpreted runs what nvcc made of the kernels: every one of them, in calls and small
+// networks that take an interpreter no long time.
 func TestInterpreted(t *testing.T) {
 	d := interpreter(t, nil)
 	t.Run("fp32", func(t *testing.T) { enginetest.Run(t, few{backend(t, d, Float32)}) })
@@ -112,6 +112,8 @@ func TestInterpreted(t *testing.T) {
 			assert.Zero(t, deviation(t, b, engine.ConvBackwardFilter{Conv: maskedConvs[4], DW: 1, DY: 2, X: 3}, true))
 		}
 	})
+	t.Run("trainings", func(t *testing.T) { checkTrainings(t, d) })
+	t.Run("programs", func(t *testing.T) { checkPrograms(t, d) })
 	t.Run("every kernel", func(t *testing.T) {
 		for _, name := range d.Kernels() {
 			assert.NotZero(t, d.Launched[name], "%s was never run", name)
