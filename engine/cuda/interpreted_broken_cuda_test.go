@@ -12,6 +12,7 @@ import (
 
 	"mdp/engine"
 	"mdp/engine/cuda/driver"
+	"mdp/engine/cuda/driver/atonce"
 	"mdp/engine/cuda/driver/interpreted"
 )
 
@@ -98,19 +99,6 @@ func (n *noting) Launch(l driver.Launch) error {
 	return nil
 }
 
-func (n *noting) Record(all []driver.Launch) (driver.Sequence, error) { return sequence{n, all}, nil }
-
-type sequence struct {
-	device   *noting
-	launches []driver.Launch
+func (n *noting) Record(all []driver.Launch) (driver.Sequence, error) {
+	return atonce.Sequence(n.Launch, all), nil
 }
-
-func (s sequence) Run() error {
-	for _, l := range s.launches {
-		if err := s.device.Launch(l); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-func (s sequence) Close() error { return nil }

@@ -11,10 +11,10 @@ import "C"
 import (
 	"fmt"
 	"syscall"
-	"time"
 	"unsafe"
 
 	"mdp/engine/cuda/driver"
+	"mdp/engine/cuda/driver/atonce"
 	"mdp/kernels"
 )
 
@@ -90,11 +90,7 @@ func (d *Device) Upload(dst driver.Pointer, src []float32) error {
 	return nil
 }
 
-func (d *Device) NewUploader(int64) (driver.Uploader, error) { return uploader{d}, nil }
-
-type uploader struct{ *Device }
-
-func (uploader) Close() error { return nil }
+func (d *Device) NewUploader(int64) (driver.Uploader, error) { return atonce.Uploader(d), nil }
 
 func (d *Device) Download(dst []float32, src driver.Pointer) error {
 	if len(dst) > 0 {
@@ -109,22 +105,9 @@ func (d *Device) Launch(l driver.Launch) error {
 	return l.Kernel.(kernels.Kernel).Launch(l.Grid, l.Threads, l.Shared, l.Params, d.order)
 }
 
-func (d *Device) Record(l []driver.Launch) (driver.Sequence, error) { return sequence{d, l}, nil }
-
-type sequence struct {
-	device   *Device
-	launches []driver.Launch
+func (d *Device) Record(l []driver.Launch) (driver.Sequence, error) {
+	return atonce.Sequence(d.Launch, l), nil
 }
-
-func (s sequence) Run() error {
-	for i, l := range s.launches {
-		if err := s.device.Launch(l); err != nil {
-			return &driver.LaunchError{Index: i, Err: err}
-		}
-	}
-	return nil
-}
-func (s sequence) Close() error { return nil }
 
 func (d *Device) Synchronize() error { return nil }
 
@@ -136,18 +119,7 @@ func (d *Device) Close() error {
 	return nil
 }
 
-func (d *Device) NewTimer(marks int) (driver.Timer, error) { return make(timer, marks), nil }
-
-type timer []time.Time
-
-func (t timer) Mark(i int) error { t[i] = time.Now(); return nil }
-func (t timer) NS(latencyNS []int64) error {
-	for i := range latencyNS {
-		latencyNS[i] = t[i+1].Sub(t[i]).Nanoseconds()
-	}
-	return nil
-}
-func (t timer) Close() error { return nil }
+func (d *Device) NewTimer(marks int) (driver.Timer, error) { return atonce.Timer(marks), nil }
 
 // host is the address as this process sees it: the device's memory is its own.
 func host(p driver.Pointer) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&p)) }

@@ -9,9 +9,9 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"time"
 
 	"mdp/engine/cuda/driver"
+	"mdp/engine/cuda/driver/atonce"
 	"mdp/kernels/ptx"
 )
 
@@ -103,11 +103,7 @@ func (d *Device) Download(dst []float32, src driver.Pointer) error {
 	return nil
 }
 
-func (d *Device) NewUploader(int64) (driver.Uploader, error) { return uploader{d}, nil }
-
-type uploader struct{ *Device }
-
-func (uploader) Close() error { return nil }
+func (d *Device) NewUploader(int64) (driver.Uploader, error) { return atonce.Uploader(d), nil }
 
 func (d *Device) Kernel(name string) (driver.Kernel, error) {
 	if k, ok := d.kernels[name]; ok {
@@ -132,22 +128,9 @@ func (d *Device) Launch(l driver.Launch) error {
 	return err
 }
 
-func (d *Device) Record(l []driver.Launch) (driver.Sequence, error) { return sequence{d, l}, nil }
-
-type sequence struct {
-	device   *Device
-	launches []driver.Launch
+func (d *Device) Record(l []driver.Launch) (driver.Sequence, error) {
+	return atonce.Sequence(d.Launch, l), nil
 }
-
-func (s sequence) Run() error {
-	for i, l := range s.launches {
-		if err := s.device.Launch(l); err != nil {
-			return &driver.LaunchError{Index: i, Err: err}
-		}
-	}
-	return nil
-}
-func (s sequence) Close() error { return nil }
 
 func (d *Device) Synchronize() error { return nil }
 
@@ -159,15 +142,4 @@ func (d *Device) Close() error {
 	return nil
 }
 
-func (d *Device) NewTimer(marks int) (driver.Timer, error) { return make(timer, marks), nil }
-
-type timer []time.Time
-
-func (t timer) Mark(i int) error { t[i] = time.Now(); return nil }
-func (t timer) NS(latencyNS []int64) error {
-	for i := range latencyNS {
-		latencyNS[i] = t[i+1].Sub(t[i]).Nanoseconds()
-	}
-	return nil
-}
-func (t timer) Close() error { return nil }
+func (d *Device) NewTimer(marks int) (driver.Timer, error) { return atonce.Timer(marks), nil }
